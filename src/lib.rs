@@ -1,0 +1,3 @@
+//! OpenC2 over MQTT: a command comes in, is judged, written down, carried out
+//! and answered.
+

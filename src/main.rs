@@ -1,0 +1,3 @@
+//! The `oc2` command.
+
+fn main() {}
