@@ -1,3 +1,4 @@
 //! OpenC2 over MQTT: a command comes in, is judged, written down, carried out
 //! and answered.
 
+pub mod format;
