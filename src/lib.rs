@@ -1,4 +1,5 @@
 //! OpenC2 over MQTT: a command comes in, is judged, written down, carried out
 //! and answered.
 
+pub mod encoding;
 pub mod format;

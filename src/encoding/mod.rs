@@ -1,0 +1,9 @@
+//! How data is written down: JSON and CBOR, and nothing of what it means.
+
+pub mod cbor;
+pub mod json;
+
+/// Deepest nesting that any setting can allow, in open objects and arrays.
+///
+/// Trees are walked and dropped by recursion; this much fits every stack.
+pub const MAX_DEPTH: usize = 128;
