@@ -3,3 +3,4 @@
 
 pub mod encoding;
 pub mod format;
+pub mod openc2;
