@@ -4,3 +4,5 @@
 pub mod encoding;
 pub mod format;
 pub mod openc2;
+pub mod trust;
+pub mod wire;
