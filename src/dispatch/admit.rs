@@ -1,0 +1,538 @@
+//! Second step: may it act, and who carries it out?
+
+use std::sync::Arc;
+
+use super::house::Choice;
+use super::open::{Opened, Reading, Request};
+use super::{
+    Accepted, Class, Concluded, Dispatcher, Effect, Event, InProgress, Inbound, Key, Known,
+    LogLine, Outgoing, Record, Ticket, Work,
+};
+use crate::openc2::{Args, Command, Response, ResponseType, Status};
+
+/// What a message leads to, gathered over the consumers that it is for.
+#[derive(Default)]
+pub(super) struct Decided {
+    pub records: Vec<Record>,
+    pub starts: Vec<Work>,
+    pub responses: Vec<Outgoing>,
+    pub lines: Vec<LogLine>,
+}
+
+impl Decided {
+    /// In the order that the promise needs: recorded, acknowledged, started.
+    pub fn into_effects(self, acknowledge: Option<super::Receipt>) -> Vec<Effect> {
+        let Self { records, starts, responses, lines } = self;
+        let mut effects = Vec::with_capacity(4);
+        if !records.is_empty() {
+            effects.push(Effect::Record(records));
+        }
+        effects.extend(acknowledge.map(Effect::Acknowledge));
+        effects.extend(starts.into_iter().map(|work| Effect::Start(Box::new(work))));
+        effects.extend(responses.into_iter().map(Effect::Respond));
+        effects.extend(lines.into_iter().map(|line| Effect::Log(Box::new(line))));
+        effects
+    }
+}
+
+/// The turn that a well-formed command takes at one consumer.
+pub(super) enum Verdict {
+    /// To this actuator.
+    Start(String),
+    /// Answered on the spot.
+    Answer(Response),
+    /// Turned away, and a repetition gets the same answer (not with 503).
+    Refuse(Status, String),
+    /// Turned away for a reason that leaves the first owner of its key alone.
+    RefuseUnkeyed(Status, String),
+    /// Known already; the response that was made for it, if there is one.
+    Repeat(Option<bytes::Bytes>),
+    /// Somebody else is meant.
+    Drop(String),
+}
+
+impl Dispatcher {
+    /// Decides about a message, given what the journal knows of each of
+    /// [`Opened::keys`], in the same order.
+    pub fn admit(&mut self, opened: Opened, known: &[Option<Known>]) -> Vec<Effect> {
+        let Opened { inbound, reading, consumers, keys, habits } = opened;
+        let receipt = inbound.receipt;
+        let mut decided = Decided::default();
+        let cases = consumers.len().max(1) as u64;
+        self.counters.deliveries += 1;
+        self.counters.received += cases;
+        self.counters.without_properties += if habits.without_properties { cases } else { 0 };
+        self.counters.tolerated += if habits.tolerated { cases } else { 0 };
+
+        match reading {
+            Reading::Unread { reason } => {
+                self.counters.dropped += cases;
+                self.counters.unread += cases;
+                decided.lines.push(LogLine {
+                    class: Some(Class::Dropped),
+                    reason: Some(reason),
+                    ..LogLine::default()
+                });
+            }
+            Reading::Dropped { glimpse, reason } => {
+                self.counters.received -= cases - 1;
+                let from = glimpse.from;
+                self.drop_message(&mut decided, &inbound, from, glimpse.request_id, reason);
+            }
+            Reading::Faulty { glimpse, status, reason } => {
+                if consumers.is_empty() {
+                    let (from, id) = (glimpse.from, glimpse.request_id);
+                    self.drop_message(&mut decided, &inbound, from, id, not_addressed());
+                } else {
+                    for consumer in consumers {
+                        let envelope = Envelope {
+                            consumer,
+                            producer: glimpse.from.clone(),
+                            request_id: glimpse.request_id.clone(),
+                            wants: wants(glimpse.wants_silence),
+                            ..Envelope::default()
+                        };
+                        let response = Response::with_text(status, reason.clone());
+                        self.conclude_at_once(
+                            &mut decided,
+                            &inbound,
+                            &envelope,
+                            Class::Refused,
+                            response,
+                        );
+                    }
+                }
+            }
+            Reading::Command(request) => {
+                if request.is_signed {
+                    self.counters.unverified_signatures += cases;
+                }
+                if consumers.is_empty() {
+                    let headers = request.headers;
+                    let (from, id) = (headers.from, headers.request_id);
+                    self.drop_message(&mut decided, &inbound, from, id, not_addressed());
+                } else {
+                    let command = Arc::new(request.command.clone());
+                    for (at, consumer) in consumers.into_iter().enumerate() {
+                        let key = keys.get(at).cloned();
+                        let known = known.get(at).and_then(Option::as_ref);
+                        let case = Case { inbound: &inbound, request: &request, command: &command };
+                        self.admit_one(&mut decided, &case, consumer, key, known);
+                    }
+                }
+            }
+        }
+        decided.into_effects(Some(receipt))
+    }
+
+    fn admit_one(
+        &mut self,
+        decided: &mut Decided,
+        case: &Case<'_>,
+        consumer: String,
+        key: Option<Key>,
+        known: Option<&Known>,
+    ) {
+        let Case { inbound, request, command } = *case;
+        let verdict = self.judge(case, &consumer, key.as_ref(), known);
+        let wants = request.command.args.response_requested.unwrap_or_default();
+        let mut envelope = Envelope {
+            consumer,
+            key,
+            digest: Some(request.digest),
+            producer: request.headers.from.clone(),
+            request_id: request.headers.request_id.clone(),
+            wants,
+            command: Some(Arc::clone(command)),
+            is_signed: request.is_signed,
+        };
+        match verdict {
+            Verdict::Start(actuator) => self.accept(decided, case, envelope, actuator),
+            Verdict::Answer(response) => {
+                self.conclude_at_once(decided, inbound, &envelope, Class::Answered, response);
+            }
+            Verdict::Refuse(status, text) => {
+                let response = Response::with_text(status, text);
+                self.conclude_at_once(decided, inbound, &envelope, Class::Refused, response);
+            }
+            Verdict::RefuseUnkeyed(status, text) => {
+                envelope.key = None;
+                let response = Response::with_text(status, text);
+                self.conclude_at_once(decided, inbound, &envelope, Class::Refused, response);
+            }
+            Verdict::Repeat(recorded) => self.repeat(decided, inbound, envelope, recorded),
+            Verdict::Drop(reason) => {
+                let from = envelope.producer;
+                self.drop_message(decided, inbound, from, envelope.request_id, reason);
+            }
+        }
+    }
+
+    /// Rules in the order in which they count.
+    fn judge(
+        &mut self,
+        case: &Case<'_>,
+        consumer: &str,
+        key: Option<&Key>,
+        known: Option<&Known>,
+    ) -> Verdict {
+        let Case { inbound, request, command } = *case;
+        let args = &command.args;
+        let wants = args.response_requested.unwrap_or_default();
+        let now_ms = inbound.received_ms;
+
+        let Some(key) = key else {
+            return Verdict::RefuseUnkeyed(
+                Status::BadRequest,
+                "headers.from is missing: it holds the identity of the producer".to_owned(),
+            );
+        };
+        if request.headers.request_id.is_none() && wants != ResponseType::None {
+            return Verdict::RefuseUnkeyed(
+                Status::BadRequest,
+                "headers.request_id is missing, and a response is asked for".to_owned(),
+            );
+        }
+        if request.refused_signature {
+            return Verdict::RefuseUnkeyed(
+                Status::Unauthorized,
+                "the message is signed, and no signature can be checked here".to_owned(),
+            );
+        }
+        if let Some((digest, response)) = self.seen(key, known) {
+            return if digest == Some(request.digest) {
+                Verdict::Repeat(response)
+            } else {
+                Verdict::RefuseUnkeyed(
+                    Status::BadRequest,
+                    "this request_id was used before, for another command".to_owned(),
+                )
+            };
+        }
+        let Some(resident) = self.house.consumer(consumer) else {
+            return Verdict::Drop(not_addressed());
+        };
+        if let Some(limit) = resident.rate_limit {
+            let minute = self.last_minute.entry(consumer.to_owned()).or_default();
+            if !minute.admits(limit, now_ms) {
+                return Verdict::Refuse(
+                    Status::ServiceUnavailable,
+                    format!(
+                        "{consumer} takes {limit} commands a minute; try again in {} s",
+                        minute.wait_secs(now_ms)
+                    ),
+                );
+            }
+        }
+        if let Some(features) = super::features::asked_for(command) {
+            let elsewhere =
+                self.house.not_meant(resident, &inbound.address, command.actuator.as_ref());
+            return match elsewhere {
+                Some(choice) => Self::turned_away(choice),
+                None => super::features::answer(&self.house, resident, features, args),
+            };
+        }
+        let choice = self.house.choose(
+            resident,
+            &inbound.address,
+            command.action,
+            command.target.name(),
+            command.actuator.as_ref(),
+        );
+        let actuator = match choice {
+            Choice::Actuator(name) => name,
+            other => return Self::turned_away(other),
+        };
+        if let Some(namespace) = self.house.unknown_argument(actuator, args) {
+            return Verdict::Refuse(
+                Status::NotImplemented,
+                format!("argument namespace {namespace:?} is not known to actuator {actuator:?}"),
+            );
+        }
+        if let Some(text) = not_now(args, now_ms) {
+            return Verdict::Refuse(Status::NotImplemented, text.to_owned());
+        }
+        if !self.has_room(actuator) {
+            return Verdict::Refuse(
+                Status::ServiceUnavailable,
+                format!("the queue of actuator {actuator:?} is full; try again later"),
+            );
+        }
+        Verdict::Start(actuator.to_owned())
+    }
+
+    fn turned_away(choice: Choice<'_>) -> Verdict {
+        match choice {
+            Choice::NotMeant(text) => Verdict::Drop(text),
+            Choice::Refused(status, text) => Verdict::Refuse(status, text),
+            Choice::Actuator(name) => Verdict::Start(name.to_owned()),
+        }
+    }
+
+    /// What is known of a key, here or in the journal: the digest of its
+    /// content, and the response that was made.
+    fn seen(
+        &self,
+        key: &Key,
+        known: Option<&Known>,
+    ) -> Option<(Option<super::ContentDigest>, Option<bytes::Bytes>)> {
+        if let Some(command) = self.keys.get(key).and_then(|ticket| self.in_progress.get(ticket)) {
+            return Some((command.digest, command.response.clone()));
+        }
+        self.settled.get(key).or(known).map(|known| (known.digest, known.response.clone()))
+    }
+
+    /// Records a command as accepted, and starts it in the same commit where
+    /// its actuator is free.
+    fn accept(
+        &mut self,
+        decided: &mut Decided,
+        case: &Case<'_>,
+        envelope: Envelope,
+        actuator: String,
+    ) {
+        let Case { inbound, request, command } = *case;
+        let ticket = self.next_ticket();
+        let at_ms = inbound.received_ms;
+        let accepted = envelope.accepted(inbound, Some(actuator.clone()));
+        let Envelope { consumer, key, digest, producer, request_id, wants, .. } = envelope;
+        let producer = producer.expect("a command without from has no key and is refused");
+
+        decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
+        let mut response = None;
+        if matches!(wants, ResponseType::Ack | ResponseType::Status) {
+            let outgoing = self.compose(
+                ticket,
+                &consumer,
+                Some(&producer),
+                request_id.as_deref(),
+                Response::new(Status::Processing),
+                at_ms,
+            );
+            response = Some(outgoing.payload.clone());
+            let event = Event::Progress { response: outgoing.clone() };
+            decided.records.push(Record { ticket, at_ms, event });
+            decided.responses.push(outgoing);
+        }
+        let work = Work {
+            ticket,
+            actuator: actuator.clone(),
+            consumer: consumer.clone(),
+            producer: producer.clone(),
+            request_id: request.known_by.clone(),
+            command_id: command.command_id.clone().unwrap_or_else(|| request.known_by.clone()),
+            address: inbound.address.clone(),
+            command: Arc::clone(command),
+        };
+        self.line_up(decided, work, false, at_ms);
+
+        if let Some(key) = &key {
+            self.keys.insert(key.clone(), ticket);
+        }
+        let under_way = InProgress {
+            key,
+            digest,
+            consumer,
+            producer,
+            request_id,
+            wants,
+            actuator,
+            command: Arc::clone(command),
+            accepted_ms: at_ms,
+            last_progress_ms: None,
+            response,
+        };
+        self.in_progress.insert(ticket, under_way);
+    }
+
+    /// Records a message and its end in one commit.
+    fn conclude_at_once(
+        &mut self,
+        decided: &mut Decided,
+        inbound: &Inbound,
+        envelope: &Envelope,
+        class: Class,
+        response: Response,
+    ) {
+        let ticket = self.next_ticket();
+        let at_ms = inbound.received_ms;
+        let (status, text) = (response.status, response.status_text.clone());
+        let is_silent = envelope.wants == ResponseType::None;
+        let class = if is_silent { Class::Silent } else { class };
+        let outgoing = (!is_silent).then(|| {
+            self.compose(
+                ticket,
+                &envelope.consumer,
+                // A producer that gave no request_id would not find its
+                // answer among others: it goes where everybody listens.
+                envelope.producer.as_deref().filter(|_| envelope.request_id.is_some()),
+                envelope.request_id.as_deref(),
+                response,
+                at_ms,
+            )
+        });
+        let remembered = status != Status::ServiceUnavailable;
+        if let Some(key) = envelope.key.clone().filter(|_| remembered) {
+            let known = Known {
+                ticket,
+                digest: envelope.digest,
+                response: outgoing.as_ref().map(|outgoing| outgoing.payload.clone()),
+                ended: true,
+            };
+            self.settled.insert(key, known);
+        }
+        let concluded = Concluded {
+            class,
+            status: Some(status.code()),
+            text: text.clone(),
+            response: outgoing.clone(),
+            remembered,
+        };
+        let accepted = envelope.accepted(inbound, None);
+        decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
+        decided.records.push(Record { ticket, at_ms, event: Event::Outcome(Box::new(concluded)) });
+        decided.responses.extend(outgoing);
+        decided.lines.push(envelope.line(ticket, class, Some(status.code()), text));
+        self.counters.ended(class);
+    }
+
+    /// A known command came again: nothing acts, the recorded response goes out again.
+    fn repeat(
+        &mut self,
+        decided: &mut Decided,
+        inbound: &Inbound,
+        mut envelope: Envelope,
+        recorded: Option<bytes::Bytes>,
+    ) {
+        let ticket = self.next_ticket();
+        let at_ms = inbound.received_ms;
+        envelope.key = None;
+        let response = recorded.map(|payload| Outgoing {
+            id: self.next_outbox(),
+            ticket,
+            producer: envelope.producer.as_deref().and_then(super::reply::own_level),
+            payload,
+        });
+        let concluded = Concluded {
+            class: Class::Repeated,
+            status: None,
+            text: None,
+            response: response.clone(),
+            remembered: false,
+        };
+        let accepted = envelope.accepted(inbound, None);
+        decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
+        decided.records.push(Record { ticket, at_ms, event: Event::Outcome(Box::new(concluded)) });
+        decided.responses.extend(response);
+        decided.lines.push(envelope.line(ticket, Class::Repeated, None, None));
+        self.counters.ended(Class::Repeated);
+    }
+
+    /// Keeps a message that is neither acted upon nor answered.
+    fn drop_message(
+        &mut self,
+        decided: &mut Decided,
+        inbound: &Inbound,
+        producer: Option<String>,
+        request_id: Option<String>,
+        reason: String,
+    ) {
+        let ticket = self.next_ticket();
+        let at_ms = inbound.received_ms;
+        let envelope = Envelope { producer, request_id, ..Envelope::default() };
+        let concluded = Concluded {
+            class: Class::Dropped,
+            status: None,
+            text: Some(reason.clone()),
+            response: None,
+            remembered: false,
+        };
+        let accepted = envelope.accepted(inbound, None);
+        decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
+        decided.records.push(Record { ticket, at_ms, event: Event::Outcome(Box::new(concluded)) });
+        decided.lines.push(envelope.line(ticket, Class::Dropped, None, Some(reason)));
+        self.counters.ended(Class::Dropped);
+    }
+}
+
+/// A command that came, as all its consumers see it.
+struct Case<'a> {
+    inbound: &'a Inbound,
+    request: &'a Request,
+    command: &'a Arc<Command>,
+}
+
+/// What is known of a message's sender and sense when its end is recorded.
+#[derive(Default)]
+struct Envelope {
+    consumer: String,
+    key: Option<Key>,
+    digest: Option<super::ContentDigest>,
+    producer: Option<String>,
+    request_id: Option<String>,
+    wants: ResponseType,
+    command: Option<Arc<Command>>,
+    is_signed: bool,
+}
+
+impl Envelope {
+    fn accepted(&self, inbound: &Inbound, actuator: Option<String>) -> Accepted {
+        Accepted {
+            key: self.key.clone(),
+            digest: self.digest,
+            consumer: self.consumer.clone(),
+            producer: self.producer.clone(),
+            request_id: self.request_id.clone(),
+            summary: self.command.as_deref().map(summary).unwrap_or_default(),
+            actuator,
+            address: inbound.address.clone(),
+            message: inbound.payload.clone(),
+            unverified_signature: self.is_signed,
+        }
+    }
+
+    fn line(
+        &self,
+        ticket: Ticket,
+        class: Class,
+        status: Option<u16>,
+        reason: Option<String>,
+    ) -> LogLine {
+        LogLine {
+            ticket: Some(ticket),
+            request_id: self.request_id.clone(),
+            producer: self.producer.clone(),
+            consumer: self.consumer.clone(),
+            action: self.command.as_deref().map(|command| command.action.as_str()),
+            target: self.command.as_deref().map(|command| command.target.name().to_string()),
+            class: Some(class),
+            status,
+            reason,
+            ..LogLine::default()
+        }
+    }
+}
+
+/// `query features`, say.
+pub(super) fn summary(command: &Command) -> String {
+    format!("{} {}", command.action, command.target.name())
+}
+
+/// Why a command with these times cannot be carried out now.
+fn not_now(args: &Args, now_ms: u64) -> Option<&'static str> {
+    if args.stop_time.is_some() || args.duration.is_some() {
+        return Some("stop_time and duration are not supported here");
+    }
+    if args.start_time.is_some_and(|start| start > now_ms) {
+        return Some("a start_time in the future is not supported here");
+    }
+    None
+}
+
+fn wants(silence: bool) -> ResponseType {
+    if silence { ResponseType::None } else { ResponseType::Complete }
+}
+
+fn not_addressed() -> String {
+    "no consumer here is addressed".to_owned()
+}

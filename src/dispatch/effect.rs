@@ -1,0 +1,231 @@
+//! What the quiet room decides, as data, and what the journal keeps of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Receipt;
+use crate::openc2::{Command, Response};
+
+/// What the daemon has to do, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Make these durable, in one commit, before going on.
+    Record(Vec<Record>),
+    /// Tell the transport that it may forget the message.
+    Acknowledge(Receipt),
+    /// Hand the command to its actuator.
+    Start(Box<Work>),
+    /// Publish a response. It is in the outbox already.
+    Respond(Outgoing),
+    /// Write one line to the log.
+    Log(Box<LogLine>),
+}
+
+/// Number of a command in the journal: given once, never again.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Ticket(pub u64);
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Number of a response in the outbox: given once, never again.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct OutboxId(pub u64);
+
+/// What makes a repeated command recognisable.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Key {
+    /// Identity of the consumer that is addressed.
+    pub consumer: String,
+    /// `headers.from` of the command.
+    pub producer: String,
+    /// `headers.request_id`; a command without one is known by the digest of
+    /// its whole message instead, written `sha256:<hex>`.
+    pub request_id: String,
+}
+
+/// SHA-256 of the canonical form (RFC 8785) of a message's `body`.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct ContentDigest(pub [u8; 32]);
+
+/// Something that happened to a command. The journal is the list of these.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Which command.
+    pub ticket: Ticket,
+    /// When, in milliseconds since 1970-01-01T00:00:00Z.
+    pub at_ms: u64,
+    /// What.
+    pub event: Event,
+}
+
+/// What can happen to a command, in the order in which it does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// It came, and will end in one recorded outcome.
+    Accepted(Box<Accepted>),
+    /// Its actuator was told to begin. Without an outcome after it, a restart
+    /// finds the command in doubt.
+    Started,
+    /// Something was said before the end: a response with status 102.
+    Progress {
+        /// Goes to the outbox.
+        response: Outgoing,
+    },
+    /// It ended.
+    Outcome(Box<Concluded>),
+    /// The transport has taken the response over: it leaves the outbox.
+    Answered {
+        /// Which response.
+        outbox: OutboxId,
+    },
+}
+
+/// The first record of a command, and all that a restart needs to go on with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    /// How a repetition is recognised; absent where too little could be read.
+    pub key: Option<Key>,
+    /// What a repetition is compared with; absent where too little could be read.
+    pub digest: Option<ContentDigest>,
+    /// Who is addressed; empty where no consumer was found.
+    pub consumer: String,
+    /// `headers.from`, where it could be read.
+    pub producer: Option<String>,
+    /// `headers.request_id`, where it could be read.
+    pub request_id: Option<String>,
+    /// `query features`, say; empty where it could not be read.
+    pub summary: String,
+    /// The actuator that is to carry it out; absent for what needs none.
+    pub actuator: Option<String>,
+    /// The address it came to.
+    pub address: super::Address,
+    /// The message as it came.
+    pub message: Bytes,
+    /// It bore a signature that nobody has checked.
+    pub unverified_signature: bool,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Concluded {
+    /// What became of it, for the counters and for people.
+    pub class: Class,
+    /// Status code, also of a response that nobody asked for. Absent where there never was one (dropped).
+    pub status: Option<u16>,
+    /// A sentence for people.
+    pub text: Option<String>,
+    /// The response to publish; it goes to the outbox in the same commit.
+    pub response: Option<Outgoing>,
+    /// Whether the key stays known. `false` for a 503: a repetition is judged afresh.
+    pub remembered: bool,
+}
+
+/// Where a message went. The classes are disjoint: at any moment
+/// `received + recovered = answered + silent + refused + repeated + dropped + in progress`.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Class {
+    /// Carried out (or tried), and the producer was told how it went.
+    Answered,
+    /// Ended, and the producer had asked not to be told.
+    Silent,
+    /// Turned away before any actuator saw it.
+    Refused,
+    /// A repetition of a command that is known.
+    Repeated,
+    /// Not for us, or nothing that may be answered.
+    Dropped,
+}
+
+impl Class {
+    /// The name in logs and in the journal.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Silent => "silent",
+            Self::Refused => "refused",
+            Self::Repeated => "repeated",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// A response on its way out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outgoing {
+    /// Its number in the outbox.
+    pub id: OutboxId,
+    /// The command it answers.
+    pub ticket: Ticket,
+    /// The producer's own topic level; `None` where `from` is missing or is
+    /// no valid topic level: it goes to the shared response topic.
+    pub producer: Option<String>,
+    /// The message, ready to publish, byte for byte the same every time.
+    pub payload: Bytes,
+}
+
+/// A command on its way to its actuator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// Its number in the journal; comes back in the [`Outcome`].
+    pub ticket: Ticket,
+    /// Name of the actuator in topics.toml.
+    pub actuator: String,
+    /// Identity of the consumer that was addressed.
+    pub consumer: String,
+    /// `headers.from` of the command.
+    pub producer: String,
+    /// `headers.request_id`, or what stands for it (see [`Key::request_id`]).
+    pub request_id: String,
+    /// `command_id`, or the `request_id` where the command has none
+    /// (Language v1.1, section 3.3.1).
+    pub command_id: String,
+    /// The address it came to.
+    pub address: super::Address,
+    /// The command.
+    pub command: Arc<Command>,
+}
+
+/// What an actuator says of a command: the only way back into the quiet room.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// Still at it.
+    Progress {
+        /// Which command.
+        ticket: Ticket,
+        /// For people.
+        text: String,
+    },
+    /// Done, one way or another. Nothing follows.
+    Outcome {
+        /// Which command.
+        ticket: Ticket,
+        /// What to answer.
+        response: Response,
+    },
+}
+
+/// One line a command, when it has ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "each is the field of that name in the log")]
+pub struct LogLine {
+    pub ticket: Option<Ticket>,
+    pub request_id: Option<String>,
+    pub producer: Option<String>,
+    pub consumer: String,
+    pub action: Option<&'static str>,
+    pub target: Option<String>,
+    pub actuator: Option<String>,
+    pub class: Option<Class>,
+    pub status: Option<u16>,
+    /// From arrival to outcome, in milliseconds.
+    pub duration_ms: u64,
+    /// Why, where it was not carried out.
+    pub reason: Option<String>,
+}

@@ -1,0 +1,194 @@
+//! Who lives here: consumers, and the actuators behind each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+
+use super::Address;
+use crate::openc2::{Action, Actuator, Args, Members, Pairs, Status, TargetName};
+
+/// The consumers of this bridge and their actuators, as topics.toml has them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct House {
+    /// In the order of the file.
+    pub consumers: Vec<Consumer>,
+    /// By name.
+    pub actuators: BTreeMap<String, ActuatorFace>,
+}
+
+/// An OpenC2 consumer: what producers address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consumer {
+    /// Its device topic, and `headers.from` of its responses.
+    pub id: String,
+    /// Names of its actuators; where several fit, the first is taken.
+    pub actuators: Vec<String>,
+    /// Commands a minute; `None` is no limit.
+    pub rate_limit: Option<NonZeroU32>,
+}
+
+/// What the quiet room has to know of an actuator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActuatorFace {
+    /// Namespace identifier of the profile it implements.
+    pub profile: String,
+    /// What it can do.
+    pub pairs: Pairs,
+    /// The actuator specifiers it answers to (Language v1.1, section 3.1.4).
+    pub specifiers: Members,
+    /// Doing it twice is as good as doing it once.
+    pub idempotent: bool,
+    /// Commands it carries out at the same time.
+    pub concurrency: usize,
+    /// Commands that may wait for it.
+    pub queue: usize,
+}
+
+/// Who is to carry a command out.
+#[derive(Debug, PartialEq)]
+pub(super) enum Choice<'a> {
+    /// This one.
+    Actuator(&'a str),
+    /// Nobody here is meant, and others may be: say nothing.
+    NotMeant(String),
+    /// Nobody here can.
+    Refused(Status, String),
+}
+
+impl House {
+    /// The consumers that an address means, in the order of the file.
+    pub(super) fn addressed(&self, address: &Address) -> impl Iterator<Item = &Consumer> {
+        self.consumers.iter().filter(move |consumer| match address {
+            Address::All => true,
+            Address::Profile(profile) => {
+                self.faces(consumer).any(|(_, face)| face.profile == *profile)
+            }
+            Address::Device(id) => consumer.id == *id,
+        })
+    }
+
+    /// The consumer with this identity.
+    pub(super) fn consumer(&self, id: &str) -> Option<&Consumer> {
+        self.consumers.iter().find(|consumer| consumer.id == id)
+    }
+
+    fn faces<'a>(
+        &'a self,
+        consumer: &'a Consumer,
+    ) -> impl Iterator<Item = (&'a str, &'a ActuatorFace)> {
+        consumer
+            .actuators
+            .iter()
+            .filter_map(|name| Some((name.as_str(), self.actuators.get(name)?)))
+    }
+
+    /// Profiles that a consumer implements, each once, in order.
+    pub(super) fn profiles(&self, consumer: &Consumer) -> Vec<String> {
+        let mut profiles = Vec::new();
+        for (_, face) in self.faces(consumer) {
+            if !profiles.contains(&face.profile) {
+                profiles.push(face.profile.clone());
+            }
+        }
+        profiles
+    }
+
+    /// What a consumer accepts: the pairs of its actuators, and `query
+    /// features`, which every consumer answers (Language v1.1, section 4.1).
+    pub(super) fn pairs(&self, consumer: &Consumer) -> Pairs {
+        let mut sets: BTreeMap<Action, BTreeSet<TargetName>> = BTreeMap::new();
+        sets.entry(Action::Query).or_default().insert(TargetName::Features);
+        for (_, face) in self.faces(consumer) {
+            for (action, targets) in &face.pairs {
+                sets.entry(*action).or_default().extend(targets.iter().cloned());
+            }
+        }
+        sets.into_iter().map(|(action, targets)| (action, targets.into_iter().collect())).collect()
+    }
+
+    /// Whether a command that names an actuator means this consumer at all.
+    /// `None` where it does, or names none.
+    pub(super) fn not_meant(
+        &self,
+        consumer: &Consumer,
+        address: &Address,
+        wanted: Option<&Actuator>,
+    ) -> Option<Choice<'static>> {
+        let wanted = wanted?;
+        let mut same_profile =
+            self.faces(consumer).filter(|(_, face)| face.profile == wanted.profile).peekable();
+        let id = &consumer.id;
+        let (status, text) = if same_profile.peek().is_none() {
+            let text = format!("{id} has no actuator of profile {:?}", wanted.profile);
+            (Status::NotImplemented, text)
+        } else if same_profile.any(|(_, face)| answers_to(face, wanted)) {
+            return None;
+        } else {
+            let profile = &wanted.profile;
+            (
+                Status::NotFound,
+                format!("no {profile:?} actuator of {id} answers to these specifiers"),
+            )
+        };
+        Some(match address {
+            Address::Device(_) => Choice::Refused(status, text),
+            Address::All | Address::Profile(_) => Choice::NotMeant(text),
+        })
+    }
+
+    /// Finds the actuator for a command: the one that the command names, else
+    /// one of the topic's profile, else one of the target's namespace, else
+    /// the first that supports the pair.
+    pub(super) fn choose<'a>(
+        &'a self,
+        consumer: &'a Consumer,
+        address: &Address,
+        action: Action,
+        target: &TargetName,
+        wanted: Option<&Actuator>,
+    ) -> Choice<'a> {
+        if let Some(choice) = self.not_meant(consumer, address, wanted) {
+            return choice;
+        }
+        let supports = |face: &ActuatorFace| {
+            face.pairs.get(&action).is_some_and(|targets| targets.contains(target))
+        };
+        let first = |fits: &dyn Fn(&ActuatorFace) -> bool| {
+            self.faces(consumer)
+                .find(|(_, face)| fits(face) && supports(face))
+                .map(|(name, _)| Choice::Actuator(name))
+        };
+
+        let found = match (wanted, address) {
+            (Some(wanted), _) => first(&|face| answers_to(face, wanted)),
+            (None, Address::Profile(profile)) => first(&|face| face.profile == *profile),
+            (None, Address::All | Address::Device(_)) => target
+                .profile()
+                .and_then(|profile| first(&|face| face.profile == profile))
+                .or_else(|| first(&|_| true)),
+        };
+        found.unwrap_or_else(|| {
+            let of_profile = match (wanted, address) {
+                (Some(wanted), _) => format!(" with profile {:?}", wanted.profile),
+                (None, Address::Profile(profile)) => format!(" with profile {profile:?}"),
+                (None, _) => String::new(),
+            };
+            Choice::Refused(
+                Status::NotImplemented,
+                format!("{} does not support {action} {target}{of_profile}", consumer.id),
+            )
+        })
+    }
+
+    /// The first extended argument that the chosen actuator does not know.
+    pub(super) fn unknown_argument<'a>(&self, actuator: &str, args: &'a Args) -> Option<&'a str> {
+        let profile = &self.actuators.get(actuator)?.profile;
+        args.extensions.keys().find(|namespace| *namespace != profile).map(String::as_str)
+    }
+}
+
+/// An actuator answers to a command that names its profile when every
+/// specifier of the command is one of its own, with the same value.
+fn answers_to(face: &ActuatorFace, wanted: &Actuator) -> bool {
+    face.profile == wanted.profile
+        && wanted.specifiers.iter().all(|(name, value)| face.specifiers.get(name) == Some(value))
+}

@@ -1,0 +1,54 @@
+//! What doors hand in: bytes, what the transport says of them, and a receipt.
+
+use bytes::Bytes;
+
+/// A message as a door received it. Nobody has judged it yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inbound {
+    /// What to acknowledge once every record of this message is durable.
+    pub receipt: Receipt,
+    /// Whom the transport says it is for.
+    pub address: Address,
+    /// The message, as it came.
+    pub payload: Bytes,
+    /// What the transport says the payload is.
+    pub declared: Declared,
+    /// The broker kept this message for later subscribers (MQTT RETAIN).
+    pub retained: bool,
+    /// When it came, in milliseconds since 1970-01-01T00:00:00Z.
+    pub received_ms: u64,
+}
+
+/// A door's own name for a message that waits for its acknowledgement.
+///
+/// Only the door that made it can read it; to everybody else it is opaque.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Receipt(pub u64);
+
+/// The three kinds of command topic (Transfer via MQTT v1.0, section 2.2).
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Address {
+    /// `oc2/cmd/all`: every consumer.
+    All,
+    /// `oc2/cmd/ap/<profile>`: every consumer that implements the profile.
+    Profile(String),
+    /// `oc2/cmd/device/<id>`: one consumer.
+    Device(String),
+}
+
+/// What the properties of a PUBLISH say of its payload (Transfer via MQTT v1.0, section 3.2).
+///
+/// All of it is absent in a message of an MQTT 3.1.1 client.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Declared {
+    /// Content Type.
+    pub content_type: Option<String>,
+    /// User property `msgType`.
+    pub msg_type: Option<String>,
+    /// User property `encoding`.
+    pub encoding: Option<String>,
+    /// Payload Format Indicator; `true` is UTF-8 text.
+    pub is_utf8: Option<bool>,
+    /// A Response Topic was set, which producers must not do. It is ignored and counted.
+    pub has_response_topic: bool,
+}

@@ -1,0 +1,191 @@
+//! The quiet room: decides what happens to messages.
+//!
+//! Pure. It knows no clock, no socket, no disk and does not wait: inputs go
+//! in, effects come out, and time is a value. So a test is a list of inputs
+//! and a list of effects.
+//!
+//! A message passes in two steps, since the memory of what was seen before
+//! lives in the journal and not here: [`Dispatcher::open`] reads it and says
+//! which keys to look up, [`Dispatcher::admit`] takes what is known of them
+//! and decides. [`Dispatcher::report`] is the only way back: what an actuator
+//! says of a command.
+
+mod admit;
+mod counters;
+mod desk;
+mod effect;
+mod features;
+mod house;
+mod inbound;
+mod open;
+mod rate;
+mod reply;
+mod report;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use counters::Counters;
+pub use effect::{
+    Accepted, Class, Concluded, ContentDigest, Effect, Event, Key, LogLine, OutboxId, Outgoing,
+    Record, Report, Ticket, Work,
+};
+pub use house::{ActuatorFace, Consumer, House};
+pub use inbound::{Address, Declared, Inbound, Receipt};
+pub use open::Opened;
+
+use crate::openc2::{Command, ResponseType};
+use crate::trust::TrustConfig;
+use crate::wire::Limits;
+use desk::Desk;
+use rate::LastMinute;
+
+/// What the journal remembers of a [`Key`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// The command that has the key.
+    pub ticket: Ticket,
+    /// Digest of its content.
+    pub digest: Option<ContentDigest>,
+    /// Its last response as it was published (same bytes), if it has one by now.
+    pub response: Option<bytes::Bytes>,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+/// A command that the journal holds without an outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unfinished {
+    /// Its number.
+    pub ticket: Ticket,
+    /// When it was accepted, in milliseconds since 1970-01-01T00:00:00Z.
+    pub accepted_ms: u64,
+    /// Its first record.
+    pub accepted: Accepted,
+    /// Its actuator had been told to begin.
+    pub started: bool,
+}
+
+/// What the quiet room goes by, beside the house.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// What a message may cost us.
+    pub limits: Limits,
+    /// Whom to believe.
+    pub trust: TrustConfig,
+    /// Take commands from MQTT 3.1.1 publishers, who cannot send properties.
+    pub accept_without_properties: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            trust: TrustConfig::default(),
+            accept_without_properties: true,
+        }
+    }
+}
+
+/// Decides what happens to messages.
+#[derive(Debug)]
+pub struct Dispatcher {
+    house: House,
+    rules: Rules,
+    /// Commands accepted and not yet ended.
+    in_progress: HashMap<Ticket, InProgress>,
+    /// Their keys.
+    keys: HashMap<Key, Ticket>,
+    /// Keys of commands that ended after the journal was last asked.
+    settled: HashMap<Key, Known>,
+    /// By name of the actuator.
+    desks: HashMap<String, Desk>,
+    /// Nothing starts any more: the bridge is ending.
+    is_closing: bool,
+    /// By consumer.
+    last_minute: HashMap<String, LastMinute>,
+    counters: Counters,
+    last_ticket: Ticket,
+    last_outbox: OutboxId,
+}
+
+/// A command on its way, as much of it as is needed to answer.
+#[derive(Debug)]
+struct InProgress {
+    key: Option<Key>,
+    digest: Option<ContentDigest>,
+    consumer: String,
+    producer: String,
+    /// As it stood in the headers; absent where the command had none.
+    request_id: Option<String>,
+    wants: ResponseType,
+    actuator: String,
+    command: Arc<Command>,
+    accepted_ms: u64,
+    last_progress_ms: Option<u64>,
+    /// The last response made for it, byte for byte.
+    response: Option<bytes::Bytes>,
+}
+
+impl Dispatcher {
+    /// A quiet room that goes on numbering where the journal ends.
+    #[must_use]
+    pub fn new(house: House, rules: Rules, last_ticket: Ticket, last_outbox: OutboxId) -> Self {
+        Self {
+            house,
+            rules,
+            in_progress: HashMap::new(),
+            keys: HashMap::new(),
+            settled: HashMap::new(),
+            desks: HashMap::new(),
+            is_closing: false,
+            last_minute: HashMap::new(),
+            counters: Counters::default(),
+            last_ticket,
+            last_outbox,
+        }
+    }
+
+    /// What became of the messages since this process began.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters { in_progress: self.in_progress.len() as u64, ..self.counters }
+    }
+
+    /// Commands accepted and not yet ended.
+    #[must_use]
+    pub fn in_progress(&self) -> usize {
+        self.in_progress.len()
+    }
+
+    /// Goes on with other consumers and actuators. Commands under way keep
+    /// the actuator that they were given.
+    pub fn reload(&mut self, house: House) {
+        self.last_minute.retain(|consumer, _| house.consumer(consumer).is_some());
+        self.house = house;
+    }
+
+    /// The journal is about to be asked: from here on it knows what has ended.
+    pub fn before_recall(&mut self) {
+        self.settled.clear();
+    }
+
+    /// From now on nothing starts. What is recorded waits for the next start
+    /// of the bridge; what was started may still report.
+    pub fn close(&mut self) {
+        self.is_closing = true;
+    }
+
+    fn next_ticket(&mut self) -> Ticket {
+        self.last_ticket.0 += 1;
+        self.last_ticket
+    }
+
+    fn next_outbox(&mut self) -> OutboxId {
+        self.last_outbox.0 += 1;
+        self.last_outbox
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! First step: read a message and find out whom here it is for.
+
+use super::{Address, ContentDigest, Declared, Dispatcher, Inbound, Key};
+use crate::openc2::{Command, Content, Headers, Status};
+use crate::trust;
+use crate::wire::{self, Encoding, Glimpse, Kind, Unreadable};
+
+/// What Content Type says of an OpenC2 message (Transfer via MQTT v1.0, section 2.4.1).
+const CONTENT_TYPE: &str = "application/openc2";
+
+/// A message that has been read, and the keys to look up before it is admitted.
+#[derive(Debug)]
+pub struct Opened {
+    pub(super) inbound: Inbound,
+    pub(super) reading: Reading,
+    /// Consumers here that it is for; empty where it is for none.
+    pub(super) consumers: Vec<String>,
+    /// Of the same length as `consumers`, or empty where nothing can be looked up.
+    pub(super) keys: Vec<Key>,
+    pub(super) habits: Habits,
+}
+
+impl Opened {
+    /// What to ask the journal for, in this order.
+    #[must_use]
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+}
+
+/// What came of reading a message.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// A command that is well-formed in itself.
+    Command(Box<Request>),
+    /// A command that is not, of which enough was seen to answer it.
+    Faulty { glimpse: Glimpse, status: Status, reason: String },
+    /// Nothing that may be answered; kept in the journal.
+    Dropped { glimpse: Glimpse, reason: String },
+    /// Nothing was read from it; not even kept.
+    Unread { reason: String },
+}
+
+/// A command with its envelope.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub headers: Headers,
+    pub command: Command,
+    pub digest: ContentDigest,
+    pub is_signed: bool,
+    /// `headers.request_id`, or the digest of the whole message.
+    pub known_by: String,
+    pub refused_signature: bool,
+}
+
+/// Ways of senders that are counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Habits {
+    pub without_properties: bool,
+    pub tolerated: bool,
+}
+
+impl Dispatcher {
+    /// Reads a message and finds the consumers here that it is for.
+    #[must_use]
+    pub fn open(&self, inbound: Inbound) -> Opened {
+        let mut habits = Habits::default();
+        let reading = self.read(&inbound, &mut habits);
+        let to = match &reading {
+            Reading::Command(request) => request.headers.to.as_slice(),
+            Reading::Faulty { glimpse, .. } => glimpse.to.as_slice(),
+            Reading::Dropped { .. } | Reading::Unread { .. } => &[],
+        };
+        // A filter: whoever is not named does not act and does not respond
+        // (Transfer via MQTT v1.0, section 2.4.2).
+        let consumers: Vec<String> = self
+            .house
+            .addressed(&inbound.address)
+            .map(|consumer| &consumer.id)
+            .filter(|id| to.is_empty() || to.contains(id))
+            .cloned()
+            .collect();
+        let keys = match &reading {
+            Reading::Command(request) => match &request.headers.from {
+                Some(from) => consumers
+                    .iter()
+                    .map(|consumer| Key {
+                        consumer: consumer.clone(),
+                        producer: from.clone(),
+                        request_id: request.known_by.clone(),
+                    })
+                    .collect(),
+                None => Vec::new(),
+            },
+            _ => Vec::new(),
+        };
+        Opened { inbound, reading, consumers, keys, habits }
+    }
+
+    fn read(&self, inbound: &Inbound, habits: &mut Habits) -> Reading {
+        let declared = &inbound.declared;
+        habits.tolerated = declared.has_response_topic;
+        if declared.msg_type.is_none() && declared.encoding.is_none() {
+            habits.without_properties = true;
+            if !self.rules.accept_without_properties {
+                return dropped(
+                    "it has neither msgType nor encoding, and \
+                     mqtt.accept-without-properties is off",
+                );
+            }
+        }
+        if inbound.retained {
+            return dropped("it was retained: a retained command is never executed");
+        }
+        let (encoding, kind) = match agreed(declared, habits) {
+            Ok(agreed) => agreed,
+            Err(reason) => return Reading::Dropped { glimpse: Glimpse::default(), reason },
+        };
+        if let Some(reason) = contradiction(encoding, &inbound.payload) {
+            return dropped(reason);
+        }
+        let letter = match wire::read(&inbound.payload, encoding, self.rules.limits) {
+            Ok(letter) => letter,
+            Err(unreadable) => return faulty(*unreadable, kind),
+        };
+        let message = letter.message;
+        let refused_signature = trust::is_refused(self.rules.trust, &message);
+        let is_signed = message.signature.is_some();
+        let (found, command) = match message.content {
+            Content::Request(command) => (Kind::Request, Some(command)),
+            Content::Response(_) => (Kind::Response, None),
+            Content::Notification(_) => (Kind::Notification, None),
+        };
+        if kind != found {
+            return dropped(format!(
+                "msgType says {}, the message is a {}",
+                name(kind),
+                name(found)
+            ));
+        }
+        let Some(command) = command else {
+            return dropped(format!("a {} on a command topic", name(found)));
+        };
+        let known_by = message.headers.request_id.clone().unwrap_or_else(|| {
+            format!("sha256:{}", hex(&trust::digest_of_bytes(&inbound.payload)))
+        });
+        Reading::Command(Box::new(Request {
+            digest: ContentDigest(trust::digest(&letter.body)),
+            headers: message.headers,
+            command,
+            is_signed,
+            known_by,
+            refused_signature,
+        }))
+    }
+}
+
+/// What the properties say the payload is, or why they cannot be right.
+fn agreed(declared: &Declared, habits: &mut Habits) -> Result<(Encoding, Kind), String> {
+    if let Some(content_type) = &declared.content_type
+        && content_type != CONTENT_TYPE
+    {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        let is_openc2 = media_type
+            .strip_prefix(CONTENT_TYPE)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('+'));
+        if !is_openc2 {
+            return Err(format!("Content Type is {content_type:?}, not {CONTENT_TYPE}"));
+        }
+        habits.tolerated = true;
+    }
+    let encoding = match declared.encoding.as_deref() {
+        None | Some("json") => Encoding::Json,
+        Some("cbor") => Encoding::Cbor,
+        Some(other) => return Err(format!("encoding {other:?} is neither json nor cbor")),
+    };
+    let kind = match declared.msg_type.as_deref() {
+        None | Some("req") => Kind::Request,
+        Some("request") => {
+            habits.tolerated = true;
+            Kind::Request
+        }
+        Some("rsp") => Kind::Response,
+        Some("ntf") => Kind::Notification,
+        Some(other) => return Err(format!("msgType {other:?} is none of req, rsp and ntf")),
+    };
+    if kind != Kind::Request {
+        return Err(format!("msgType {} on a command topic", name(kind)));
+    }
+    if encoding == Encoding::Cbor && declared.is_utf8 == Some(true) {
+        return Err("encoding is cbor, yet the Payload Format Indicator says UTF-8".to_owned());
+    }
+    Ok((encoding, kind))
+}
+
+/// Whether the first byte already shows that the encoding is not what was said.
+///
+/// A JSON message begins with `{`; a CBOR one with a map (major type 5), or
+/// with a tag (major type 6) before it (RFC 8949, section 3.1).
+fn contradiction(encoding: Encoding, payload: &[u8]) -> Option<&'static str> {
+    let first = payload.iter().find(|byte| !byte.is_ascii_whitespace())?;
+    match encoding {
+        Encoding::Json if (0xa0..=0xdf).contains(first) => {
+            Some("encoding says json, the payload is CBOR")
+        }
+        Encoding::Cbor if *first == b'{' => Some("encoding says cbor, the payload is JSON"),
+        _ => None,
+    }
+}
+
+fn faulty(unreadable: Unreadable, declared: Kind) -> Reading {
+    let Unreadable { fault, glimpse, is_whole } = unreadable;
+    let reason = fault.to_string();
+    if !glimpse.anything {
+        return Reading::Unread { reason };
+    }
+    if let Some(kind) = glimpse.kind
+        && kind != declared
+    {
+        return Reading::Dropped {
+            glimpse,
+            reason: format!("a {} on a command topic", name(kind)),
+        };
+    }
+    let can_be_answered = glimpse.from.is_some() && glimpse.request_id.is_some();
+    if !is_whole && !can_be_answered {
+        return Reading::Unread { reason };
+    }
+    Reading::Faulty { glimpse, status: fault.status, reason }
+}
+
+fn dropped(reason: impl Into<String>) -> Reading {
+    Reading::Dropped { glimpse: Glimpse::default(), reason: reason.into() }
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Request => "request",
+        Kind::Response => "response",
+        Kind::Notification => "notification",
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        use std::fmt::Write;
+        write!(text, "{byte:02x}").expect("writing to a String does not fail");
+        text
+    })
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Profile(profile) => write!(f, "ap/{profile}"),
+            Self::Device(id) => write!(f, "device/{id}"),
+        }
+    }
+}
