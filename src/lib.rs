@@ -4,6 +4,7 @@
 pub mod dispatch;
 pub mod encoding;
 pub mod format;
+pub mod journal;
 pub mod openc2;
 pub mod trust;
 pub mod wire;

@@ -1,0 +1,412 @@
+//! How a record is written down.
+//!
+//! The `body` of a row is one line of compact JSON with the facts, members
+//! always in the same order and absent ones left out. Where the record carries
+//! a message or a response, a line feed and its bytes follow exactly as they
+//! came, whatever they are. Compact JSON has no line feed in it, so the first
+//! one ends the facts.
+//!
+//! ```text
+//! accepted  {"key":[consumer,producer,request_id],"digest":"<hex>","consumer":…,"producer":…,
+//!            "request_id":…,"summary":…,"actuator":…,"address":…,"unverified_signature":true}
+//!           LF message
+//! started   {}
+//! progress  {"outbox":1,"producer":…} LF payload
+//! outcome   {"class":…,"status":200,"text":…,"forget_key":true,
+//!            "response":{"outbox":1,"producer":…}} [LF payload]
+//! answered  {"outbox":1}
+//! ```
+//!
+//! This form is never changed, only added to: a hash over a row must come out
+//! the same for as long as the row is kept.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::dispatch::{
+    Accepted, Address, Class, Concluded, ContentDigest, Event, Key, OutboxId, Outgoing, Ticket,
+};
+
+/// What separates the facts from the bytes that follow them.
+const LINE_FEED: u8 = b'\n';
+
+/// Which event a row holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    Accepted,
+    Started,
+    Progress,
+    Outcome,
+    Answered,
+}
+
+impl Kind {
+    const ALL: [Self; 5] =
+        [Self::Accepted, Self::Started, Self::Progress, Self::Outcome, Self::Answered];
+
+    /// As it stands in the column `kind`.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Started => "started",
+            Self::Progress => "progress",
+            Self::Outcome => "outcome",
+            Self::Answered => "answered",
+        }
+    }
+
+    pub(super) fn from_str(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    pub(super) fn of(event: &Event) -> Self {
+        match event {
+            Event::Accepted(_) => Self::Accepted,
+            Event::Started => Self::Started,
+            Event::Progress { .. } => Self::Progress,
+            Event::Outcome(_) => Self::Outcome,
+            Event::Answered { .. } => Self::Answered,
+        }
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+struct AcceptedFacts<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    key: Option<(Cow<'a, str>, Cow<'a, str>, Cow<'a, str>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    consumer: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    producer: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request_id: Option<Cow<'a, str>>,
+    summary: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    actuator: Option<Cow<'a, str>>,
+    address: AddressFacts<'a>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    unverified_signature: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum AddressFacts<'a> {
+    All,
+    Profile(Cow<'a, str>),
+    Device(Cow<'a, str>),
+}
+
+#[derive(Deserialize, Serialize)]
+struct OutcomeFacts<'a> {
+    class: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    forget_key: bool,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    response: Option<ResponseFacts<'a>>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct ResponseFacts<'a> {
+    outbox: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    producer: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct AnsweredFacts {
+    outbox: u64,
+}
+
+/// The word for a class.
+pub(super) fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Answered => "answered",
+        Class::Silent => "silent",
+        Class::Refused => "refused",
+        Class::Repeated => "repeated",
+        Class::Dropped => "dropped",
+    }
+}
+
+fn class_named(name: &str) -> Result<Class, String> {
+    [Class::Answered, Class::Silent, Class::Refused, Class::Repeated, Class::Dropped]
+        .into_iter()
+        .find(|class| class_name(*class) == name)
+        .ok_or_else(|| format!("{name:?} is not a class"))
+}
+
+/// The body of the row for an event.
+pub(super) fn encode(event: &Event) -> Vec<u8> {
+    match event {
+        Event::Accepted(accepted) => with_bytes(&accepted_facts(accepted), &accepted.message),
+        Event::Started => b"{}".to_vec(),
+        Event::Progress { response } => with_bytes(&response_facts(response), &response.payload),
+        Event::Outcome(concluded) => {
+            let facts = OutcomeFacts {
+                class: Cow::Borrowed(class_name(concluded.class)),
+                status: concluded.status,
+                text: concluded.text.as_deref().map(Cow::Borrowed),
+                forget_key: !concluded.remembered,
+                response: concluded.response.as_ref().map(response_facts),
+            };
+            match &concluded.response {
+                Some(response) => with_bytes(&facts, &response.payload),
+                None => json(&facts),
+            }
+        }
+        Event::Answered { outbox } => json(&AnsweredFacts { outbox: outbox.0 }),
+    }
+}
+
+/// Reads a row back, or says what is wrong with it.
+pub(super) fn decode(ticket: Ticket, kind: Kind, body: &[u8]) -> Result<Event, String> {
+    let (facts, bytes) = split(body);
+    Ok(match kind {
+        Kind::Accepted => Event::Accepted(Box::new(accepted(read(facts)?, bytes)?)),
+        Kind::Started => Event::Started,
+        Kind::Progress => Event::Progress { response: outgoing(ticket, read(facts)?, bytes) },
+        Kind::Outcome => {
+            let facts: OutcomeFacts = read(facts)?;
+            Event::Outcome(Box::new(Concluded {
+                class: class_named(&facts.class)?,
+                status: facts.status,
+                text: facts.text.map(Cow::into_owned),
+                response: facts.response.map(|response| outgoing(ticket, response, bytes)),
+                remembered: !facts.forget_key,
+            }))
+        }
+        Kind::Answered => {
+            Event::Answered { outbox: OutboxId(read::<AnsweredFacts>(facts)?.outbox) }
+        }
+    })
+}
+
+/// The facts of a body as JSON, and the bytes that follow them.
+pub(super) fn split(body: &[u8]) -> (&[u8], &[u8]) {
+    match body.iter().position(|byte| *byte == LINE_FEED) {
+        Some(end) => (&body[..end], &body[end + 1..]),
+        None => (body, &[]),
+    }
+}
+
+fn accepted_facts(accepted: &Accepted) -> AcceptedFacts<'_> {
+    AcceptedFacts {
+        key: accepted.key.as_ref().map(|key| {
+            (
+                Cow::Borrowed(key.consumer.as_str()),
+                Cow::Borrowed(key.producer.as_str()),
+                Cow::Borrowed(key.request_id.as_str()),
+            )
+        }),
+        digest: accepted.digest.map(|digest| hex(&digest)),
+        consumer: Cow::Borrowed(&accepted.consumer),
+        producer: accepted.producer.as_deref().map(Cow::Borrowed),
+        request_id: accepted.request_id.as_deref().map(Cow::Borrowed),
+        summary: Cow::Borrowed(&accepted.summary),
+        actuator: accepted.actuator.as_deref().map(Cow::Borrowed),
+        address: match &accepted.address {
+            Address::All => AddressFacts::All,
+            Address::Profile(nsid) => AddressFacts::Profile(Cow::Borrowed(nsid)),
+            Address::Device(id) => AddressFacts::Device(Cow::Borrowed(id)),
+        },
+        unverified_signature: accepted.unverified_signature,
+    }
+}
+
+fn accepted(facts: AcceptedFacts<'_>, message: &[u8]) -> Result<Accepted, String> {
+    let digest = facts.digest.as_deref().map(unhex).transpose()?;
+    Ok(Accepted {
+        key: facts.key.map(|(consumer, producer, request_id)| Key {
+            consumer: consumer.into_owned(),
+            producer: producer.into_owned(),
+            request_id: request_id.into_owned(),
+        }),
+        digest,
+        consumer: facts.consumer.into_owned(),
+        producer: facts.producer.map(Cow::into_owned),
+        request_id: facts.request_id.map(Cow::into_owned),
+        summary: facts.summary.into_owned(),
+        actuator: facts.actuator.map(Cow::into_owned),
+        address: match facts.address {
+            AddressFacts::All => Address::All,
+            AddressFacts::Profile(nsid) => Address::Profile(nsid.into_owned()),
+            AddressFacts::Device(id) => Address::Device(id.into_owned()),
+        },
+        message: Bytes::copy_from_slice(message),
+        unverified_signature: facts.unverified_signature,
+    })
+}
+
+fn response_facts(response: &Outgoing) -> ResponseFacts<'_> {
+    ResponseFacts {
+        outbox: response.id.0,
+        producer: response.producer.as_deref().map(Cow::Borrowed),
+    }
+}
+
+fn outgoing(ticket: Ticket, facts: ResponseFacts<'_>, payload: &[u8]) -> Outgoing {
+    Outgoing {
+        id: OutboxId(facts.outbox),
+        ticket,
+        producer: facts.producer.map(Cow::into_owned),
+        payload: Bytes::copy_from_slice(payload),
+    }
+}
+
+fn with_bytes(facts: &impl Serialize, bytes: &[u8]) -> Vec<u8> {
+    let mut body = json(facts);
+    body.reserve_exact(1 + bytes.len());
+    body.push(LINE_FEED);
+    body.extend_from_slice(bytes);
+    body
+}
+
+fn json(facts: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(facts).expect("strings and numbers can always be written as JSON")
+}
+
+fn read<'a, F: Deserialize<'a>>(facts: &'a [u8]) -> Result<F, String> {
+    serde_json::from_slice(facts).map_err(|error| error.to_string())
+}
+
+fn hex(digest: &ContentDigest) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    digest.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
+}
+
+fn unhex(text: &str) -> Result<ContentDigest, String> {
+    let wrong = || format!("{text:?} is not a digest");
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let digits = text.as_bytes();
+    let mut digest = [0; 32];
+    if digits.len() != 2 * digest.len() {
+        return Err(wrong());
+    }
+    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+        let (high, low) = nibble(pair[0]).zip(nibble(pair[1])).ok_or_else(wrong)?;
+        *byte = high << 4 | low;
+    }
+    Ok(ContentDigest(digest))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field by reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted_in_full() -> Accepted {
+        Accepted {
+            key: Some(Key {
+                consumer: "c".to_owned(),
+                producer: "p".to_owned(),
+                request_id: "r".to_owned(),
+            }),
+            digest: Some(ContentDigest([0xa5; 32])),
+            consumer: "c".to_owned(),
+            producer: Some("p\n".to_owned()),
+            request_id: Some("r".to_owned()),
+            summary: "deny ipv4_net".to_owned(),
+            actuator: Some("a".to_owned()),
+            address: Address::Profile("slpf".to_owned()),
+            message: Bytes::from_static(b"\n\xff{}"),
+            unverified_signature: true,
+        }
+    }
+
+    fn accepted_barely() -> Accepted {
+        Accepted {
+            key: None,
+            digest: None,
+            consumer: String::new(),
+            producer: None,
+            request_id: None,
+            summary: String::new(),
+            actuator: None,
+            address: Address::All,
+            message: Bytes::new(),
+            unverified_signature: false,
+        }
+    }
+
+    fn response() -> Outgoing {
+        Outgoing {
+            id: OutboxId(9),
+            ticket: Ticket(3),
+            producer: None,
+            payload: Bytes::from_static(b"{\n}"),
+        }
+    }
+
+    fn outcome(response: Option<Outgoing>) -> Event {
+        Event::Outcome(Box::new(Concluded {
+            class: Class::Refused,
+            status: Some(503),
+            text: Some("not now".to_owned()),
+            remembered: response.is_none(),
+            response,
+        }))
+    }
+
+    /// A hash over a row must come out the same for ever: these bytes may not change.
+    #[test]
+    fn each_record_has_one_form_and_is_read_back_from_it() {
+        let digest = "a5".repeat(32);
+        let in_full = format!(
+            "{{\"key\":[\"c\",\"p\",\"r\"],\"digest\":\"{digest}\",\"consumer\":\"c\",\
+             \"producer\":\"p\\n\",\"request_id\":\"r\",\"summary\":\"deny ipv4_net\",\
+             \"actuator\":\"a\",\"address\":{{\"profile\":\"slpf\"}},\
+             \"unverified_signature\":true}}\n"
+        );
+        let in_full = [in_full.as_bytes(), b"\n\xff{}"].concat();
+        let cases: [(Event, &[u8]); 7] = [
+            (Event::Accepted(Box::new(accepted_in_full())), &in_full),
+            (
+                Event::Accepted(Box::new(accepted_barely())),
+                b"{\"consumer\":\"\",\"summary\":\"\",\"address\":\"all\"}\n",
+            ),
+            (Event::Started, b"{}"),
+            (Event::Progress { response: response() }, b"{\"outbox\":9}\n{\n}"),
+            (
+                outcome(Some(response())),
+                b"{\"class\":\"refused\",\"status\":503,\"text\":\"not now\",\
+                  \"forget_key\":true,\"response\":{\"outbox\":9}}\n{\n}",
+            ),
+            (outcome(None), b"{\"class\":\"refused\",\"status\":503,\"text\":\"not now\"}"),
+            (Event::Answered { outbox: OutboxId(9) }, b"{\"outbox\":9}"),
+        ];
+        for (event, form) in cases {
+            let body = encode(&event);
+            assert_eq!(body, form, "{}", String::from_utf8_lossy(&body));
+            assert_eq!(decode(Ticket(3), Kind::of(&event), form).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_not_read() {
+        let cases: [(Kind, &[u8]); 5] = [
+            (Kind::Accepted, b""),
+            (Kind::Accepted, b"{\"consumer\":\"\",\"summary\":\"\",\"address\":\"some\"}\n"),
+            (
+                Kind::Accepted,
+                b"{\"digest\":\"a5\",\"consumer\":\"\",\"summary\":\"\",\"address\":\"all\"}\n",
+            ),
+            (Kind::Outcome, b"{\"class\":\"lost\"}"),
+            (Kind::Answered, b"{\"outbox\":-1}"),
+        ];
+        for (kind, body) in cases {
+            assert!(decode(Ticket(1), kind, body).is_err(), "{}", String::from_utf8_lossy(body));
+        }
+    }
+}

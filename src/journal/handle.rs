@@ -1,0 +1,240 @@
+//! What the rest of the program holds of the journal.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::config::JournalConfig;
+use super::error::JournalError;
+use super::store::{Recovered, Store};
+use super::view::{self, Detail, Entry, Listing};
+use super::writer::{Request, Writer};
+use crate::dispatch::{Key, Known, OutboxId, Outgoing, Record, Ticket};
+
+/// Calls of [`Journal::append_lazily`] that may wait for the writer.
+const LAZY_WAITING: usize = 4096;
+
+/// Questions that may wait for the writer; who asks more waits for his turn.
+const READS_WAITING: usize = 64;
+
+/// The handle: cheap to clone, for any task.
+///
+/// Behind it one thread owns the store and takes requests strictly in order.
+/// When all handles are gone it writes what is left and ends.
+pub struct Journal<T> {
+    queue: SyncSender<Request<T>>,
+    shared: Arc<Shared>,
+}
+
+/// Where the `then` values come out once their records are durable.
+pub struct Committed<T> {
+    receiver: mpsc::Receiver<T>,
+    shared: Arc<Shared>,
+}
+
+/// What the handles and the writer both see.
+#[derive(Debug)]
+pub(super) struct Shared {
+    failure: OnceLock<Arc<JournalError>>,
+    /// Appended, and not yet taken from [`Committed`].
+    outstanding: AtomicUsize,
+    /// Appended lazily, and not yet taken by the writer.
+    lazy_waiting: AtomicUsize,
+    /// One permit for each question that may wait.
+    reads: Arc<Semaphore>,
+}
+
+impl<T: Send + 'static> Journal<T> {
+    /// Calls of [`Journal::append`] whose `then` has not been taken yet, at most.
+    pub const MAX_OUTSTANDING: usize = 4096;
+
+    /// Opens the journal, or makes it where there is none, and reads what is unfinished.
+    ///
+    /// Blocks while it reads. The journal is this process's alone until it is closed.
+    pub fn open(config: &JournalConfig) -> Result<(Self, Committed<T>, Recovered), JournalError> {
+        let store = Store::open(&config.dir)?;
+        let recovered = store.recovered()?;
+
+        let (queue, requests) = sync_channel(Self::MAX_OUTSTANDING + LAZY_WAITING + READS_WAITING);
+        let (committed, receiver) = mpsc::channel(Self::MAX_OUTSTANDING);
+        let shared = Arc::new(Shared {
+            failure: OnceLock::new(),
+            outstanding: AtomicUsize::new(0),
+            lazy_waiting: AtomicUsize::new(0),
+            reads: Arc::new(Semaphore::new(READS_WAITING)),
+        });
+        let writer = Writer::new(store, requests, committed, Arc::clone(&shared), config);
+        thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(|| writer.run())
+            .map_err(|source| JournalError::Folder { path: config.dir.clone(), source })?;
+
+        let committed = Committed { receiver, shared: Arc::clone(&shared) };
+        Ok((Self { queue, shared }, committed, recovered))
+    }
+
+    /// Queues records for one commit. Once they are durable `then` comes out
+    /// of [`Committed`], in the order of the calls. Without records it keeps
+    /// its place in that order and costs no commit. Never blocks.
+    ///
+    /// [`JournalError::Overrun`] beyond [`Journal::MAX_OUTSTANDING`],
+    /// [`JournalError::Stopped`] when the writer has ended.
+    pub fn append(&self, records: Vec<Record>, then: T) -> Result<(), JournalError> {
+        claim(&self.shared.outstanding, Self::MAX_OUTSTANDING)?;
+        self.send(Request::Append { records, then })
+    }
+
+    /// Queues records for which nobody waits: they are written with the next
+    /// commit, or 50 ms later when there is none. Never blocks.
+    pub fn append_lazily(&self, records: Vec<Record>) -> Result<(), JournalError> {
+        claim(&self.shared.lazy_waiting, LAZY_WAITING)?;
+        self.send(Request::Lazily { records })
+    }
+
+    /// What is known of these keys, in their order. Everything that was
+    /// appended before counts, durable or not yet.
+    pub async fn recall(&self, keys: Vec<Key>) -> Result<Vec<Option<Known>>, JournalError> {
+        self.read(move |store| keys.iter().map(|key| store.recall(key)).collect()).await
+    }
+
+    /// Responses in the outbox with a number above `after`, oldest first: at
+    /// most `limit`, and fewer where they are large. None at all means that
+    /// there are no more.
+    pub async fn outbox(
+        &self,
+        after: Option<OutboxId>,
+        limit: usize,
+    ) -> Result<Vec<Outgoing>, JournalError> {
+        self.read(move |store| store.outbox(after, limit)).await
+    }
+
+    /// Commands, newest first.
+    ///
+    /// Looks through the journal in slices, so that commits go on meanwhile.
+    pub async fn list(&self, mut query: Listing) -> Result<Vec<Entry>, JournalError> {
+        let limit = query.limit.min(Listing::LIMIT_MAX);
+        let mut entries = Vec::new();
+        while entries.len() < limit {
+            query.limit = limit - entries.len();
+            let slice = query.clone();
+            let page = self.read(move |store| view::page(&store.connection, &slice)).await?;
+            entries.extend(page.entries);
+            let Some(before) = page.before else { break };
+            query.before = Some(before);
+        }
+        Ok(entries)
+    }
+
+    /// All there is about a command.
+    pub async fn show(&self, ticket: Ticket) -> Result<Option<Detail>, JournalError> {
+        self.read(move |store| view::detail(&store.connection, ticket.0)).await
+    }
+
+    /// The commands that have this request id, newest first.
+    ///
+    /// Commands whose key is another's (repetitions) or is forgotten are not
+    /// among them; a [`Listing`] by request id finds those as well.
+    pub async fn find(&self, request_id: String) -> Result<Vec<Ticket>, JournalError> {
+        let found = self.read(move |store| view::find(&store.connection, &request_id)).await?;
+        Ok(found.into_iter().map(Ticket).collect())
+    }
+
+    /// Writes what is queued, moves it all into the database, and gives the journal free.
+    /// Other handles find it stopped afterwards.
+    pub async fn close(self) -> Result<(), JournalError> {
+        let permit = self.shared.permit().await;
+        let (closed, wait) = oneshot::channel();
+        self.send(Request::Close { closed })?;
+        let result = wait.await.map_err(|_| self.shared.stopped())?;
+        drop(permit);
+        result
+    }
+
+    async fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<R, JournalError> + Send + 'static,
+    ) -> Result<R, JournalError> {
+        // It goes with the question, since whoever asked may lose interest first.
+        let permit = self.shared.permit().await;
+        let (answer, wait) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
+        self.send(Request::Read(Box::new(move |store| {
+            // Noted before `answer` goes, so that whoever waits is told why.
+            let found = read(store).map_err(|error| shared.fail(Arc::new(error)))?;
+            drop(answer.send(found));
+            drop(permit);
+            Ok(())
+        })))?;
+        wait.await.map_err(|_| self.shared.stopped())
+    }
+
+    fn send(&self, request: Request<T>) -> Result<(), JournalError> {
+        self.queue.try_send(request).map_err(|error| match error {
+            TrySendError::Disconnected(_) => self.shared.stopped(),
+            TrySendError::Full(_) => unreachable!("each kind of request is counted before it"),
+        })
+    }
+}
+
+impl<T> Journal<T> {
+    /// Why the writer has stopped, if it did so by itself.
+    #[must_use]
+    pub fn failure(&self) -> Option<Arc<JournalError>> {
+        self.shared.failure.get().cloned()
+    }
+}
+
+impl<T> Clone for Journal<T> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone(), shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<T> Committed<T> {
+    /// The next `then` whose records are durable. `None` when the writer has
+    /// ended: [`Committed::failure`] says whether something went wrong, and
+    /// what has not come out by then must be taken as not written.
+    pub async fn recv(&mut self) -> Option<T> {
+        let then = self.receiver.recv().await?;
+        self.shared.outstanding.fetch_sub(1, Ordering::Relaxed);
+        Some(then)
+    }
+
+    /// Why the writer has stopped, if it did so by itself.
+    #[must_use]
+    pub fn failure(&self) -> Option<Arc<JournalError>> {
+        self.shared.failure.get().cloned()
+    }
+}
+
+impl Shared {
+    /// Called by the writer before its end of the channels closes. The first failure stays.
+    pub(super) fn fail(&self, error: Arc<JournalError>) -> Arc<JournalError> {
+        Arc::clone(self.failure.get_or_init(|| error))
+    }
+
+    /// Called by the writer for each lazy request that it takes.
+    pub(super) fn lazily_taken(&self) {
+        self.lazy_waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    async fn permit(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let permit = Arc::clone(&self.reads).acquire_owned().await;
+        permit.expect("the semaphore is never closed")
+    }
+
+    fn stopped(&self) -> JournalError {
+        JournalError::Stopped { failure: self.failure.get().cloned() }
+    }
+}
+
+/// Counts one more, unless there are `most` already.
+fn claim(count: &AtomicUsize, most: usize) -> Result<(), JournalError> {
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1))
+        .map(drop)
+        .map_err(|_| JournalError::Overrun { most })
+}

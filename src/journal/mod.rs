@@ -1,0 +1,37 @@
+//! The durable record: what came, what became of it, and what still has to go out.
+//!
+//! Everything that happens to a command is a [`Record`](crate::dispatch::Record),
+//! and the journal is the list of them. [`Journal::append`] queues records;
+//! one thread writes what is queued in one commit and then hands back the
+//! values that came with it, in order. What has been handed back survives a
+//! crash of the process and of the machine; anything else may or may not.
+//!
+//! Beside the list there are tables made from it: the state of each command,
+//! the keys by which repetitions are recognised, and the outbox of responses
+//! that the transport has not taken over yet. They change in the same commit.
+//!
+//! A store error ends the writer. It is never retried, and nothing is handed
+//! back that was not written.
+
+mod ask;
+mod body;
+mod config;
+mod error;
+mod handle;
+mod lock;
+mod prune;
+mod schema;
+mod socket;
+mod store;
+#[cfg(test)]
+mod tests;
+mod view;
+mod writer;
+
+pub use ask::{Answer, AskError, ask};
+pub use config::JournalConfig;
+pub use error::JournalError;
+pub use handle::{Committed, Journal};
+pub use socket::{Request, Socket, StatusSource};
+pub use store::Recovered;
+pub use view::{Detail, Entry, Listing, State, Step};

@@ -1,0 +1,236 @@
+//! The tables, and how the file is opened.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::error::JournalError;
+
+/// Name of the database in the journal's folder.
+const FILE: &str = "journal.db";
+
+/// Oldest SQLite that will do: 3.51.3 mends a write-ahead log that is reset wrongly.
+const SQLITE_NEEDED: i32 = 3_051_003;
+
+/// `OC2J`: marks the file as ours (`PRAGMA application_id`).
+const APPLICATION_ID: i32 = 0x4f43_324a;
+
+/// Version of the tables (`PRAGMA user_version`).
+const VERSION: i32 = 1;
+
+/// Longest that the start may be held up by the check of the file. What is not
+/// checked by then goes unchecked.
+const CHECK_LONGEST: Duration = Duration::from_secs(1);
+
+/// Steps of the check between two looks at the clock.
+const CHECK_STEPS: i32 = 100;
+
+/// Statements kept ready.
+const STATEMENTS: usize = 64;
+
+/// `record` is what happened, one row an event, never changed; `seq` has no
+/// gaps but those in `anchor`, which are the rows that pruning removed.
+/// Everything else is made from it, so that questions need not read it all:
+/// `command` is the state of each command (`response` is the record that
+/// holds its last response, `waiting` counts its responses in `outbox`), `key` is
+/// how a repetition is recognised, `outbox` the responses that wait to be
+/// published, and `mark` keeps the highest numbers given, also after pruning.
+const TABLES: &str = "
+    CREATE TABLE record (
+        seq INTEGER PRIMARY KEY,
+        ticket INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        body BLOB NOT NULL
+    );
+    CREATE INDEX record_ticket ON record (ticket);
+
+    CREATE TABLE anchor (
+        first_seq INTEGER PRIMARY KEY,
+        last_seq INTEGER NOT NULL
+    );
+
+    CREATE TABLE command (
+        ticket INTEGER PRIMARY KEY,
+        consumer TEXT NOT NULL,
+        producer TEXT,
+        request_id TEXT,
+        summary TEXT NOT NULL,
+        actuator TEXT,
+        digest BLOB,
+        accepted_ms INTEGER NOT NULL,
+        started_ms INTEGER,
+        ended_ms INTEGER,
+        answered_ms INTEGER,
+        class TEXT,
+        status INTEGER,
+        text TEXT,
+        response INTEGER,
+        waiting INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX command_unfinished ON command (ticket) WHERE ended_ms IS NULL;
+
+    CREATE TABLE key (
+        request_id TEXT NOT NULL,
+        producer TEXT NOT NULL,
+        consumer TEXT NOT NULL,
+        ticket INTEGER NOT NULL,
+        PRIMARY KEY (request_id, producer, consumer)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY,
+        record INTEGER NOT NULL
+    );
+
+    CREATE TABLE mark (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        ticket INTEGER NOT NULL,
+        outbox INTEGER NOT NULL,
+        commands INTEGER NOT NULL
+    );
+    INSERT INTO mark VALUES (1, 0, 0, 0);
+";
+
+/// Where the database of a journal is.
+pub(super) fn file(dir: &Path) -> PathBuf {
+    dir.join(FILE)
+}
+
+/// Makes the folder, for this user only, where there is none.
+pub(super) fn make_dir(dir: &Path) -> Result<(), JournalError> {
+    let folder = |source| JournalError::Folder { path: dir.to_owned(), source };
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
+        _ => sync_dir(Path::new(".")),
+    }
+}
+
+/// Opens the database to write, makes it where there is none, and checks it.
+pub(super) fn open(dir: &Path) -> Result<Connection, JournalError> {
+    let found = rusqlite::version_number();
+    if found < SQLITE_NEEDED {
+        return Err(JournalError::StoreTooOld { found, needed: SQLITE_NEEDED });
+    }
+
+    // Made by us so that it is for this user only; the log takes its mode from it.
+    let path = file(dir);
+    let create = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+    create.map_err(|source| JournalError::Folder { path: path.clone(), source })?;
+
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(&path, flags)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // After a failure nothing is written any more, not by closing either.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    // The lock mode comes first: so the log is never indexed in shared memory.
+    connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        let what = format!("it cannot use a write-ahead log, only {mode}");
+        return Err(JournalError::Foreign { path, what });
+    }
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = OFF;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;
+         PRAGMA temp_store = MEMORY;",
+    )?;
+
+    if is_empty(&connection)? {
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {TABLES}
+             PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;
+             PRAGMA wal_checkpoint(TRUNCATE);"
+        ))?;
+    } else {
+        check_owner(&connection, &path)?;
+        check_content(&mut connection)?;
+    }
+    sync_dir(dir)?;
+    Ok(connection)
+}
+
+/// Opens the database of a journal that nobody has open, to read, without
+/// writing anything. The caller holds a shared [`super::lock::Lock`].
+///
+/// A process that was killed leaves committed pages in the log only. To see
+/// them without recovering the file, the log is indexed in this process's
+/// memory (exclusive mode) and the lock that this would take on the file is
+/// left out (`unix-none`), since a file open for reading cannot be locked so.
+pub(super) fn open_to_read(dir: &Path) -> Result<Connection, JournalError> {
+    let path = file(dir);
+    if !path.exists() {
+        return Err(JournalError::Missing { dir: dir.to_owned() });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags_and_vfs(&path, flags, c"unix-none")?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;",
+    )?;
+    check_owner(&connection, &path)?;
+    Ok(connection)
+}
+
+fn is_empty(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
+}
+
+fn check_owner(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let pragma = |name: &str| -> Result<i32, rusqlite::Error> {
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
+    };
+    let foreign = |what| JournalError::Foreign { path: path.to_owned(), what };
+    let not_sqlite = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => foreign("it is not an SQLite file".to_owned()),
+        _ => error.into(),
+    };
+
+    let owner = pragma("application_id").map_err(not_sqlite)?;
+    if owner != APPLICATION_ID {
+        return Err(foreign(format!("its application id is {owner:#x}, not {APPLICATION_ID:#x}")));
+    }
+    match pragma("user_version")? {
+        VERSION => Ok(()),
+        version => Err(foreign(format!("its version is {version}, not {VERSION}"))),
+    }
+}
+
+/// Looks at the structure of every page, as far as [`CHECK_LONGEST`] allows.
+fn check_content(connection: &mut Connection) -> Result<(), JournalError> {
+    let deadline = Instant::now() + CHECK_LONGEST;
+    connection.progress_handler(CHECK_STEPS, Some(move || Instant::now() >= deadline))?;
+    let verdict = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+
+    match verdict {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Ok(what) => Err(JournalError::Damaged { what }),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            tracing::info!(
+                seconds = CHECK_LONGEST.as_secs(),
+                "the journal is too large to be checked in full at the start"
+            );
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes new names in a folder durable.
+fn sync_dir(dir: &Path) -> Result<(), JournalError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|source| JournalError::Folder { path: dir.to_owned(), source })
+}

@@ -1,0 +1,200 @@
+//! What is left when the process, or the file, comes to a sudden end.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use super::*;
+
+/// Set in a child process: the folder of the journal that it fills.
+const CHILD_DIR: &str = "OC2_TEST_JOURNAL_DIR";
+
+/// The files as they are at this moment: what a kill would leave.
+pub(super) fn copy_of(from: &Path, to: &Path) {
+    for name in names(from) {
+        if name.starts_with("journal.db") {
+            std::fs::copy(from.join(&name), to.join(&name)).unwrap();
+        }
+    }
+}
+
+/// Is no test of its own: the tests below run it in a process that they can kill.
+/// It appends for ever and prints what was handed out, or why nothing more is.
+#[tokio::test]
+async fn child_that_appends() {
+    let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
+    let config = JournalConfig { dir: dir.into(), ..JournalConfig::default() };
+    let (journal, mut committed, recovered) = open(&config);
+    let mut out = std::io::stdout();
+    let mut ticket = recovered.last_ticket.0;
+    let mut outstanding = 0;
+    loop {
+        // Commits of every size: 1 to 32 commands wait at a time.
+        while outstanding <= ticket % 32 {
+            ticket += 1;
+            outstanding += 1;
+            if journal.append(vec![accepted(ticket), ended(ticket)], ticket).is_err() {
+                break;
+            }
+        }
+        if let Some(durable) = committed.recv().await {
+            outstanding -= 1;
+            writeln!(out, "durable {durable}").unwrap();
+        } else {
+            let error = error::with_causes(&committed.failure().unwrap());
+            writeln!(out, "stopped {error}").unwrap();
+            let error = journal.append(vec![accepted(ticket + 1)], 0).unwrap_err();
+            writeln!(out, "refused {error}").unwrap();
+            return;
+        }
+    }
+}
+
+/// This test binary, told to run the child above.
+fn child(dir: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "journal::tests::crash::child_that_appends", "--nocapture"]);
+    with_dir(command, dir)
+}
+
+fn with_dir(mut command: Command, dir: &Path) -> Command {
+    command.env(CHILD_DIR, dir).stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+}
+
+fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok)
+}
+
+fn durable(line: &str) -> Option<u64> {
+    line.strip_prefix("durable ")?.parse().ok()
+}
+
+/// Every command up to `last` is there, in full.
+async fn assert_holds(journal: &Journal<u64>, last: u64) {
+    for ticket in 1..=last {
+        let known = journal.recall(vec![key(ticket)]).await.unwrap();
+        let known = known[0].as_ref().unwrap_or_else(|| panic!("{ticket} of {last} is lost"));
+        assert_eq!(known.response, Some(payload(ticket)));
+    }
+}
+
+#[tokio::test]
+async fn what_was_handed_out_survives_a_kill() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let mut last = 0;
+    for round in 0..8 {
+        let mut child = child(&config.dir).spawn().unwrap();
+        // Killed in the middle of whatever it is doing after so many.
+        let mut left = 50 + round * 37;
+        for ticket in lines(&mut child).filter_map(|line| durable(&line)) {
+            assert_eq!(ticket, last + 1, "in order, and none twice");
+            last = ticket;
+            left -= 1;
+            if left == 0 {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+
+        let (journal, _committed, recovered) = open(&config);
+        assert!(recovered.last_ticket.0 >= last);
+        assert_eq!(recovered.unfinished, [], "both records of a command, or neither");
+        assert_holds(&journal, last).await;
+        last = recovered.last_ticket.0;
+        journal.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_the_journal_and_loses_nothing_handed_out() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    // Files end at 300 blocks of 512 bytes; a write beyond is an error instead of a signal.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 300; exec \"$@\"", "sh"]);
+    shell.arg(std::env::current_exe().unwrap());
+    shell.args(["--exact", "journal::tests::crash::child_that_appends", "--nocapture"]);
+    let mut child = with_dir(shell, &config.dir).spawn().unwrap();
+
+    let mut last = 0;
+    let mut said = Vec::new();
+    for line in lines(&mut child) {
+        if let Some(ticket) = durable(&line) {
+            assert_eq!(ticket, last + 1);
+            assert!(said.is_empty(), "nothing is handed out after the failure");
+            last = ticket;
+        } else if line.starts_with("stopped ") || line.starts_with("refused ") {
+            said.push(line);
+        }
+    }
+    child.wait().unwrap();
+    assert!(last > 0);
+    let [stopped, refused] = &said[..] else { panic!("{said:?}") };
+    let why = "the journal cannot be written or read: ";
+    assert!(stopped.contains(why), "{stopped}");
+    assert!(refused.contains("the journal has stopped") && refused.contains(why), "{refused}");
+
+    let (journal, _committed, _) = open(&config);
+    assert_holds(&journal, last).await;
+    journal.close().await.unwrap();
+}
+
+/// What SQLite promises of a log that ends early: the commits before the tear
+/// are there, in order and each of them whole, and the others are gone without
+/// a word. What had been moved into the database is there in any case.
+#[tokio::test]
+async fn a_torn_log_opens_and_holds_the_commits_before_the_tear() {
+    const COMMITS: u64 = 600;
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, mut committed, _) = open(&config);
+    // Copied where the log is young and where it has been started over.
+    let copies: Vec<_> = (0..2).map(|_| TempDir::new().unwrap()).collect();
+    for ticket in 1..=COMMITS {
+        write(&journal, &mut committed, vec![accepted(ticket), ended(ticket)]).await;
+        match ticket {
+            17 => copy_of(&config.dir, copies[0].path()),
+            COMMITS => copy_of(&config.dir, copies[1].path()),
+            _ => {}
+        }
+    }
+    journal.close().await.unwrap();
+
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    for (copy, last) in copies.iter().zip([17, COMMITS]) {
+        let whole_len = copy.path().join("journal.db-wal").metadata().unwrap().len();
+        let mut cuts = vec![0, 1, 32, whole_len];
+        for _ in 0..10 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            cuts.push(random % whole_len);
+        }
+        cuts.sort_unstable();
+
+        let mut held_before = 0;
+        for cut in cuts {
+            let torn = TempDir::new().unwrap();
+            copy_of(copy.path(), torn.path());
+            let log = OpenOptions::new().write(true).open(torn.path().join("journal.db-wal"));
+            log.unwrap().set_len(cut).unwrap();
+
+            let config = JournalConfig { dir: torn.path().to_owned(), ..config.clone() };
+            let (journal, mut committed, recovered) = open(&config);
+            let held = recovered.last_ticket.0;
+            assert_eq!(recovered.unfinished, [], "each commit is whole");
+            assert_holds(&journal, held).await;
+            assert!(held >= held_before, "a longer log holds no less");
+            held_before = held;
+            if cut == whole_len {
+                assert_eq!(held, last);
+            }
+            // And it goes on from there.
+            write(&journal, &mut committed, vec![accepted(held + 1), ended(held + 1)]).await;
+            assert_holds(&journal, held + 1).await;
+            journal.close().await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! Stories about the journal, told through its handle.
+
+mod crash;
+mod prune;
+mod socket;
+mod view;
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use super::*;
+use crate::dispatch::{
+    Accepted, Address, Class, Concluded, ContentDigest, Event, Key, Known, OutboxId, Outgoing,
+    Record, Ticket,
+};
+
+/// A time in 2020, from which `at_ms` counts.
+const THEN_MS: u64 = 1_577_836_800_000;
+
+/// A journal in a folder of its own. Nothing is pruned by age: the tests live in 2020.
+fn config(dir: &TempDir) -> JournalConfig {
+    JournalConfig {
+        dir: dir.path().join("journal"),
+        keep_age: Duration::from_hours(24 * 365 * 1000),
+        ..JournalConfig::default()
+    }
+}
+
+fn open(config: &JournalConfig) -> (Journal<u64>, Committed<u64>, Recovered) {
+    Journal::open(config).unwrap()
+}
+
+/// Appends and waits until it is durable.
+async fn write(journal: &Journal<u64>, committed: &mut Committed<u64>, records: Vec<Record>) {
+    journal.append(records, 0).unwrap();
+    committed.recv().await.unwrap();
+}
+
+fn key(ticket: u64) -> Key {
+    Key {
+        consumer: "gateway-1".to_owned(),
+        producer: "producer-1".to_owned(),
+        request_id: format!("request-{ticket}"),
+    }
+}
+
+fn message(ticket: u64) -> Bytes {
+    Bytes::from(format!("{{\"command\": {ticket},\n \"raw\": \"\u{e9}\"}}\n"))
+}
+
+fn payload(ticket: u64) -> Bytes {
+    Bytes::from(format!("{{\"answer\":{ticket}}}"))
+}
+
+fn command(ticket: u64) -> Accepted {
+    Accepted {
+        key: Some(key(ticket)),
+        digest: Some(ContentDigest([7; 32])),
+        consumer: "gateway-1".to_owned(),
+        producer: Some("producer-1".to_owned()),
+        request_id: Some(format!("request-{ticket}")),
+        summary: "set x-probe:level".to_owned(),
+        actuator: Some("probe".to_owned()),
+        address: Address::Device("gateway-1".to_owned()),
+        message: message(ticket),
+        unverified_signature: false,
+    }
+}
+
+fn event(ticket: u64, event: Event) -> Record {
+    Record { ticket: Ticket(ticket), at_ms: THEN_MS + ticket, event }
+}
+
+fn accepted(ticket: u64) -> Record {
+    event(ticket, Event::Accepted(Box::new(command(ticket))))
+}
+
+fn started(ticket: u64) -> Record {
+    event(ticket, Event::Started)
+}
+
+fn response(ticket: u64) -> Outgoing {
+    Outgoing {
+        id: OutboxId(ticket),
+        ticket: Ticket(ticket),
+        producer: Some("producer-1".to_owned()),
+        payload: payload(ticket),
+    }
+}
+
+fn conclusion(ticket: u64) -> Concluded {
+    Concluded {
+        class: Class::Answered,
+        status: Some(200),
+        text: None,
+        response: Some(response(ticket)),
+        remembered: true,
+    }
+}
+
+/// The outcome, with a response whose number in the outbox is the ticket.
+fn ended(ticket: u64) -> Record {
+    event(ticket, Event::Outcome(Box::new(conclusion(ticket))))
+}
+
+fn answered(ticket: u64) -> Record {
+    event(ticket, Event::Answered { outbox: OutboxId(ticket) })
+}
+
+/// Everything that happens to a command.
+fn whole(ticket: u64) -> Vec<Record> {
+    vec![accepted(ticket), started(ticket), ended(ticket), answered(ticket)]
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_new_journal_is_empty_and_for_this_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, _committed, recovered) = open(&config);
+
+    let nothing = Recovered {
+        unfinished: Vec::new(),
+        last_ticket: Ticket(0),
+        last_outbox: OutboxId(0),
+        outbox_waiting: 0,
+    };
+    assert_eq!(recovered, nothing);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&config.dir), 0o700);
+    for name in names(&config.dir) {
+        assert_eq!(mode(&config.dir.join(&name)), 0o600, "{name}");
+    }
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_unfinished_is_found_again_in_every_state() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, mut committed, _) = open(&config);
+    let progress = |ticket, id| {
+        let response = Outgoing { id: OutboxId(id), ..response(ticket) };
+        event(ticket, Event::Progress { response })
+    };
+    let records = vec![
+        accepted(1),
+        accepted(2),
+        started(2),
+        accepted(3),
+        started(3),
+        progress(3, 11),
+        accepted(4),
+        started(4),
+        ended(4),
+        accepted(5),
+        started(5),
+        ended(5),
+        answered(5),
+    ];
+    write(&journal, &mut committed, records).await;
+    journal.close().await.unwrap();
+
+    let (journal, _committed, recovered) = open(&config);
+    let found: Vec<_> =
+        recovered.unfinished.iter().map(|command| (command.ticket.0, command.started)).collect();
+    assert_eq!(found, [(1, false), (2, true), (3, true)]);
+    assert_eq!(recovered.unfinished[1].accepted, command(2), "the message, byte for byte");
+    assert_eq!(recovered.unfinished[1].accepted_ms, THEN_MS + 2);
+    assert_eq!(recovered.last_ticket, Ticket(5));
+    assert_eq!(recovered.last_outbox, OutboxId(11));
+    assert_eq!(recovered.outbox_waiting, 2);
+
+    let waiting = journal.outbox(None, 10).await.unwrap();
+    let progress = Outgoing { id: OutboxId(11), ..response(3) };
+    assert_eq!(waiting, [response(4), progress.clone()]);
+    assert_eq!(journal.outbox(Some(OutboxId(4)), 10).await.unwrap(), [progress]);
+    assert_eq!(journal.outbox(None, 1).await.unwrap(), [response(4)]);
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_response_stays_in_the_outbox_until_it_is_answered() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, mut committed, _) = open(&config);
+    write(&journal, &mut committed, vec![accepted(1), ended(1)]).await;
+    journal.close().await.unwrap();
+
+    let (journal, _committed, recovered) = open(&config);
+    assert_eq!(recovered.outbox_waiting, 1);
+    journal.append_lazily(vec![answered(1)]).unwrap();
+    assert_eq!(journal.outbox(None, 10).await.unwrap(), [], "seen before it is durable");
+    // A broker that acknowledges twice does no harm.
+    journal.append_lazily(vec![answered(1)]).unwrap();
+    journal.close().await.unwrap();
+
+    let (journal, _committed, recovered) = open(&config);
+    assert_eq!(recovered.outbox_waiting, 0);
+    assert_eq!(recovered.last_outbox, OutboxId(1), "its number is not given again");
+    let shown = journal.show(Ticket(1)).await.unwrap().unwrap();
+    assert_eq!(shown.entry.answered_ms, Some(THEN_MS + 1));
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn lazy_records_are_written_without_anybody_waiting() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, _committed, _) = open(&config);
+    journal.append_lazily(whole(1)).unwrap();
+
+    // Read past the writer: what another process would find after a crash.
+    let is_durable = || {
+        let copy = TempDir::new().unwrap();
+        crash::copy_of(&config.dir, copy.path());
+        let connection = schema::open_to_read(copy.path()).unwrap();
+        super::view::detail(&connection, 1).unwrap().is_some()
+    };
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !is_durable() {
+        assert!(std::time::Instant::now() < deadline, "it is not written");
+        tokio::task::yield_now().await;
+    }
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_is_known_from_the_call_of_append_and_after_a_restart() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, mut committed, _) = open(&config);
+    let known = |ticket, response: Option<Bytes>, ended| {
+        let digest = Some(ContentDigest([7; 32]));
+        Some(Known { ticket: Ticket(ticket), digest, response, ended })
+    };
+
+    journal.append(vec![accepted(1), started(1)], 1).unwrap();
+    journal.append(vec![accepted(2), ended(2)], 2).unwrap();
+    let keys = vec![key(2), key(1), key(3)];
+    let found = journal.recall(keys.clone()).await.unwrap();
+    assert_eq!(found, [known(2, Some(payload(2)), true), known(1, None, false), None]);
+
+    assert_eq!(committed.recv().await, Some(1));
+    assert_eq!(committed.recv().await, Some(2));
+    journal.close().await.unwrap();
+    let (journal, _committed, _) = open(&config);
+    assert_eq!(journal.recall(keys).await.unwrap(), found);
+    let others = [
+        Key { consumer: "gateway-2".to_owned(), ..key(1) },
+        Key { producer: "producer-2".to_owned(), ..key(1) },
+    ];
+    assert_eq!(journal.recall(others.to_vec()).await.unwrap(), [None, None]);
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_turned_away_for_now_is_forgotten() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, mut committed, _) = open(&config);
+    let busy = |ticket| {
+        let refusal = Concluded {
+            class: Class::Refused,
+            status: Some(503),
+            remembered: false,
+            ..conclusion(ticket)
+        };
+        event(ticket, Event::Outcome(Box::new(refusal)))
+    };
+    let again = |ticket| {
+        let repetition = Accepted { key: Some(key(1)), ..command(ticket) };
+        event(ticket, Event::Accepted(Box::new(repetition)))
+    };
+
+    write(&journal, &mut committed, vec![accepted(1), busy(1)]).await;
+    assert_eq!(journal.recall(vec![key(1)]).await.unwrap(), [None]);
+    write(&journal, &mut committed, vec![again(2), ended(2)]).await;
+    let found = journal.recall(vec![key(1)]).await.unwrap();
+    assert_eq!(found[0].as_ref().unwrap().ticket, Ticket(2));
+    assert_eq!(journal.outbox(None, 9).await.unwrap().len(), 2, "both are answered");
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_first_owner_of_a_key_keeps_it_and_no_record_is_lost() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, mut committed, _) = open(&config);
+    let same_key = Accepted { key: Some(key(1)), ..command(2) };
+    let no_key = Accepted { key: None, request_id: Some("request-1".to_owned()), ..command(3) };
+    let records = vec![
+        accepted(1),
+        ended(1),
+        event(2, Event::Accepted(Box::new(same_key))),
+        ended(2),
+        event(3, Event::Accepted(Box::new(no_key))),
+        ended(3),
+    ];
+    write(&journal, &mut committed, records).await;
+
+    let found = journal.recall(vec![key(1)]).await.unwrap();
+    let owner = found[0].as_ref().unwrap();
+    assert_eq!((owner.ticket, owner.response.as_ref()), (Ticket(1), Some(&payload(1))));
+    assert_eq!(journal.list(Listing::default()).await.unwrap().len(), 3);
+    assert_eq!(journal.find("request-1".to_owned()).await.unwrap(), [Ticket(1)]);
+    let by_request = Listing { request_id: Some("request-1".to_owned()), ..Listing::default() };
+    let tickets: Vec<_> =
+        journal.list(by_request).await.unwrap().iter().map(|entry| entry.ticket).collect();
+    assert_eq!(tickets, [3, 1]);
+    journal.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_many_tasks_append_comes_out_in_the_order_of_the_calls() {
+    const TASKS: u64 = 8;
+    const EACH: u64 = 200;
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, mut committed, _) = open(&config);
+    let last = std::sync::Arc::new(std::sync::Mutex::new(0));
+
+    for task in 0..TASKS {
+        let (journal, last) = (journal.clone(), std::sync::Arc::clone(&last));
+        tokio::spawn(async move {
+            for _ in 0..EACH {
+                // The lock makes "the order of the calls" a thing one can know.
+                let mut last = last.lock().unwrap();
+                *last += 1;
+                // Every eighth keeps its place without a record.
+                let records = if task == 0 { Vec::new() } else { vec![accepted(*last)] };
+                journal.append(records, *last).unwrap();
+            }
+        });
+    }
+    for expected in 1..=TASKS * EACH {
+        assert_eq!(committed.recv().await, Some(expected));
+    }
+    journal.close().await.unwrap();
+    assert_eq!(open(&config).2.unfinished.len() as u64, (TASKS - 1) * EACH);
+}
+
+#[tokio::test]
+async fn more_than_the_allowed_number_of_calls_is_refused_and_the_rest_comes_out() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, mut committed, _) = open(&config);
+    let most = Journal::<u64>::MAX_OUTSTANDING as u64;
+    for n in 0..most {
+        journal.append(vec![accepted(n + 1)], n).unwrap();
+    }
+    let error = journal.append(Vec::new(), most).unwrap_err();
+    assert!(matches!(error, JournalError::Overrun { most: 4096 }), "{error}");
+    for n in 0..most {
+        assert_eq!(committed.recv().await, Some(n));
+    }
+    journal.append(Vec::new(), most).unwrap();
+    assert_eq!(committed.recv().await, Some(most));
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_and_told_who_has_it() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, _committed, _) = open(&config);
+    let Err(error) = Journal::<u64>::open(&config) else { panic!("it was opened twice") };
+    let expected = format!(
+        "the journal in {} is in use by process {}",
+        config.dir.display(),
+        std::process::id()
+    );
+    assert_eq!(error.to_string(), expected);
+    journal.close().await.unwrap();
+    open(&config).0.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_journal_says_so() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, mut committed, _) = open(&config);
+    let other = journal.clone();
+    journal.append(vec![accepted(1)], 1).unwrap();
+    journal.close().await.unwrap();
+    assert_eq!(committed.recv().await, Some(1), "it was written before");
+    assert_eq!(committed.recv().await, None);
+    assert!(committed.failure().is_none());
+    let error = other.append(vec![accepted(2)], 2).unwrap_err();
+    assert_eq!(error.to_string(), "the journal has stopped: it was closed");
+    assert!(other.recall(vec![key(1)]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_journal_is_left_alone() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    std::fs::create_dir(&config.dir).unwrap();
+    let path = schema::file(&config.dir);
+
+    std::fs::write(&path, "Dear diary, today nothing happened. ".repeat(100)).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert!(Journal::<u64>::open(&config).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    std::fs::remove_file(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE cats (name TEXT); PRAGMA user_version = 1").unwrap();
+    drop(other);
+    let Err(error) = Journal::<u64>::open(&config) else { panic!("it was opened") };
+    assert!(error.to_string().contains("its application id is 0x0, not 0x4f43324a"), "{error}");
+}

@@ -1,0 +1,216 @@
+//! The one thread that writes.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::config::JournalConfig;
+use super::error::{JournalError, with_causes};
+use super::handle::Shared;
+use super::prune::Pruning;
+use super::store::Store;
+use crate::dispatch::Record;
+
+/// Longest that a record for which nobody waits stays unwritten.
+const LAZY: Duration = Duration::from_millis(50);
+
+/// Commands that an idle writer looks at between two looks at its queue.
+const PRUNE_IDLE: usize = 256;
+
+/// Commands that a busy writer looks at after each commit, at least.
+const PRUNE_BUSY: usize = 16;
+
+/// What the writer is asked to do.
+pub(super) enum Request<T> {
+    /// Write these; hand `then` out when they are durable.
+    Append { records: Vec<Record>, then: T },
+    /// Write these some time soon.
+    Lazily { records: Vec<Record> },
+    /// Look something up.
+    Read(Read),
+    /// Write what is left and end.
+    Close { closed: oneshot::Sender<Result<(), JournalError>> },
+}
+
+/// A question, and where its answer goes. An error stops the writer.
+pub(super) type Read = Box<dyn FnOnce(&Store) -> Result<(), Failure> + Send>;
+
+/// Shared, since everybody who waits is told.
+type Failure = Arc<JournalError>;
+
+/// Owns the store; takes requests in the order in which they came.
+pub(super) struct Writer<T> {
+    pub(super) store: Store,
+    pub(super) queue: Receiver<Request<T>>,
+    pub(super) committed: mpsc::Sender<T>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) batch_records: usize,
+    pub(super) gather: Duration,
+    pruning: Pruning,
+    /// Since when there is something in the open transaction that nobody waits for.
+    lazy_since: Option<Instant>,
+    /// Whom to tell when everything is written and closed.
+    closed: Option<oneshot::Sender<Result<(), JournalError>>>,
+}
+
+/// What is done between two looks at the commit.
+struct Batch<T> {
+    records: usize,
+    /// To hand out afterwards, in order.
+    thens: Vec<T>,
+    /// One of them waits for records.
+    is_urgent: bool,
+}
+
+impl<T> Writer<T> {
+    pub(super) fn new(
+        store: Store,
+        queue: Receiver<Request<T>>,
+        committed: mpsc::Sender<T>,
+        shared: Arc<Shared>,
+        config: &JournalConfig,
+    ) -> Self {
+        let pruning = Pruning::new(config, Instant::now());
+        let JournalConfig { batch_records, gather, .. } = *config;
+        Self {
+            store,
+            queue,
+            committed,
+            shared,
+            batch_records,
+            gather,
+            pruning,
+            lazy_since: None,
+            closed: None,
+        }
+    }
+
+    /// Works until it is closed, everybody has gone, or the store fails.
+    pub(super) fn run(mut self) {
+        if let Err(error) = self.work() {
+            tracing::error!(error = with_causes(&error), "the journal has stopped");
+            // Said before the channels close. The store goes without another
+            // write, and nothing more is handed out.
+            self.shared.fail(error);
+            return;
+        }
+        let Self { store, closed, .. } = self;
+        let result = store.close();
+        if let Some(closed) = closed {
+            // Whoever closed it may have lost interest.
+            drop(closed.send(result));
+        }
+    }
+
+    fn work(&mut self) -> Result<(), Failure> {
+        while self.closed.is_none()
+            && let Some(request) = self.next()?
+        {
+            let mut batch = Batch { records: 0, thens: Vec::new(), is_urgent: false };
+            self.take(request, &mut batch)?;
+            self.gather(&mut batch)?;
+            if batch.is_urgent || self.is_lazy_due() {
+                self.commit()?;
+            }
+            self.hand_out(batch.thens);
+            self.store.checkpoint_if_due()?;
+            self.prune_while_busy(batch.records)?;
+        }
+        Ok(self.commit()?)
+    }
+
+    /// Takes what is queued already. It does not wait for more: while one
+    /// batch is being written the next one queues up, and that is enough.
+    fn gather(&mut self, batch: &mut Batch<T>) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.gather;
+        while batch.records < self.batch_records && self.closed.is_none() {
+            let Ok(request) = self.queue.try_recv() else { break };
+            self.take(request, batch)?;
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, request: Request<T>, batch: &mut Batch<T>) -> Result<(), Failure> {
+        match request {
+            Request::Append { records, then } => {
+                batch.is_urgent |= !records.is_empty();
+                batch.records += records.len();
+                batch.thens.push(then);
+                Ok(self.apply(&records)?)
+            }
+            Request::Lazily { records } => {
+                self.shared.lazily_taken();
+                batch.records += records.len();
+                self.lazy_since.get_or_insert_with(Instant::now);
+                Ok(self.apply(&records)?)
+            }
+            Request::Read(read) => read(&self.store),
+            Request::Close { closed } => {
+                self.closed = Some(closed);
+                Ok(())
+            }
+        }
+    }
+
+    fn apply(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.store.begin()?;
+        records.iter().try_for_each(|record| self.store.apply(record))
+    }
+
+    fn commit(&mut self) -> Result<(), JournalError> {
+        self.lazy_since = None;
+        self.store.commit()
+    }
+
+    fn hand_out(&self, thens: Vec<T>) {
+        for then in thens {
+            // There is room: no more are outstanding than the channel holds.
+            // Nobody may be listening any more, which is their affair.
+            drop(self.committed.try_send(then));
+        }
+    }
+
+    /// The next request. While there is none, sees to what waits for a quiet moment.
+    fn next(&mut self) -> Result<Option<Request<T>>, JournalError> {
+        loop {
+            let now = Instant::now();
+            let prune_at = self.pruning.due(self.store.mark.commands, now);
+            let lazy_at = self.lazy_since.map(|since| since + LAZY);
+            let until = lazy_at.map_or(prune_at, |lazy_at| lazy_at.min(prune_at));
+            match self.queue.recv_timeout(until.saturating_duration_since(now)) {
+                Ok(request) => return Ok(Some(request)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {
+                    if prune_at <= Instant::now() {
+                        self.pruning.slice(&mut self.store, PRUNE_IDLE)?;
+                    }
+                    self.commit()?;
+                    self.store.checkpoint_if_due()?;
+                }
+            }
+        }
+    }
+
+    /// A writer that is never idle must forget as well: what leaves goes out
+    /// with the next commit, and as fast as new commands come in.
+    fn prune_while_busy(&mut self, batch_records: usize) -> Result<(), JournalError> {
+        let now = Instant::now();
+        if self.pruning.due(self.store.mark.commands, now) > now {
+            return Ok(());
+        }
+        self.lazy_since.get_or_insert(now);
+        self.pruning.slice(&mut self.store, batch_records.max(PRUNE_BUSY))
+    }
+
+    fn is_lazy_due(&self) -> bool {
+        self.lazy_since.is_some_and(|since| since.elapsed() >= LAZY)
+    }
+}
