@@ -5,6 +5,8 @@ pub mod dispatch;
 pub mod encoding;
 pub mod format;
 pub mod journal;
+pub mod mqtt;
 pub mod openc2;
+pub mod tls;
 pub mod trust;
 pub mod wire;

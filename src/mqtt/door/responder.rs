@@ -1,0 +1,206 @@
+//! Publishes responses until the broker has confirmed them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{Alarm, DoorEvent, DoorStatistics, Named};
+use crate::dispatch::{OutboxId, Outgoing};
+use crate::mqtt::config::{MqttConfig, Responses};
+use crate::mqtt::link::{Backoff, Link, LinkError, Publication, Taken};
+use crate::mqtt::openc2_properties;
+use crate::mqtt::topics::{self, TopicLevel};
+use crate::wire::Kind;
+
+/// A response, and its place among those that may be on their way.
+#[derive(Debug)]
+pub(super) struct Job {
+    response: Outgoing,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Job {
+    pub(super) fn new(response: Outgoing, permit: OwnedSemaphorePermit) -> Self {
+        Self { response, _permit: permit }
+    }
+
+    pub(super) fn into_response(self) -> Outgoing {
+        self.response
+    }
+}
+
+/// A response on its way over one topic or two.
+#[derive(Debug)]
+struct Attempt {
+    job: Job,
+    /// Where it has still to go, the next one last; `None` is the shared topic.
+    left: Vec<Option<TopicLevel>>,
+    /// The first topic on which somebody listens is enough.
+    is_done_when_heard: bool,
+    heard: bool,
+    has_alarmed: bool,
+    backoff: Backoff,
+}
+
+impl Attempt {
+    fn new(job: Job, responses: Responses, backoff: (Duration, Duration)) -> Self {
+        // A producer that is no topic level has no topic of its own.
+        let producer = job.response.producer.as_deref();
+        let own = producer.and_then(|producer| TopicLevel::try_from(producer).ok());
+        let left = match (responses, own) {
+            (Responses::Shared, _) | (_, None) => vec![None],
+            (Responses::Producer | Responses::Both, own @ Some(_)) => vec![None, own],
+        };
+        Self {
+            job,
+            left,
+            is_done_when_heard: responses == Responses::Producer,
+            heard: false,
+            has_alarmed: false,
+            backoff: Backoff::new(backoff),
+        }
+    }
+
+    fn id(&self) -> OutboxId {
+        self.job.response.id
+    }
+
+    /// Takes in what became of the topic it was sent to. `true`: nothing is left to do.
+    fn is_done_after(&mut self, taken: Taken) -> bool {
+        self.left.pop();
+        self.heard |= taken == Taken::Delivered;
+        self.left.is_empty() || (self.heard && self.is_done_when_heard)
+    }
+}
+
+/// The task that publishes responses, in the order in which they are given to it.
+pub(super) struct Responder {
+    pub link: Link,
+    pub jobs: mpsc::Receiver<Job>,
+    pub events: mpsc::Sender<DoorEvent>,
+    pub named: watch::Receiver<Arc<Named>>,
+    pub counted: Arc<watch::Sender<DoorStatistics>>,
+    pub responses: Responses,
+    pub backoff: (Duration, Duration),
+}
+
+/// What became of an attempt on one topic.
+type Outcome = (Attempt, Result<Taken, LinkError>);
+
+impl Responder {
+    pub(super) fn new(config: &MqttConfig, parts: super::Parts, jobs: mpsc::Receiver<Job>) -> Self {
+        let super::Parts { link, events, named, counted } = parts;
+        let backoff = (config.backoff_min, config.backoff_max);
+        Self { link, jobs, events, named, counted, responses: config.responses, backoff }
+    }
+
+    /// Runs until the link is closed, or nobody gives it responses any more.
+    pub(super) async fn run(mut self) {
+        let mut on_the_way = JoinSet::<Outcome>::new();
+        let mut again = BTreeMap::<OutboxId, (Instant, Attempt)>::new();
+        loop {
+            let due = again.values().map(|(at, _)| *at).min();
+            tokio::select! {
+                job = self.jobs.recv() => {
+                    let Some(job) = job else { return };
+                    let attempt = Attempt::new(job, self.responses, self.backoff);
+                    self.publish(attempt, &mut on_the_way).await;
+                }
+                Some(outcome) = on_the_way.join_next() => {
+                    // Nothing here cancels a task, so an error is a panic: pass it on.
+                    let (attempt, outcome) =
+                        outcome.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+                    match self.settle(attempt, outcome).await {
+                        Next::Nothing => {}
+                        Next::Closed => return,
+                        Next::Now(attempt) => self.publish(attempt, &mut on_the_way).await,
+                        Next::Later(at, attempt) => {
+                            again.insert(attempt.id(), (at, attempt));
+                        }
+                    }
+                }
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    let now = Instant::now();
+                    // In the order of their numbers, which is the order they were made in.
+                    let ready: Vec<_> =
+                        again.extract_if(.., |_, (at, _)| *at <= now).map(|(_, (_, one))| one).collect();
+                    for attempt in ready {
+                        self.counted.send_modify(|counted| counted.published_again += 1);
+                        self.publish(attempt, &mut on_the_way).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands it to the link, in order; what becomes of it comes back through `on_the_way`.
+    async fn publish(&self, attempt: Attempt, on_the_way: &mut JoinSet<Outcome>) {
+        let prefix = self.named.borrow().prefix.clone();
+        let producer = attempt.left.last().expect("an attempt without topics is done");
+        let sent = self
+            .link
+            .send(Publication {
+                topic: topics::rsp(&prefix, producer.as_ref()),
+                payload: attempt.job.response.payload.clone(),
+                qos: 1,
+                properties: openc2_properties(Kind::Response),
+            })
+            .await;
+        on_the_way.spawn(async move {
+            let outcome = match sent {
+                Ok(sent) => sent.taken().await,
+                Err(error) => Err(error),
+            };
+            (attempt, outcome)
+        });
+    }
+
+    async fn settle(&self, mut attempt: Attempt, outcome: Result<Taken, LinkError>) -> Next {
+        let error = match outcome {
+            Ok(taken) if attempt.is_done_after(taken) => {
+                self.done(attempt).await;
+                return Next::Nothing;
+            }
+            Ok(_) => return Next::Now(attempt),
+            // It is still in the outbox.
+            Err(LinkError::Closed) => return Next::Closed,
+            Err(error) => error,
+        };
+        let id = attempt.id();
+        let wait = attempt.backoff.next();
+        let is_alarm = !matches!(error, LinkError::SessionReset) && !attempt.has_alarmed;
+        if is_alarm {
+            attempt.has_alarmed = true;
+            let ticket = attempt.job.response.ticket;
+            tracing::error!(alarm = "response refused", %ticket, ?wait, "{error}");
+            let alarm = Alarm::ResponseRefused { id, reason: error.to_string() };
+            // The daemon only stops listening when it ends.
+            let _gone = self.events.send(DoorEvent::Alarm(alarm)).await;
+        } else {
+            tracing::info!(outbox = id.0, ?wait, "publishing a response again: {error}");
+        }
+        Next::Later(Instant::now() + wait, attempt)
+    }
+
+    async fn done(&self, attempt: Attempt) {
+        let (id, heard) = (attempt.id(), attempt.heard);
+        if !heard {
+            self.counted.send_modify(|counted| counted.unheard += 1);
+            let ticket = attempt.job.response.ticket;
+            tracing::warn!(%ticket, producer = ?attempt.job.response.producer, "a response that nobody has subscribed to");
+        }
+        let _gone = self.events.send(DoorEvent::Published { id, heard }).await;
+    }
+}
+
+/// What to do with an attempt next.
+enum Next {
+    Nothing,
+    Now(Attempt),
+    Later(Instant, Attempt),
+    Closed,
+}

@@ -1,0 +1,160 @@
+//! The only room that names rustls: what a TLS connection of ours must be.
+//!
+//! TLS 1.3 and 1.2 and nothing older, no 0-RTT, and only the cipher suites of
+//! the ring provider: all of them AEAD with forward secrecy, none of them listed in
+//! RFC 7540 appendix A (Transfer via MQTT v1.0, appendix B). The provider is
+//! given explicitly, since a build may hold more than one.
+
+use std::fmt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, version};
+
+/// The files a client needs for TLS.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ClientFiles {
+    /// PEM file with the authorities we trust; the system's own when absent.
+    pub authorities: Option<PathBuf>,
+    /// PEM file with our certificate and what leads to its authority, and the
+    /// PEM file with its private key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// Settings of a TLS client, checked and ready.
+#[derive(Clone)]
+pub struct ClientTls(Arc<ClientConfig>);
+
+impl fmt::Debug for ClientTls {
+    /// Says nothing of what is in it: there is a private key among it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientTls")
+    }
+}
+
+/// Why there is no TLS with these files.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file could not be read, or is not PEM.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: pem::Error,
+    },
+    /// A PEM file holds no certificate.
+    #[error("{path}: holds no certificate")]
+    NoCertificate {
+        /// Which.
+        path: PathBuf,
+    },
+    /// An authority's certificate could not be understood.
+    #[error("{path}: {source}")]
+    Authority {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// The system has no authorities, and no file was named.
+    #[error("this system has no certificate authorities, and no ca-file is set ({problem})")]
+    NoSystemAuthorities {
+        /// What went wrong while looking, if something did.
+        problem: String,
+    },
+    /// Certificate and key do not fit together, or the key cannot be used.
+    #[error("{certificate} with {key}: {source}")]
+    Identity {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+}
+
+impl ClientTls {
+    /// Reads the files and makes the settings.
+    ///
+    /// A key file that others can read is a warning in the log, not an error: the
+    /// key may have come from a secret store that mounts it so.
+    pub fn load(files: &ClientFiles) -> Result<Self, TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let trusting = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+            .expect("the ring provider has suites for TLS 1.3 and 1.2")
+            .with_root_certificates(authorities(files.authorities.as_deref())?);
+        let mut config = match &files.identity {
+            None => trusting.with_no_client_auth(),
+            Some((certificate, key)) => {
+                warn_if_exposed(key);
+                let chain = certificates(certificate)?;
+                let secret = PrivateKeyDer::from_pem_file(key)
+                    .map_err(|source| TlsError::File { path: key.clone(), source })?;
+                trusting.with_client_auth_cert(chain, secret).map_err(|source| {
+                    TlsError::Identity {
+                        certificate: certificate.clone(),
+                        key: key.clone(),
+                        source,
+                    }
+                })?
+            }
+        };
+        // 0-RTT data can be replayed by whoever sees it.
+        config.enable_early_data = false;
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// The settings as the libraries of the other rooms take them.
+    #[must_use]
+    pub fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.0)
+    }
+}
+
+fn authorities(path: Option<&Path>) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    let Some(path) = path else {
+        let found = rustls_native_certs::load_native_certs();
+        store.add_parsable_certificates(found.certs);
+        if store.is_empty() {
+            let problem =
+                found.errors.first().map_or_else(|| "none found".into(), ToString::to_string);
+            return Err(TlsError::NoSystemAuthorities { problem });
+        }
+        return Ok(store);
+    };
+    for certificate in certificates(path)? {
+        store
+            .add(certificate)
+            .map_err(|source| TlsError::Authority { path: path.to_owned(), source })?;
+    }
+    Ok(store)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let file = |source| TlsError::File { path: path.to_owned(), source };
+    let found: Vec<_> = CertificateDer::pem_file_iter(path)
+        .map_err(file)?
+        .collect::<Result<_, _>>()
+        .map_err(file)?;
+    if found.is_empty() {
+        return Err(TlsError::NoCertificate { path: path.to_owned() });
+    }
+    Ok(found)
+}
+
+/// Logs a warning where a file with a secret can be read by others than its owner.
+pub fn warn_if_exposed(path: &Path) {
+    if let Ok(found) = std::fs::metadata(path) {
+        let mode = found.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            tracing::warn!(path = %path.display(), mode = format!("{mode:o}"), "a secret that others can read; chmod 600 is better");
+        }
+    }
+}
