@@ -7,6 +7,7 @@ pub mod format;
 pub mod journal;
 pub mod mqtt;
 pub mod openc2;
+pub mod producer;
 pub mod tls;
 pub mod trust;
 pub mod wire;
