@@ -1,6 +1,7 @@
 //! OpenC2 over MQTT: a command comes in, is judged, written down, carried out
 //! and answered.
 
+pub mod actuator;
 pub mod dispatch;
 pub mod encoding;
 pub mod format;

@@ -1,0 +1,194 @@
+//! What carries commands out.
+//!
+//! Every kind is a variant of [`Actuator`] and of [`KindConfig`], and
+//! implements [`Perform`]; a new one is a file and a line in each.
+
+pub mod device;
+pub mod exec;
+pub mod log;
+mod runner;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+pub use runner::{Ended, Runner};
+
+use crate::dispatch::{ActuatorFace, Report, Ticket, Work};
+use crate::openc2::{Action, Members, Pairs, Response, TargetName};
+
+/// Carries out one command at a time, or several, as its settings say.
+pub trait Perform {
+    /// Carries it out, within the actuator's own time limit, and answers.
+    ///
+    /// Whatever goes wrong is a response as well: a fault of an actuator is
+    /// never an error of the bridge. Status 503 says that nothing was begun.
+    fn perform(&self, work: Work, progress: Progress) -> impl Future<Output = Response> + Send;
+
+    /// Ends what runs beside the commands (child processes, connections).
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Where an actuator says how far it is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The command.
+    pub ticket: Ticket,
+    /// The way back.
+    pub reports: mpsc::Sender<Report>,
+}
+
+impl Progress {
+    /// Says something before the end. Lost where the bridge is ending or too
+    /// much is being said: progress promises nothing.
+    pub fn say(&self, text: impl Into<String>) {
+        let report = Report::Progress { ticket: self.ticket, text: text.into() };
+        // Full or closed: see above.
+        let _lost = self.reports.try_send(report);
+    }
+}
+
+/// What every `[actuator.NAME]` table may say, whatever its kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CommonConfig {
+    /// Which kind it is.
+    pub kind: Kind,
+    /// Namespace identifier of the profile it implements (Language v1.1, section 3.4.2.12).
+    pub profile: String,
+    /// Targets by action. A device map brings its own; for `log` the default
+    /// is every action with every core target.
+    #[serde(default)]
+    pub pairs: BTreeMap<String, Vec<String>>,
+    /// Carrying the same command out twice is as good as once: after a crash
+    /// it is run again.
+    #[serde(default)]
+    pub idempotent: bool,
+    /// Commands it carries out at the same time. One keeps their order.
+    #[serde(default = "one")]
+    pub concurrency: NonZeroUsize,
+    /// Commands that may wait for it; one more gets 503.
+    #[serde(default = "queue")]
+    pub queue: NonZeroUsize,
+    /// The actuator specifiers it answers to.
+    #[serde(default)]
+    pub specifiers: Members,
+}
+
+impl CommonConfig {
+    /// The keys of this part; all others are those of the kind.
+    pub const KEYS: [&'static str; 7] =
+        ["kind", "profile", "pairs", "idempotent", "concurrency", "queue", "specifiers"];
+}
+
+fn one() -> NonZeroUsize {
+    NonZeroUsize::MIN
+}
+
+fn queue() -> NonZeroUsize {
+    const { NonZeroUsize::new(64).expect("64 is not 0") }
+}
+
+/// `kind = "…"`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Any program: [`exec`].
+    Exec,
+    /// An MQTT device, from a map: [`device`].
+    Device,
+    /// The log: [`log`].
+    Log,
+}
+
+/// The part of an `[actuator.NAME]` table that its kind owns.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "see the variants of Kind")]
+pub enum KindConfig {
+    Exec(exec::ExecConfig),
+    Device(device::DeviceConfig),
+    Log,
+}
+
+/// An `[actuator.NAME]` table of topics.toml, read and checked.
+#[derive(Clone, Debug)]
+pub struct ActuatorConfig {
+    /// What every kind has.
+    pub common: CommonConfig,
+    /// What this kind has.
+    pub kind: KindConfig,
+}
+
+/// An actuator of any kind, ready to work.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "see the variants of Kind")]
+pub enum Actuator {
+    Exec(exec::Exec),
+    Device(device::Device),
+    Log(log::Log),
+}
+
+impl Perform for Actuator {
+    async fn perform(&self, work: Work, progress: Progress) -> Response {
+        match self {
+            Self::Exec(exec) => exec.perform(work, progress).await,
+            Self::Device(device) => device.perform(work, progress).await,
+            Self::Log(log) => log.perform(work, progress).await,
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Exec(exec) => exec.close().await,
+            Self::Device(device) => device.close().await,
+            Self::Log(log) => log.close().await,
+        }
+    }
+}
+
+/// What a kind itself says of the pairs it supports.
+#[derive(Clone, Debug)]
+pub enum OwnPairs {
+    /// Nothing: the configuration says them all.
+    None,
+    /// These, unless the configuration says others.
+    Default(Pairs),
+    /// These and no others; the configuration may narrow them.
+    Only(Pairs),
+}
+
+/// What the quiet room has to know of an actuator.
+pub fn face(common: &CommonConfig, own: &OwnPairs) -> Result<ActuatorFace, String> {
+    let mut pairs = Pairs::new();
+    for (action, targets) in &common.pairs {
+        let action: Action = action.parse().map_err(|error| format!("pairs: {error}"))?;
+        for target in targets {
+            let name: TargetName =
+                target.parse().map_err(|error| format!("pairs.{action}: {error}"))?;
+            if let OwnPairs::Only(own) = own
+                && !own.get(&action).is_some_and(|targets| targets.contains(&name))
+            {
+                return Err(format!("pairs.{action}: the map has no entry for {action} {name}"));
+            }
+            pairs.entry(action).or_default().push(name);
+        }
+    }
+    if pairs.is_empty() {
+        pairs = match own {
+            OwnPairs::None => {
+                return Err("pairs is missing: which targets with which action?".to_owned());
+            }
+            OwnPairs::Default(own) | OwnPairs::Only(own) => own.clone(),
+        };
+    }
+    Ok(ActuatorFace {
+        profile: common.profile.clone(),
+        pairs,
+        specifiers: common.specifiers.clone(),
+        idempotent: common.idempotent,
+        concurrency: common.concurrency.get(),
+        queue: common.queue.get(),
+    })
+}
