@@ -9,6 +9,7 @@ pub mod journal;
 pub mod mqtt;
 pub mod openc2;
 pub mod producer;
+pub mod telemetry;
 pub mod tls;
 pub mod trust;
 pub mod wire;
