@@ -2,6 +2,7 @@
 //! and answered.
 
 pub mod actuator;
+pub mod config;
 pub mod dispatch;
 pub mod encoding;
 pub mod format;

@@ -1,0 +1,244 @@
+//! The two files that say what this bridge is and how it runs.
+//!
+//! Each room owns its settings; here they are only put together, so that one
+//! look finds every mistake in both files. `bridge.toml` is read once;
+//! `topics.toml` may be read again while the bridge runs.
+
+mod source;
+mod topics;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+pub use source::{Mistake, Source, nearest_of};
+pub use topics::Topics;
+
+use crate::dispatch::Rules;
+use crate::format::duration;
+use crate::journal::JournalConfig;
+use crate::mqtt::MqttConfig;
+use crate::telemetry::LogConfig;
+use crate::trust::TrustConfig;
+use crate::wire::Limits;
+
+/// What an environment variable begins with that overrides a key of
+/// bridge.toml: `OC2_MQTT_URL` is `url` in `[mqtt]`.
+const ENVIRONMENT: &str = "OC2_";
+
+/// How the bridge runs: bridge.toml.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The broker.
+    pub mqtt: MqttConfig,
+    /// The durable record.
+    pub journal: JournalConfig,
+    /// What a message may cost us.
+    pub limits: LimitsConfig,
+    /// Whom to believe.
+    pub trust: TrustConfig,
+    /// The log.
+    pub log: LogConfig,
+}
+
+/// The `[limits]` table of bridge.toml.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct LimitsConfig {
+    /// Longest message, in bytes.
+    pub message: usize,
+    /// Deepest nesting of objects and arrays.
+    pub depth: usize,
+    /// How long started commands may go on after a stop was asked for.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub drain: Duration,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let Limits { message_bytes, depth } = Limits::default();
+        Self { message: message_bytes, depth, drain: Duration::from_secs(10) }
+    }
+}
+
+impl Settings {
+    /// The rules of the quiet room.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            limits: Limits { message_bytes: self.limits.message, depth: self.limits.depth },
+            trust: self.trust,
+            accept_without_properties: self.mqtt.accept_without_properties,
+        }
+    }
+
+    /// Reads bridge.toml, and the environment over it.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the file and in the variables.
+    pub fn load(file: &Path) -> Result<Self, Vec<Mistake>> {
+        let text = read_file(file)?;
+        Self::parse(file, &text, std::env::vars())
+    }
+
+    /// Reads bridge.toml, and these variables over it.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the file and in the variables.
+    pub fn load_with(
+        file: &Path,
+        environment: Vec<(String, String)>,
+    ) -> Result<Self, Vec<Mistake>> {
+        Self::parse(file, &read_file(file)?, environment)
+    }
+
+    /// Reads the text of bridge.toml, and environment variables over it.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in either.
+    pub fn parse(
+        file: &Path,
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Mistake>> {
+        const TABLES: [&str; 5] = ["mqtt", "journal", "limits", "trust", "log"];
+        let mut source = Source::new(file, text);
+        let variables = overrides(environment, &TABLES);
+        let settings = Self {
+            mqtt: part(&mut source, "mqtt", &variables),
+            journal: part(&mut source, "journal", &variables),
+            limits: part(&mut source, "limits", &variables),
+            trust: part(&mut source, "trust", &variables),
+            log: part(&mut source, "log", &variables),
+        };
+        refuse_the_rest(&mut source, TABLES);
+        let mut mistakes = std::mem::take(&mut source.mistakes);
+        if mistakes.is_empty() {
+            if let Err(error) = settings.mqtt.check() {
+                source.note("mqtt", error.to_string(), None);
+            }
+            if settings.journal.keep_age < settings.mqtt.session_expiry {
+                let text = format!(
+                    "journal.keep-age is {}, shorter than mqtt.session-expiry, {}: \
+                     the broker may deliver again what the journal has forgotten",
+                    duration::format(settings.journal.keep_age),
+                    duration::format(settings.mqtt.session_expiry),
+                );
+                source.note("journal.keep-age", text, None);
+            }
+            mistakes = source.mistakes;
+        }
+        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+}
+
+/// A variable of the environment that stands for a key.
+struct Override {
+    variable: String,
+    table: &'static str,
+    key: String,
+    value: Value,
+}
+
+fn overrides(
+    environment: impl IntoIterator<Item = (String, String)>,
+    tables: &[&'static str],
+) -> Vec<Override> {
+    environment
+        .into_iter()
+        .filter_map(|(variable, text)| {
+            let rest = variable.strip_prefix(ENVIRONMENT)?.to_lowercase();
+            let (table, key) = rest.split_once('_')?;
+            let table = tables.iter().find(|known| **known == table)?;
+            let key = key.replace('_', "-");
+            // `300` and `true` are what they look like; anything else is text.
+            let value = format!("value = {text}")
+                .parse::<Table>()
+                .ok()
+                .and_then(|mut table| table.remove("value"))
+                .filter(|value| value.is_integer() || value.is_bool())
+                .unwrap_or(Value::String(text));
+            Some(Override { variable, table, key, value })
+        })
+        .collect()
+}
+
+/// Reads one table of the file with the variables over it. A mistake that a
+/// variable makes is told under the variable's name.
+fn part<T: serde::de::DeserializeOwned + Default>(
+    source: &mut Source<'_>,
+    name: &str,
+    variables: &[Override],
+) -> T {
+    let written = source.take(name).unwrap_or_else(|| Value::Table(Table::new()));
+    let mut whole = written.clone();
+    start_paths_at(source.folder(), name, &mut whole);
+    for variable in variables.iter().filter(|variable| variable.table == name) {
+        if let Value::Table(table) = &mut whole {
+            table.insert(variable.key.clone(), variable.value.clone());
+        }
+        let mut alone = Source::new(Path::new(&variable.variable), "");
+        let lone = Table::from_iter([(variable.key.clone(), variable.value.clone())]);
+        let _checked: Option<T> = alone.read(name, Value::Table(lone));
+        source.mistakes.append(&mut alone.mistakes);
+    }
+    let before = source.mistakes.len();
+    let read = source.read(name, written);
+    if source.mistakes.len() > before {
+        return read.unwrap_or_default();
+    }
+    let mut quiet = Source::new(Path::new(""), "");
+    quiet.read(name, whole).unwrap_or_default()
+}
+
+/// Paths in the file start from its folder; those of the environment from
+/// the folder that the process was started in.
+fn start_paths_at(folder: &Path, table: &str, part: &mut Value) {
+    let Value::Table(keys) = part else { return };
+    if table == "journal" {
+        let default = JournalConfig::default().dir;
+        keys.entry("dir").or_insert_with(|| default.display().to_string().into());
+    }
+    for (key, value) in keys {
+        if (key == "dir" || key.ends_with("-file"))
+            && let Value::String(path) = value
+        {
+            *path = folder.join(&path).display().to_string();
+        }
+    }
+}
+
+/// Whatever is left at the top of a file is unknown.
+fn refuse_the_rest<const N: usize>(source: &mut Source<'_>, known: [&str; N]) {
+    let rest: Vec<String> = source.table.keys().cloned().collect();
+    for key in rest {
+        let nearest = nearest_of(&key, known);
+        source.note(&key, format!("unknown key `{key}`"), nearest);
+    }
+}
+
+/// The text of a file.
+pub(crate) fn read_file(file: &Path) -> Result<String, Vec<Mistake>> {
+    std::fs::read_to_string(file).map_err(|error| {
+        vec![Mistake {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            text: format!("cannot be read: {error}"),
+            nearest: None,
+        }]
+    })
+}
+
+/// A path in a configuration file is relative to that file.
+pub(crate) fn beside(file: &Path, path: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(path)
+}
+
+#[cfg(test)]
+mod tests;

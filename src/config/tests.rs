@@ -1,0 +1,133 @@
+//! The mistakes that people make, and what they are told.
+
+use super::*;
+
+fn settings(text: &str) -> Result<Settings, Vec<String>> {
+    settings_in(text, &[])
+}
+
+fn settings_in(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    Settings::parse(Path::new("bridge.toml"), text, environment).map_err(told)
+}
+
+fn topics(text: &str) -> Result<Topics, Vec<String>> {
+    Topics::parse(Path::new("topics.toml"), text).map_err(told)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it stands where a function of this form is wanted"
+)]
+fn told(mistakes: Vec<Mistake>) -> Vec<String> {
+    mistakes.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    let settings = settings("").unwrap();
+    assert_eq!(settings.limits, LimitsConfig::default());
+    assert!(settings.mqtt.accept_without_properties);
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place_and_the_nearest_key() {
+    #[rustfmt::skip]
+    let cases = [
+        ("[mqtt]\nkep-alive = 60\n",        "bridge.toml:2:1: unknown key `mqtt.kep-alive`; did you mean `keep-alive`?"),
+        ("[mqtt]\nkeep-alive = 301\n",      "bridge.toml:2:1: mqtt.keep-alive: "),
+        ("[mqtt]\nkeep-alive = 0\n",        "bridge.toml:2:1: mqtt.keep-alive: "),
+        ("\n[mqt]\nurl = \"x\"\n",          "bridge.toml:2:2: unknown key `mqt`; did you mean `mqtt`?"),
+        ("[limits]\ndrain = 10\n",          "bridge.toml:2:1: limits.drain: "),
+        ("[limits]\ndrain = \"10 years\"\n","bridge.toml:2:1: limits.drain: "),
+        ("[trust]\nsignatures = \"no\"\n",  "bridge.toml:2:1: trust.signatures: "),
+        ("[limits\n",                       "bridge.toml:1:"),
+    ];
+    for (text, told) in cases {
+        let mistakes = settings(text).unwrap_err();
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert!(mistakes[0].starts_with(told), "{text:?}: {mistakes:?}");
+    }
+}
+
+#[test]
+fn every_mistake_is_found_in_one_run() {
+    let text =
+        "[mqtt]\nkep-alive = 60\nusernam = \"a\"\n[limits]\ndepth = \"x\"\ndrain = 5\n[lgo]\n";
+    let mistakes = settings(text).unwrap_err();
+    for told in ["kep-alive", "usernam", "limits.depth", "limits.drain", "`lgo`"] {
+        assert!(mistakes.iter().any(|mistake| mistake.contains(told)), "{told}: {mistakes:?}");
+    }
+    assert_eq!(mistakes.len(), 5, "{mistakes:?}");
+}
+
+#[test]
+fn the_environment_stands_over_the_file() {
+    let text = "[mqtt]\nkeep-alive = 60\n[limits]\ndepth = 8\n";
+    let variables = [("OC2_LIMITS_DEPTH", "16"), ("OC2_LIMITS_DRAIN", "3s"), ("OC2_BROKER", "x")];
+    let settings = settings_in(text, &variables).unwrap();
+    assert_eq!(settings.limits.depth, 16);
+    assert_eq!(settings.limits.drain, Duration::from_secs(3));
+
+    let mistakes = settings_in(text, &[("OC2_LIMITS_DEPHT", "16")]).unwrap_err();
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert!(mistakes[0].starts_with("OC2_LIMITS_DEPHT: unknown key"), "{mistakes:?}");
+}
+
+const GOOD: &str = r#"
+[[consumer]]
+id = "gateway-1"
+actuators = ["trial", "plug-1"]
+rate-limit = 600
+
+[actuator.trial]
+kind = "log"
+profile = "x-log"
+pairs = { deny = ["ipv4_net"] }
+
+[actuator.plug-1]
+kind = "device"
+profile = "x-iot"
+map = "tasmota"
+vars = { topic = "tasmota_switch", relay = 1 }
+
+[[device]]
+id = "plug-2"
+ap = ["x-iot"]
+map = "tasmota"
+vars = { topic = "tasmota_other", relay = 1 }
+"#;
+
+#[test]
+fn consumers_have_the_actuators_that_the_file_gives_them() {
+    let topics = topics(GOOD).unwrap();
+    assert_eq!(topics.prefix.as_str(), "oc2");
+    let ids: Vec<_> = topics.house.consumers.iter().map(|consumer| &consumer.id).collect();
+    assert_eq!(ids, ["gateway-1", "plug-2"]);
+    assert_eq!(topics.house.actuators["trial"].pairs.len(), 1);
+    assert_eq!(topics.house.consumers[1].actuators, ["plug-2"]);
+    assert_eq!(topics.house.actuators["plug-2"].profile, "x-iot");
+}
+
+#[test]
+fn mistakes_in_topics_are_told_with_their_place() {
+    #[rustfmt::skip]
+    let cases = [
+        // change                                                       told
+        (("\"trial\", \"plug-1\"", "\"trail\", \"plug-1\""),            "topics.toml:4:1: consumer[0].actuators: there is no [actuator.trail]"),
+        (("rate-limit = 600", "rate-limit = 0"),                        "topics.toml:5:1: consumer[0].rate-limit: "),
+        (("id = \"gateway-1\"", "id = \"gateway/1\""),                  "topics.toml:3:1: consumer[0].id: "),
+        (("id = \"plug-2\"", "id = \"gateway-1\""),                     "topics.toml:19:1: device[0].id: there are two consumers"),
+        (("kind = \"log\"", "kind = \"lgo\""),                          "topics.toml:8:1: actuator.trial.kind: "),
+        (("deny = [", "dney = ["),                                      "topics.toml:10:1: actuator.trial: pairs: \"dney\" is none of the twenty"),
+        (("[\"ipv4_net\"]", "[\"ipv4net\"]"),                           "topics.toml:10:1: actuator.trial: pairs.deny: "),
+        (("profile = \"x-log\"\n", ""),                                 "topics.toml:7:11: actuator.trial: missing field `profile`"),
+        (("kind = \"log\"", "kind = \"log\"\nspeed = 5"),               "topics.toml:9:1: unknown key `actuator.trial.speed`"),
+        (("map = \"tasmota\"\nvars = { topic = \"tasmota_s", "map = \"tasmotta\"\nvars = { topic = \"tasmota_s"), "topics.toml:15:1: actuator.plug-1.map: "),
+    ];
+    for ((from, to), told) in cases {
+        assert!(GOOD.contains(from), "{from:?} is in the file");
+        let mistakes = topics(&GOOD.replacen(from, to, 1)).unwrap_err();
+        assert!(mistakes.iter().any(|mistake| mistake.starts_with(told)), "{to:?}: {mistakes:?}");
+    }
+}

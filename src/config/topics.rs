@@ -1,0 +1,349 @@
+//! What this bridge is on MQTT: topics.toml.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{Mistake, Source, nearest_of, read_file, refuse_the_rest};
+use crate::actuator::device::{self, DeviceConfig, MapConfig};
+use crate::actuator::exec::{Exec, ExecConfig};
+use crate::actuator::{self, ActuatorConfig, CommonConfig, Kind, KindConfig, OwnPairs};
+use crate::dispatch::{Consumer, House};
+use crate::format;
+use crate::mqtt::door::CommandTopics;
+use crate::mqtt::topics::{TopicLevel, TopicPrefix};
+
+/// Most commands a minute that a rate limit may allow; above that it is none.
+const MAX_RATE: u32 = 1_000_000;
+
+/// Consumers, the actuators behind each, and the maps of devices.
+#[derive(Clone, Debug)]
+pub struct Topics {
+    /// What every OpenC2 topic begins with.
+    pub prefix: TopicPrefix,
+    /// By name.
+    pub actuators: BTreeMap<String, ActuatorConfig>,
+    /// By name: those of the file, which stand over the built-in ones.
+    pub maps: BTreeMap<String, MapConfig>,
+    /// Consumers and actuators as the quiet room sees them.
+    pub house: House,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ConsumerConfig {
+    id: String,
+    #[serde(default)]
+    actuators: Vec<String>,
+    rate_limit: Option<NonZeroU32>,
+}
+
+/// The short form of a consumer that has just one actuator, a device.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ShortDevice {
+    id: String,
+    ap: Vec<String>,
+    rate_limit: Option<NonZeroU32>,
+}
+
+impl ShortDevice {
+    const KEYS: [&'static str; 3] = ["id", "ap", "rate-limit"];
+}
+
+impl Topics {
+    /// Reads topics.toml and the files that it names.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in any of them.
+    pub fn load(file: &Path) -> Result<Self, Vec<Mistake>> {
+        Self::parse(file, &read_file(file)?)
+    }
+
+    /// The command topics to listen to (Transfer via MQTT v1.0, section 3.3).
+    #[must_use]
+    pub fn command_topics(&self) -> CommandTopics {
+        let level = |text: &String| TopicLevel::try_from(text.clone()).expect(CHECKED);
+        let consumers = &self.house.consumers;
+        CommandTopics {
+            prefix: self.prefix.clone(),
+            profiles: consumers
+                .iter()
+                .flat_map(|consumer| &consumer.actuators)
+                .filter_map(|name| self.house.actuators.get(name))
+                .map(|face| level(&face.profile))
+                .collect(),
+            devices: consumers.iter().map(|consumer| level(&consumer.id)).collect(),
+        }
+    }
+
+    /// Reads the text of topics.toml; `file` is where it stands, for the
+    /// mistakes and for the files that it names.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Mistake>> {
+        let mut source = Source::new(file, text);
+        if !source.is_toml() {
+            return Err(source.mistakes);
+        }
+        let prefix = read_prefix(&mut source);
+        let maps = read_maps(&mut source, file);
+        let mut house = House::default();
+        let mut actuators = read_actuators(&mut source, &maps, &mut house);
+        read_consumers(&mut source, &mut house);
+        read_short_devices(&mut source, &maps, &mut house, &mut actuators);
+        refuse_the_rest(
+            &mut source,
+            ["prefix", "consumer", "device", "actuator", "map", "map-files"],
+        );
+        if source.mistakes.is_empty() && house.consumers.is_empty() {
+            source.note("", "there is no consumer: nobody could be addressed", None);
+        }
+        if source.mistakes.is_empty() {
+            Ok(Self { prefix, actuators, maps, house })
+        } else {
+            Err(source.mistakes)
+        }
+    }
+}
+
+/// Every actuator of a consumer has a profile that is a topic level, and every
+/// consumer an id that is one.
+const CHECKED: &str = "checked when the file was read";
+
+fn read_prefix(source: &mut Source<'_>) -> TopicPrefix {
+    let read = source.take("prefix").and_then(|value| source.read("prefix", value));
+    read.unwrap_or_default()
+}
+
+fn read_maps(source: &mut Source<'_>, file: &Path) -> BTreeMap<String, MapConfig> {
+    let mut maps = BTreeMap::new();
+    if let Some(value) = source.take("map-files") {
+        let files: Vec<PathBuf> = source.read("map-files", value).unwrap_or_default();
+        for (index, named) in files.iter().enumerate() {
+            let path = super::beside(file, named);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => {
+                    let mut inner = Source::new(&path, &text);
+                    take_maps(&mut inner, &mut maps);
+                    refuse_the_rest(&mut inner, ["map"]);
+                    source.mistakes.append(&mut inner.mistakes);
+                }
+                Err(error) => {
+                    let text = format!("{} cannot be read: {error}", path.display());
+                    source.note(&format!("map-files[{index}]"), text, None);
+                }
+            }
+        }
+    }
+    take_maps(source, &mut maps);
+    maps
+}
+
+fn take_maps(source: &mut Source<'_>, maps: &mut BTreeMap<String, MapConfig>) {
+    for (name, value) in tables(source, "map") {
+        let path = format!("map.{name}");
+        if let Some(map) = source.read::<MapConfig>(&path, value) {
+            for error in device::lint(&name, &map) {
+                source.note(&path, error.to_string(), None);
+            }
+            maps.insert(name, map);
+        }
+    }
+}
+
+fn read_actuators(
+    source: &mut Source<'_>,
+    maps: &BTreeMap<String, MapConfig>,
+    house: &mut House,
+) -> BTreeMap<String, ActuatorConfig> {
+    let mut actuators = BTreeMap::new();
+    for (name, value) in tables(source, "actuator") {
+        let path = format!("actuator.{name}");
+        let Value::Table(table) = value else {
+            source.note(&path, format!("{path}: expected a table"), None);
+            continue;
+        };
+        let (common, own): (Table, Table) =
+            table.into_iter().partition(|(key, _)| CommonConfig::KEYS.contains(&key.as_str()));
+        let common: Option<CommonConfig> = source.read(&path, Value::Table(common));
+        let Some(common) = common else { continue };
+        let Some(kind) = read_kind(source, &path, common.kind, own) else { continue };
+        let config = ActuatorConfig { common, kind };
+        add_actuator(source, &path, &name, config, maps, house, &mut actuators);
+    }
+    actuators
+}
+
+fn read_kind(source: &mut Source<'_>, path: &str, kind: Kind, own: Table) -> Option<KindConfig> {
+    match kind {
+        Kind::Exec => {
+            let exec = source.read::<ExecConfig>(path, Value::Table(own));
+            exec.map(|exec| KindConfig::Exec(exec.beside(source.folder())))
+        }
+        Kind::Device => source.read(path, Value::Table(own)).map(KindConfig::Device),
+        Kind::Log => {
+            for key in own.keys() {
+                let nearest = nearest_of(key, CommonConfig::KEYS);
+                source.note(
+                    &format!("{path}.{key}"),
+                    format!("unknown key `{path}.{key}`"),
+                    nearest,
+                );
+            }
+            Some(KindConfig::Log)
+        }
+    }
+}
+
+fn add_actuator(
+    source: &mut Source<'_>,
+    path: &str,
+    name: &str,
+    config: ActuatorConfig,
+    maps: &BTreeMap<String, MapConfig>,
+    house: &mut House,
+    actuators: &mut BTreeMap<String, ActuatorConfig>,
+) {
+    if let Err(error) = format::nsid(&config.common.profile) {
+        source.note(&format!("{path}.profile"), format!("{path}.profile: {error}"), None);
+        return;
+    }
+    let own_pairs = match &config.kind {
+        KindConfig::Exec(exec) => {
+            if let Err(error) = Exec::new(name, exec.clone()) {
+                source.note(&format!("{path}.command"), format!("{path}: {error}"), None);
+            }
+            OwnPairs::None
+        }
+        KindConfig::Device(config) => match device::check(name, config, maps) {
+            Ok(pairs) => OwnPairs::Only(pairs),
+            Err(error) => {
+                let known = maps.keys().chain(device::built_in_maps().keys());
+                let is_known = known.clone().any(|map| *map == config.map);
+                let nearest = nearest_of(&config.map, known.map(String::as_str));
+                let nearest = nearest.filter(|_| !is_known);
+                source.note(&format!("{path}.map"), format!("{path}.map: {error}"), nearest);
+                return;
+            }
+        },
+        KindConfig::Log => OwnPairs::Default(actuator::log::pairs()),
+    };
+    match actuator::face(&config.common, &own_pairs) {
+        Ok(face) => {
+            house.actuators.insert(name.to_owned(), face);
+            actuators.insert(name.to_owned(), config);
+        }
+        Err(error) => source.note(&format!("{path}.pairs"), format!("{path}: {error}"), None),
+    }
+}
+
+fn read_consumers(source: &mut Source<'_>, house: &mut House) {
+    let Some(value) = source.take("consumer") else { return };
+    let Value::Array(consumers) = value else {
+        source.note("consumer", "consumer: expected [[consumer]] tables", None);
+        return;
+    };
+    for (index, value) in consumers.into_iter().enumerate() {
+        let path = format!("consumer[{index}]");
+        let Some(config) = source.read::<ConsumerConfig>(&path, value) else { continue };
+        let mut seen = BTreeSet::new();
+        for name in &config.actuators {
+            if !house.actuators.contains_key(name) {
+                let known = house.actuators.keys().map(String::as_str);
+                let nearest = nearest_of(name, known);
+                let text = format!("{path}.actuators: there is no [actuator.{name}] without fault");
+                source.note(&format!("{path}.actuators"), text, nearest);
+            }
+            if !seen.insert(name) {
+                let text = format!("{path}.actuators: {name:?} stands there twice");
+                source.note(&format!("{path}.actuators"), text, None);
+            }
+        }
+        let ConsumerConfig { id, actuators, rate_limit } = config;
+        add_consumer(source, &path, house, Consumer { id, actuators, rate_limit });
+    }
+}
+
+fn read_short_devices(
+    source: &mut Source<'_>,
+    maps: &BTreeMap<String, MapConfig>,
+    house: &mut House,
+    actuators: &mut BTreeMap<String, ActuatorConfig>,
+) {
+    let Some(value) = source.take("device") else { return };
+    let Value::Array(devices) = value else {
+        source.note("device", "device: expected [[device]] tables", None);
+        return;
+    };
+    for (index, value) in devices.into_iter().enumerate() {
+        let path = format!("device[{index}]");
+        let Value::Table(table) = value else { continue };
+        let (short, rest): (Table, Table) =
+            table.into_iter().partition(|(key, _)| ShortDevice::KEYS.contains(&key.as_str()));
+        let (common, own): (Table, Table) =
+            rest.into_iter().partition(|(key, _)| CommonConfig::KEYS.contains(&key.as_str()));
+        let Some(short) = source.read::<ShortDevice>(&path, Value::Table(short)) else { continue };
+        let Some(own) = source.read::<DeviceConfig>(&path, Value::Table(own)) else { continue };
+        // One map, and so one set of pairs, under each of the profiles.
+        let mut names = Vec::new();
+        for profile in &short.ap {
+            let mut common = common.clone();
+            common.insert("kind".to_owned(), Value::String("device".to_owned()));
+            common.insert("profile".to_owned(), Value::String(profile.clone()));
+            let Some(common) = source.read::<CommonConfig>(&path, Value::Table(common)) else {
+                continue;
+            };
+            let name = if short.ap.len() == 1 {
+                short.id.clone()
+            } else {
+                format!("{}-{profile}", short.id)
+            };
+            if house.actuators.contains_key(&name) {
+                source.note(&path, format!("{path}: there is an actuator {name:?} already"), None);
+                continue;
+            }
+            let config = ActuatorConfig { common, kind: KindConfig::Device(own.clone()) };
+            add_actuator(source, &path, &name, config, maps, house, actuators);
+            names.push(name);
+        }
+        let consumer = Consumer { id: short.id, actuators: names, rate_limit: short.rate_limit };
+        add_consumer(source, &path, house, consumer);
+    }
+}
+
+fn add_consumer(source: &mut Source<'_>, path: &str, house: &mut House, consumer: Consumer) {
+    if let Err(flaw) = format::topic_level(&consumer.id) {
+        let text = format!("{path}.id: {:?} cannot be a topic level: {flaw}", consumer.id);
+        source.note(&format!("{path}.id"), text, None);
+    }
+    if house.consumers.iter().any(|other| other.id == consumer.id) {
+        let text = format!("{path}.id: there are two consumers {:?}", consumer.id);
+        source.note(&format!("{path}.id"), text, None);
+    }
+    if consumer.rate_limit.is_some_and(|limit| limit.get() > MAX_RATE) {
+        let text = format!(
+            "{path}.rate-limit: at most {MAX_RATE} commands a minute; leave it out for no limit"
+        );
+        source.note(&format!("{path}.rate-limit"), text, None);
+    }
+    house.consumers.push(consumer);
+}
+
+/// The tables `[KEY.NAME]`, by name.
+fn tables(source: &mut Source<'_>, key: &str) -> Vec<(String, Value)> {
+    match source.take(key) {
+        None => Vec::new(),
+        Some(Value::Table(tables)) => tables.into_iter().collect(),
+        Some(_) => {
+            source.note(key, format!("{key}: expected [{key}.NAME] tables"), None);
+            Vec::new()
+        }
+    }
+}
