@@ -3,6 +3,7 @@
 
 pub mod actuator;
 pub mod config;
+pub mod daemon;
 pub mod dispatch;
 pub mod encoding;
 pub mod format;

@@ -1,0 +1,181 @@
+//! The actuators at work: one runner each, so that none disturbs another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::actuator::device::{Device, DeviceError, DeviceLink};
+use crate::actuator::exec::{Exec, ExecError};
+use crate::actuator::log::Log;
+use crate::actuator::{Actuator, ActuatorConfig, Ended, KindConfig, Runner};
+use crate::config::{Settings, Topics};
+use crate::dispatch::{Report, Work};
+use crate::mqtt::client_id::random_client_id;
+use crate::mqtt::link::{Link, LinkSettings};
+use crate::openc2::{Response, Status};
+
+/// An actuator that cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum CrewError {
+    /// A program that may not be run.
+    #[error("actuator {name:?}: {source}")]
+    Exec {
+        /// Its name in topics.toml.
+        name: String,
+        /// Why.
+        source: ExecError,
+    },
+    /// A device that cannot be driven.
+    #[error("actuator {name:?}: {source}")]
+    Device {
+        /// Its name in topics.toml.
+        name: String,
+        /// Why.
+        source: DeviceError,
+    },
+    /// The connection to the devices.
+    #[error("the connection to the devices: {0}")]
+    Link(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+pub(super) struct Crew {
+    runners: BTreeMap<String, mpsc::Sender<Work>>,
+    /// The way back; dropped when the crew is dismissed, so that the hall
+    /// sees the last report.
+    reports: Option<mpsc::Sender<Report>>,
+    /// Ends what is still running after the time to finish.
+    enough: CancellationToken,
+    settings: Settings,
+    link: Option<DeviceLink>,
+}
+
+impl Crew {
+    /// Sets every actuator up.
+    pub fn assemble(
+        settings: &Settings,
+        topics: &Topics,
+        reports: mpsc::Sender<Report>,
+    ) -> Result<Self, CrewError> {
+        let mut crew = Self {
+            runners: BTreeMap::new(),
+            reports: Some(reports),
+            enough: CancellationToken::new(),
+            settings: settings.clone(),
+            link: None,
+        };
+        crew.reload(topics)?;
+        Ok(crew)
+    }
+
+    /// Goes on with other actuators. What the old ones have begun they finish.
+    pub fn reload(&mut self, topics: &Topics) -> Result<(), CrewError> {
+        let needs_link =
+            topics.actuators.values().any(|config| matches!(config.kind, KindConfig::Device(_)));
+        if needs_link && self.link.is_none() {
+            let link = device_link(&self.settings);
+            self.link = Some(link.map_err(CrewError::Link)?);
+        }
+        let mut ready = Vec::new();
+        for (name, config) in &topics.actuators {
+            ready.push((name, config, self.set_up(name, config, topics)?));
+        }
+        // Nothing is refused from here on. The old runners end by themselves
+        // when their queues close and what they had is done.
+        self.runners.clear();
+        for (name, config, actuator) in ready {
+            if let Actuator::Exec(exec) = &actuator {
+                exec.start();
+            }
+            self.employ(name, config, actuator);
+        }
+        Ok(())
+    }
+
+    fn set_up(
+        &self,
+        name: &str,
+        config: &ActuatorConfig,
+        topics: &Topics,
+    ) -> Result<Actuator, CrewError> {
+        Ok(match &config.kind {
+            KindConfig::Exec(exec) => {
+                let exec = Exec::new(name, exec.clone())
+                    .map_err(|source| CrewError::Exec { name: name.to_owned(), source })?;
+                Actuator::Exec(exec)
+            }
+            KindConfig::Device(device) => {
+                let link = self.link.clone().expect("opened above when there is a device");
+                Actuator::Device(
+                    Device::new(name, device, &topics.maps, link)
+                        .map_err(|source| CrewError::Device { name: name.to_owned(), source })?,
+                )
+            }
+            KindConfig::Log => Actuator::Log(Log::new(name)),
+        })
+    }
+
+    fn employ(&mut self, name: &str, config: &ActuatorConfig, actuator: Actuator) {
+        let Some(reports) = self.reports.clone() else { return };
+        let concurrency = config.common.concurrency;
+        // Never more wait here than may run: the others wait in `dispatch`.
+        let (work_in, work) = mpsc::channel(concurrency.get());
+        let actuator = Arc::new(actuator);
+        let enough = self.enough.clone();
+        let runner = Runner { actuator, work, reports, concurrency: concurrency.get() };
+        let its_name = name.to_owned();
+        tokio::spawn(async move {
+            if let Ended::Aborted { commands } = runner.run(enough).await {
+                tracing::warn!(actuator = its_name, commands, "aborted; they are in doubt now");
+            }
+        });
+        self.runners.insert(name.to_owned(), work_in);
+    }
+
+    /// Gives a command to its actuator; where there is none to take it, the
+    /// report that says so.
+    pub fn start(&self, work: Work) -> Option<Report> {
+        let ticket = work.ticket;
+        let refused = match self.runners.get(&work.actuator) {
+            Some(runner) => runner.try_send(work).is_err(),
+            None => true,
+        };
+        refused.then(|| Report::Outcome {
+            ticket,
+            response: Response::with_text(
+                Status::ServiceUnavailable,
+                "the actuator was taken away while the command waited; nothing was begun",
+            ),
+        })
+    }
+
+    /// The connection to the devices, if there are any.
+    pub fn link(&self) -> Option<DeviceLink> {
+        self.link.clone()
+    }
+
+    /// Nothing more comes: the actuators finish what they have by the
+    /// deadline, and then end.
+    pub fn dismiss(&mut self, deadline: Instant) {
+        self.runners.clear();
+        self.reports = None;
+        let enough = self.enough.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep_until(deadline).await;
+            enough.cancel();
+        });
+    }
+}
+
+/// A connection of its own, with a clean start: a stale reply from a kept
+/// session cannot confirm a new command.
+fn device_link(
+    settings: &Settings,
+) -> Result<DeviceLink, Box<dyn std::error::Error + Send + Sync>> {
+    let client_id = random_client_id()?;
+    let link_settings = LinkSettings::clean(&settings.mqtt, client_id.clone())?;
+    let (link, events) = Link::open(link_settings);
+    Ok(DeviceLink::start(link, events, client_id))
+}

@@ -1,0 +1,237 @@
+//! The hall: one task through which everything passes, in order.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::crew::Crew;
+use super::outbox::Outbox;
+use super::report::CommandLog;
+use super::{Control, DaemonError, FAREWELL, now_ms};
+use crate::config::Topics;
+use crate::dispatch::{
+    Counters, Dispatcher, Effect, Event, Inbound, Opened, Record, Report, Unfinished,
+};
+use crate::journal::{Committed, Journal, JournalError};
+use crate::mqtt::door::{DoorEvent, DoorHandle};
+
+/// Messages of a door, or reports of actuators, that are taken at a time.
+const AT_A_TIME: usize = 256;
+
+/// Lists of effects that may wait for their records to be durable. With one
+/// batch more, the journal's own bound is not passed.
+const MAX_OUTSTANDING: usize = Journal::<Vec<Effect>>::MAX_OUTSTANDING - 2 * AT_A_TIME;
+
+pub(super) struct Hall {
+    pub dispatcher: Dispatcher,
+    pub journal: Journal<Vec<Effect>>,
+    pub committed: Committed<Vec<Effect>>,
+    pub door: DoorHandle,
+    pub events: mpsc::Receiver<DoorEvent>,
+    pub crew: Crew,
+    pub reports: mpsc::Receiver<Report>,
+    pub outbox: Outbox,
+    pub log: CommandLog,
+    pub counters: watch::Sender<Counters>,
+    /// Lists of effects that wait for their records to be durable.
+    pub outstanding: usize,
+    pub is_up: bool,
+}
+
+impl Hall {
+    /// Takes up what the journal holds, then works until told to stop.
+    pub async fn run(
+        mut self,
+        unfinished: Vec<Unfinished>,
+        mut control: Control,
+        drain: Duration,
+    ) -> Result<Counters, DaemonError> {
+        let effects = self.dispatcher.recover(unfinished, now_ms());
+        self.commit(effects)?;
+        self.outbox.refill(&self.journal, &self.door).await?;
+
+        let mut events = Vec::with_capacity(AT_A_TIME);
+        let mut reports = Vec::with_capacity(AT_A_TIME);
+        loop {
+            let has_room = self.outstanding < MAX_OUTSTANDING;
+            tokio::select! {
+                biased;
+                () = control.stop.cancelled() => break,
+                effects = self.committed.recv() => self.carry_out(self.durable(effects)?).await?,
+                _ = self.reports.recv_many(&mut reports, AT_A_TIME), if has_room => {
+                    self.hear(&mut reports)?;
+                }
+                taken = self.events.recv_many(&mut events, AT_A_TIME), if has_room => {
+                    if taken == 0 {
+                        // The door is gone, and with it the reason to be here.
+                        break;
+                    }
+                    self.attend(&mut events).await?;
+                    if self.is_up && let Some(ready) = control.ready.take() {
+                        // Whoever asked may have left.
+                        let _nobody_waits = ready.send(());
+                    }
+                }
+                Some(topics) = control.reload.recv() => self.reload(topics),
+            }
+            self.counters.send_replace(self.dispatcher.counters());
+        }
+        self.wind_up(drain).await
+    }
+
+    /// What the door brings: commands, and word of the responses.
+    async fn attend(&mut self, events: &mut Vec<DoorEvent>) -> Result<(), DaemonError> {
+        let mut inbounds: Vec<Inbound> = Vec::new();
+        for event in events.drain(..) {
+            match event {
+                DoorEvent::Inbound(inbound) => inbounds.push(inbound),
+                DoorEvent::Published { id, heard } => {
+                    if !heard {
+                        self.log.nobody_listens(id);
+                    }
+                    let ticket = self.outbox.published(id);
+                    let event = Event::Answered { outbox: id };
+                    self.journal.append_lazily(vec![Record { ticket, at_ms: now_ms(), event }])?;
+                }
+                DoorEvent::Up { .. } => self.is_up = true,
+                DoorEvent::Down { .. } => self.is_up = false,
+                // The door has logged it, and counts it.
+                DoorEvent::Alarm(_) => {}
+            }
+        }
+        self.outbox.refill(&self.journal, &self.door).await?;
+        if inbounds.is_empty() {
+            return Ok(());
+        }
+
+        let opened: Vec<_> =
+            inbounds.into_iter().map(|inbound| self.dispatcher.open(inbound)).collect();
+        self.dispatcher.before_recall();
+        let keys: Vec<_> = opened.iter().flat_map(Opened::keys).cloned().collect();
+        let known = if keys.is_empty() { Vec::new() } else { self.journal.recall(keys).await? };
+        let mut known = known.as_slice();
+        for opened in opened {
+            let (its_own, rest) = known.split_at(opened.keys().len());
+            known = rest;
+            let effects = self.dispatcher.admit(opened, its_own);
+            self.commit(effects)?;
+        }
+        Ok(())
+    }
+
+    /// What actuators say.
+    fn hear(&mut self, reports: &mut Vec<Report>) -> Result<(), DaemonError> {
+        for report in reports.drain(..) {
+            let effects = self.dispatcher.report(report, now_ms());
+            self.commit(effects)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the records of a list of effects to the journal; the rest is
+    /// carried out once they are durable. A list without records still keeps
+    /// its place, so that acknowledgements leave in the order of arrival.
+    fn commit(&mut self, mut effects: Vec<Effect>) -> Result<(), DaemonError> {
+        if effects.is_empty() {
+            return Ok(());
+        }
+        let records = match effects.first_mut() {
+            Some(Effect::Record(records)) => {
+                let records = std::mem::take(records);
+                effects.remove(0);
+                records
+            }
+            _ => Vec::new(),
+        };
+        self.journal.append(records, effects)?;
+        self.outstanding += 1;
+        Ok(())
+    }
+
+    /// What came out of the journal, or why nothing will any more.
+    fn durable(&self, effects: Option<Vec<Effect>>) -> Result<Vec<Effect>, JournalError> {
+        effects.ok_or_else(|| JournalError::Stopped { failure: self.journal.failure() })
+    }
+
+    /// Carries out what had to wait for its records.
+    async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), DaemonError> {
+        self.outstanding -= 1;
+        for effect in effects {
+            match effect {
+                Effect::Record(_) => unreachable!("records come first and were taken out"),
+                Effect::Acknowledge(receipt) => self.door.acknowledge(receipt),
+                Effect::Start(work) => {
+                    if let Some(report) = self.crew.start(*work) {
+                        let effects = self.dispatcher.report(report, now_ms());
+                        self.commit(effects)?;
+                    }
+                }
+                Effect::Respond(outgoing) => self.outbox.respond(&self.door, outgoing),
+                Effect::Log(line) => self.log.command(&line),
+            }
+        }
+        self.outbox.refill(&self.journal, &self.door).await
+    }
+
+    fn reload(&mut self, topics: Topics) {
+        match self.crew.reload(&topics) {
+            Ok(()) => {
+                let (door, listen_to) = (self.door.clone(), topics.command_topics());
+                // It may have to wait for the broker; the hall does not.
+                tokio::spawn(async move {
+                    if let Err(error) = door.resubscribe(&listen_to).await {
+                        tracing::error!(%error, "not every new command topic is listened to");
+                    }
+                });
+                tracing::info!(
+                    consumers = topics.house.consumers.len(),
+                    actuators = topics.actuators.len(),
+                    "topics.toml was read again"
+                );
+                self.dispatcher.reload(topics.house);
+            }
+            Err(error) => tracing::error!(%error, "topics.toml is refused; the old one stays"),
+        }
+    }
+
+    /// Takes nothing new, lets what was started finish within `drain`, and
+    /// sends what there is to say.
+    async fn wind_up(mut self, drain: Duration) -> Result<Counters, DaemonError> {
+        tracing::info!(in_progress = self.dispatcher.in_progress(), "stopping");
+        self.dispatcher.close();
+        let deadline = Instant::now() + drain;
+        let mut reports = Vec::with_capacity(AT_A_TIME);
+        let mut crew_is_there = true;
+        self.crew.dismiss(deadline);
+        loop {
+            while self.outstanding > 0 {
+                let effects = self.committed.recv().await;
+                let effects = self.durable(effects)?;
+                self.carry_out(effects).await?;
+            }
+            if !crew_is_there {
+                break;
+            }
+            // Ends when the last actuator has let go of its end.
+            crew_is_there = self.reports.recv_many(&mut reports, AT_A_TIME).await > 0;
+            self.hear(&mut reports)?;
+        }
+        let farewell = Instant::now() + FAREWELL;
+        while self.is_up && self.outbox.awaits_word() {
+            let Ok(Some(event)) = timeout_at(farewell, self.events.recv()).await else { break };
+            if let DoorEvent::Published { id, .. } = event {
+                let ticket = self.outbox.published(id);
+                let event = Event::Answered { outbox: id };
+                self.journal.append_lazily(vec![Record { ticket, at_ms: now_ms(), event }])?;
+                self.outbox.refill(&self.journal, &self.door).await?;
+            }
+        }
+        if let Some(link) = self.crew.link() {
+            link.close(FAREWELL).await;
+        }
+        let counters = self.dispatcher.counters();
+        self.counters.send_replace(counters);
+        Ok(counters)
+    }
+}

@@ -1,0 +1,122 @@
+//! Starts everything in order, carries effects out in order, and ends in order.
+//!
+//! There is no rule about the domain here: what is to happen is decided in
+//! `dispatch`, and this room only does it. *Recorded before acknowledged,
+//! acknowledged before started.*
+
+mod crew;
+mod hall;
+mod outbox;
+mod report;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Settings, Topics};
+use crate::dispatch::{Counters, Dispatcher};
+use crate::journal::{Journal, JournalError, Socket};
+use crate::mqtt::door::{Door, DoorSettings, OpenError};
+use crew::{Crew, CrewError};
+use hall::Hall;
+use outbox::Outbox;
+
+/// Reports that may wait to be heard.
+const REPORTS_WAITING: usize = 1024;
+
+/// Longest wait for the broker to confirm responses, and for the clean
+/// disconnect, when the bridge ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How the world outside steers a bridge.
+#[derive(Debug)]
+pub struct Control {
+    /// Cancelled: stop taking, finish what was started, end.
+    pub stop: CancellationToken,
+    /// Go on with these consumers and actuators.
+    pub reload: mpsc::Receiver<Topics>,
+    /// Told once commands are being taken.
+    pub ready: Option<oneshot::Sender<()>>,
+}
+
+/// Why a bridge could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The journal cannot be opened, or cannot write any more.
+    #[error("the journal: {0}")]
+    Journal(#[from] JournalError),
+    /// The door to the broker cannot be set up.
+    #[error("the MQTT door: {0}")]
+    Door(#[from] OpenError),
+    /// An actuator cannot be set up.
+    #[error(transparent)]
+    Crew(#[from] CrewError),
+}
+
+/// Runs the bridge until it is told to stop, or can no longer keep its promise.
+pub async fn run(
+    settings: Settings,
+    topics: Topics,
+    control: Control,
+) -> Result<Counters, DaemonError> {
+    let (journal, committed, recovered) = Journal::open(&settings.journal)?;
+    let socket = Socket::bind(&settings.journal.dir)?;
+    let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
+    let crew = Crew::assemble(&settings, &topics, reports_in)?;
+    let door_settings = DoorSettings {
+        // The identifier belongs to what was recorded under it.
+        state_folder: settings.journal.dir.clone(),
+        topics: topics.command_topics(),
+    };
+    let (door, events) = Door::open(&settings.mqtt, &door_settings)?;
+
+    let dispatcher = Dispatcher::new(
+        topics.house.clone(),
+        settings.rules(),
+        recovered.last_ticket,
+        recovered.last_outbox,
+    );
+    let (counters, counted) = watch::channel(Counters::default());
+    let status_of_door = door.clone();
+    let status = Arc::new(move || {
+        serde_json::json!({
+            "process": std::process::id(),
+            "counters": *counted.borrow(),
+            "mqtt": status_of_door.statistics(),
+        })
+    });
+    let people = tokio::spawn(socket.serve(journal.clone(), status));
+
+    let hall = Hall {
+        dispatcher,
+        journal: journal.clone(),
+        committed,
+        door: door.clone(),
+        events,
+        crew,
+        reports,
+        outbox: Outbox::new(recovered.outbox_waiting > 0),
+        log: report::CommandLog::default(),
+        counters,
+        outstanding: 0,
+        is_up: false,
+    };
+    let ended = hall.run(recovered.unfinished, control, settings.limits.drain).await;
+    door.close(FAREWELL).await;
+    people.abort();
+    match ended {
+        Ok(counters) => {
+            journal.close().await?;
+            Ok(counters)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

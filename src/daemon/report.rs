@@ -1,0 +1,66 @@
+//! One line a command in the log.
+
+use std::time::{Duration, Instant};
+
+use crate::dispatch::{Class, LogLine, OutboxId};
+
+/// Lines about messages that could not be read, in one period.
+const UNREAD_LINES: u32 = 10;
+
+/// The period of [`UNREAD_LINES`].
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// Writes the outcome of each command; what strangers can send without end
+/// is written now and then.
+#[derive(Debug, Default)]
+pub(super) struct CommandLog {
+    period_began: Option<Instant>,
+    written: u32,
+    passed_over: u64,
+}
+
+impl CommandLog {
+    /// A message or command has ended.
+    pub fn command(&mut self, line: &LogLine) {
+        if line.ticket.is_none() && !self.may_write() {
+            self.passed_over += 1;
+            return;
+        }
+        let LogLine { request_id, producer, consumer, action, target, actuator, .. } = line;
+        tracing::info!(
+            target: "oc2::command",
+            ticket = line.ticket.map(|ticket| ticket.0),
+            request_id,
+            producer,
+            consumer = consumer.as_str(),
+            action,
+            target,
+            actuator,
+            class = line.class.map(Class::as_str),
+            status = line.status,
+            duration_ms = line.duration_ms,
+            reason = line.reason,
+            passed_over = Some(std::mem::take(&mut self.passed_over)).filter(|count| *count > 0),
+            "command"
+        );
+    }
+
+    /// A response arrived at the broker, and nobody had subscribed.
+    pub fn nobody_listens(&mut self, id: OutboxId) {
+        if self.may_write() {
+            tracing::warn!(response = id.0, "nobody listens on the response topics");
+        } else {
+            self.passed_over += 1;
+        }
+    }
+
+    fn may_write(&mut self) -> bool {
+        let now = Instant::now();
+        if self.period_began.is_none_or(|began| now.duration_since(began) >= PERIOD) {
+            self.period_began = Some(now);
+            self.written = 0;
+        }
+        self.written += 1;
+        self.written <= UNREAD_LINES
+    }
+}
