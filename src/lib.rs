@@ -4,6 +4,7 @@
 pub mod actuator;
 pub mod config;
 pub mod daemon;
+pub mod demo;
 pub mod dispatch;
 pub mod encoding;
 pub mod format;

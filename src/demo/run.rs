@@ -1,0 +1,307 @@
+//! Starts the house, shows it, and clears it away again.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::BoxError;
+use super::broker::{BrokerError, EmbeddedBroker};
+use super::house::{self, Devices};
+use super::show::Show;
+use super::tour::{self, Producer, STEPS};
+use crate::mqtt::peer::PeerError;
+
+/// Longest wait for the bridge to be ready.
+const BRIDGE_START: Duration = Duration::from_secs(10);
+/// How long the bridge may take to end. With the two below: less than a second.
+const BRIDGE_STOP: Duration = Duration::from_millis(500);
+/// How long the devices may take for their goodbye.
+const DEVICES_STOP: Duration = Duration::from_millis(150);
+/// How long the producer may take for its goodbye.
+const PRODUCER_STOP: Duration = Duration::from_millis(150);
+/// Folders of former demos that may be in the way before something is wrong.
+const FOLDER_ATTEMPTS: u32 = 1000;
+/// MQTT port in the files of [`Mode::PrintConfig`], where any free one is asked for.
+const USUAL_PORT: u16 = 1883;
+
+/// What `oc2 demo` was told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DemoOptions {
+    /// TCP port of the broker; 0 for any free one.
+    pub port: u16,
+    /// What to do.
+    pub mode: Mode,
+    /// How to print.
+    pub style: Style,
+}
+
+/// What the demo is for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Mode {
+    /// Stay until somebody ends it.
+    #[default]
+    Stay,
+    /// Send the commands of the tour, judge their answers, and end.
+    Tour,
+    /// Start nothing; show the two files that the bridge of the demo runs with.
+    PrintConfig,
+}
+
+/// How the demo prints.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Style {
+    /// For people.
+    #[default]
+    Plain,
+    /// For people before a terminal.
+    Colours,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// The bridge, as the demo starts it.
+pub trait Bridge: Send + 'static {
+    /// Runs until `stop`. Says `ready` once it takes commands.
+    fn run(
+        self,
+        files: Files,
+        stop: CancellationToken,
+        ready: oneshot::Sender<()>,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send;
+}
+
+/// What the bridge is told. Nothing of it has been written to disk.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Files {
+    /// Text of bridge.toml.
+    pub bridge_toml: String,
+    /// Text of topics.toml.
+    pub topics_toml: String,
+    /// An empty folder that only we may enter; it is removed in the end.
+    pub dir: PathBuf,
+}
+
+/// How the demo went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// All that was asked for: the tour was right, or somebody ended the demo.
+    Right,
+    /// So many steps of the tour were wrong.
+    Wrong {
+        /// At least one.
+        steps: usize,
+    },
+}
+
+/// Why there was no demo.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The broker did not start.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// A simulated device did not start.
+    #[error("a simulated device did not start")]
+    Device(#[from] PeerError),
+    /// There is no place for the journal.
+    #[error("no folder for the journal in {}", .dir.display())]
+    Folder {
+        /// Where it should have been.
+        dir: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The bridge ended, or was not ready in time.
+    #[error("the bridge failed: {0}")]
+    Bridge(BoxError),
+    /// The producer of the tour failed.
+    #[error("the producer of the tour failed: {0}")]
+    Producer(BoxError),
+    /// Nobody reads what we print.
+    #[error("cannot print")]
+    Print(#[from] io::Error),
+}
+
+/// Runs the demo until `stop`, or with [`Mode::Tour`] to the end of the tour.
+///
+/// When it returns, nothing of it is left: no thread, no connection, no file.
+pub async fn run<B: Bridge, P: Producer>(
+    options: DemoOptions,
+    bridge: B,
+    stop: CancellationToken,
+    out: &mut (impl Write + Send),
+) -> Result<Verdict, DemoError> {
+    let mut show = Show::new(out, options.style);
+    if options.mode == Mode::PrintConfig {
+        let port = if options.port == 0 { USUAL_PORT } else { options.port };
+        let bridge_toml = house::bridge_toml(
+            &format!("mqtt://127.0.0.1:{port}"),
+            Path::new("/var/lib/openc2-bridge"),
+            log_level(options.mode),
+        );
+        show.files(&bridge_toml, &house::topics_toml())?;
+        return Ok(Verdict::Right);
+    }
+
+    let begin = Instant::now();
+    let folder = Folder::create()?;
+    let broker = EmbeddedBroker::start(options.port).await?;
+    let devices = Devices::start(&broker.url()).await?;
+    let mut bridge = RunningBridge::start(bridge, files(&broker, &folder, options.mode));
+
+    let verdict = tokio::select! {
+        biased;
+        () = stop.cancelled() => Ok(Verdict::Right),
+        verdict = async {
+            bridge.wait_until_ready().await?;
+            show.house(&broker.url(), &devices, begin.elapsed())?;
+            if options.mode == Mode::Tour {
+                take_tour::<P>(&broker, &devices, &mut bridge, &mut show).await
+            } else {
+                show.ways_on(&broker.url())?;
+                Err(bridge.ended().await)
+            }
+        } => verdict,
+    };
+
+    // From the inside out, so that each still finds the broker it says goodbye to.
+    bridge.stop().await;
+    // Too slow: stopping the broker cuts them off.
+    let _late = timeout(DEVICES_STOP, devices.stop()).await;
+    broker.stop().await;
+    verdict
+}
+
+async fn take_tour<P: Producer>(
+    broker: &EmbeddedBroker,
+    devices: &Devices,
+    bridge: &mut RunningBridge,
+    show: &mut Show<'_, impl Write + Send>,
+) -> Result<Verdict, DemoError> {
+    let begin = Instant::now();
+    // The port is ours alone as long as this demo runs.
+    let run = broker.port().to_string();
+    let mut producer = P::connect(&broker.url()).await.map_err(DemoError::Producer)?;
+    let mut wrong_steps = 0;
+
+    for (number, step) in (1..).zip(STEPS) {
+        let outcome = tokio::select! {
+            biased;
+            error = bridge.ended() => return Err(error),
+            outcome = tour::take(step, &run, &mut producer, devices) => outcome,
+        };
+        let outcome = outcome.map_err(DemoError::Producer)?;
+        wrong_steps += usize::from(!outcome.wrong.is_empty());
+        show.step(number, step, &outcome)?;
+    }
+    show.summary(STEPS.len(), wrong_steps, begin.elapsed())?;
+
+    // Too slow: stopping the broker cuts it off.
+    let _late = timeout(PRODUCER_STOP, producer.close()).await;
+    Ok(if wrong_steps == 0 { Verdict::Right } else { Verdict::Wrong { steps: wrong_steps } })
+}
+
+fn files(broker: &EmbeddedBroker, folder: &Folder, mode: Mode) -> Files {
+    Files {
+        bridge_toml: house::bridge_toml(&broker.url(), &folder.0, log_level(mode)),
+        topics_toml: house::topics_toml(),
+        dir: folder.0.clone(),
+    }
+}
+
+/// A line for each command is company while somebody tries things out, and noise in a tour.
+fn log_level(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Stay | Mode::PrintConfig => "info",
+        Mode::Tour => "warn",
+    }
+}
+
+/// The bridge in a task of its own.
+struct RunningBridge {
+    task: JoinHandle<Result<(), BoxError>>,
+    ready: Option<oneshot::Receiver<()>>,
+    stop: CancellationToken,
+}
+
+impl RunningBridge {
+    fn start(bridge: impl Bridge, files: Files) -> Self {
+        let stop = CancellationToken::new();
+        let (is_ready, ready) = oneshot::channel();
+        let task = tokio::spawn(bridge.run(files, stop.clone(), is_ready));
+        Self { task, ready: Some(ready), stop }
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<(), DemoError> {
+        let Some(ready) = self.ready.take() else { return Ok(()) };
+        match timeout(BRIDGE_START, ready).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(self.ended().await),
+            Err(_) => {
+                let reason = format!("not ready within {} s", BRIDGE_START.as_secs());
+                Err(DemoError::Bridge(reason.into()))
+            }
+        }
+    }
+
+    /// Waits for its end, which nobody asked for.
+    async fn ended(&mut self) -> DemoError {
+        DemoError::Bridge(match (&mut self.task).await {
+            Ok(Ok(())) => "it ended by itself".into(),
+            Ok(Err(error)) => error,
+            Err(error) => error.into(),
+        })
+    }
+
+    async fn stop(mut self) {
+        self.stop.cancel();
+        if !self.task.is_finished() {
+            // Too slow: dropping it ends it.
+            let _late = timeout(BRIDGE_STOP, &mut self.task).await;
+        }
+    }
+}
+
+impl Drop for RunningBridge {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A folder that is there as long as this is.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> Result<Self, DemoError> {
+        let parent = std::env::temp_dir();
+        let process = std::process::id();
+        for number in 0..FOLDER_ATTEMPTS {
+            let dir = parent.join(format!("oc2-demo-{process}-{number}"));
+            // Fails where anything of that name is there, so nobody can lay one out for us.
+            match DirBuilder::new().mode(0o700).create(&dir) {
+                Ok(()) => return Ok(Self(dir)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(DemoError::Folder { dir: parent, source }),
+            }
+        }
+        Err(DemoError::Folder { dir: parent, source: io::ErrorKind::AlreadyExists.into() })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(dir = %self.0.display(), %error, "the demo's folder stays behind");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
