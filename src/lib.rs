@@ -1,7 +1,31 @@
 //! OpenC2 over MQTT: a command comes in, is judged, written down, carried out
 //! and answered.
+//!
+//! The rooms of this house, in the order in which to read them. A room names
+//! only rooms below it in this list of rows; `tests/it/layering.rs` holds the
+//! table.
+//!
+//! | room | what it is for |
+//! | --- | --- |
+//! | [`openc2`] | the language as types: message, command, target, response |
+//! | [`format`](mod@format), [`encoding`] | checks of single values; I-JSON, read token by token |
+//! | [`wire`] | from bytes to the typed message and back |
+//! | [`trust`] | canonical digests, and what to do with signatures |
+//! | [`dispatch`] | **the quiet room**: messages and reports in, effects out; pure |
+//! | [`journal`] | the durable record, the outbox, and the socket to look into them |
+//! | [`tls`], [`mqtt`] | one connection kept up, and the OpenC2 door on it |
+//! | [`producer`] | sends commands and collects responses |
+//! | [`actuator`] | what carries commands out: programs, MQTT devices, the log |
+//! | [`config`], [`telemetry`] | `bridge.toml` and `topics.toml`; the log |
+//! | [`daemon`] | starts in order, carries effects out in order, ends in order |
+//! | [`demo`] | an embedded broker and simulated devices |
+//! | [`cli`] | the commands of `oc2` |
+//!
+//! Start with [`dispatch`]: what the bridge promises is decided there. Then
+//! [`daemon`], which does it.
 
 pub mod actuator;
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod demo;

@@ -1,0 +1,105 @@
+//! `oc2 check`: every mistake in the configuration, before it matters.
+
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Exit, Failure};
+use crate::config::{Mistake, Settings, Topics};
+use crate::mqtt::{self, Finding};
+
+/// Longest wait for the broker.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Arguments of `oc2 check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// How the bridge runs
+    #[arg(long, value_name = "FILE", default_value = "bridge.toml", env = "OC2_CONFIG")]
+    pub config: PathBuf,
+    /// What it is on MQTT: consumers, actuators, maps
+    #[arg(long, value_name = "FILE", default_value = "topics.toml", env = "OC2_TOPICS")]
+    pub topics: PathBuf,
+    /// Also connect, and say what the broker grants and refuses
+    #[arg(long)]
+    pub broker: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A configuration with mistakes in it.
+#[derive(Debug)]
+pub struct Mistaken(pub Vec<Mistake>);
+
+impl fmt::Display for Mistaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.0.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            mistake.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistaken {}
+
+/// Reads both files and says every mistake in them.
+pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
+    super::runtime()?.block_on(check(args, &mut std::io::stdout().lock()))
+}
+
+async fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> {
+    let settings = Settings::load(&args.config);
+    let topics = Topics::load(&args.topics);
+    let mistakes: Vec<&Mistake> =
+        [settings.as_ref().err(), topics.as_ref().err()].into_iter().flatten().flatten().collect();
+    for mistake in &mistakes {
+        if args.json {
+            let line = serde_json::json!({
+                "file": mistake.file, "line": mistake.line, "column": mistake.column,
+                "text": mistake.text, "nearest": mistake.nearest,
+            });
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(out, "{mistake}")?;
+        }
+    }
+    let (Ok(settings), Ok(topics)) = (settings, topics) else {
+        return Ok(Exit::Config);
+    };
+    if !args.json {
+        writeln!(
+            out,
+            "{} and {} are in order: {} consumers, {} actuators",
+            args.config.display(),
+            args.topics.display(),
+            topics.house.consumers.len(),
+            topics.actuators.len(),
+        )?;
+    }
+    if !args.broker {
+        return Ok(Exit::Success);
+    }
+    let findings = mqtt::probe(&settings.mqtt, &topics.command_topics(), PATIENCE).await;
+    let mut is_good = true;
+    for Finding { what, verdict } in findings {
+        let (word, text) = match &verdict {
+            Ok(text) => ("ok", text),
+            Err(text) => {
+                is_good = false;
+                ("REFUSED", text)
+            }
+        };
+        if args.json {
+            let line = serde_json::json!({"what": what, "ok": verdict.is_ok(), "text": text});
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(out, "{word:<8} {what}: {text}")?;
+        }
+    }
+    Ok(if is_good { Exit::Success } else { Exit::Unavailable })
+}

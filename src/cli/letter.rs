@@ -1,0 +1,243 @@
+//! The message that goes out: put together or taken from a file, and checked.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::openc2::{Content, Headers, ResponseType};
+use crate::producer::{Envelope, Outgoing};
+use crate::wire::{self, Encoding, Limits};
+
+/// Where the command stands in a message.
+const REQUEST_POINTER: &str = "/body/openc2/request";
+
+/// What was given to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Given {
+    /// A whole message, to be sent byte for byte.
+    Message(Bytes),
+    /// A command as JSON text, to be put into a message.
+    Command(String),
+}
+
+impl Given {
+    /// Tells what a file holds: an object with an `action` is a command,
+    /// anything else is sent as it is.
+    #[must_use]
+    pub fn from_file(bytes: Vec<u8>) -> Self {
+        let is_command = serde_json::from_slice::<Value>(&bytes)
+            .is_ok_and(|value| value.get("action").is_some() && value.get("body").is_none());
+        match String::from_utf8(bytes) {
+            Ok(text) if is_command => Self::Command(text.trim().to_owned()),
+            Ok(text) => Self::Message(text.into()),
+            Err(not_text) => Self::Message(not_text.into_bytes().into()),
+        }
+    }
+}
+
+/// A message, and what must be known of it to wait for its responses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Letter {
+    /// The message.
+    pub outgoing: Outgoing,
+    /// What is wrong with it, if anything is.
+    pub objection: Option<Objection>,
+    /// Which responses it asks for.
+    pub asks_for: ResponseType,
+    /// Its `headers.from`.
+    pub from: Option<String>,
+}
+
+/// Why a message should not be sent.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Objection {
+    #[error("{reason}{}", at(pointer))]
+    Fault { pointer: String, reason: String },
+    #[error("the message is a response or a notification, not a command")]
+    NotACommand,
+    #[error("the message has no headers.from: a consumer does not know whom to answer")]
+    NoFrom,
+    #[error("the message asks for a response and has no headers.request_id to know it by")]
+    NoRequestId,
+    #[error("a feature is asked for twice")]
+    RepeatedFeature,
+}
+
+fn at(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!(" at {pointer}") }
+}
+
+impl Letter {
+    /// A message around a command.
+    #[must_use]
+    pub fn around(envelope: &Envelope, command: &str) -> Self {
+        let mut headers = json!({
+            "request_id": envelope.request_id,
+            "created": envelope.created_ms,
+            "from": envelope.from,
+        });
+        if !envelope.to.is_empty() {
+            headers["to"] = json!(envelope.to);
+        }
+        let payload =
+            format!(r#"{{"headers":{headers},"body":{{"openc2":{{"request":{command}}}}}}}"#);
+        let mut letter = Self::as_written(payload.into());
+        // Also where the command is so wrong that nothing could be read.
+        letter.from = Some(envelope.from.clone());
+        letter.outgoing = Outgoing::as_written(
+            letter.outgoing.payload().clone(),
+            Some(envelope.request_id.clone()),
+        );
+        // The user wrote the command only: point into that.
+        if let Some(Objection::Fault { pointer, .. }) = &mut letter.objection
+            && let Some(inside) = pointer.strip_prefix(REQUEST_POINTER)
+        {
+            *pointer = inside.to_owned();
+        }
+        letter
+    }
+
+    /// A message as somebody wrote it.
+    #[must_use]
+    pub fn as_written(payload: Bytes) -> Self {
+        match wire::read(&payload, Encoding::Json, Limits::default()) {
+            Ok(wire::Letter { message, body }) => {
+                let asks_for = match &message.content {
+                    Content::Request(command) => {
+                        command.args.response_requested.unwrap_or_default()
+                    }
+                    Content::Response(_) | Content::Notification(_) => ResponseType::Complete,
+                };
+                let objection = objection(&message.content, &message.headers, &body, asks_for);
+                let Headers { request_id, from, .. } = message.headers;
+                let outgoing = Outgoing::as_written(payload, request_id);
+                Self { outgoing, objection, asks_for, from }
+            }
+            Err(unreadable) => {
+                let wire::Unreadable { fault, glimpse, .. } = *unreadable;
+                let asks_for =
+                    if glimpse.wants_silence { ResponseType::None } else { ResponseType::Complete };
+                let outgoing = Outgoing::as_written(payload, glimpse.request_id);
+                let objection = Objection::Fault { pointer: fault.pointer, reason: fault.reason };
+                Self { outgoing, objection: Some(objection), asks_for, from: glimpse.from }
+            }
+        }
+    }
+}
+
+/// What a producer must get right beyond what a reader would accept.
+fn objection(
+    content: &Content,
+    headers: &Headers,
+    body: &Value,
+    asks_for: ResponseType,
+) -> Option<Objection> {
+    let features = body.pointer("/openc2/request/target/features").and_then(Value::as_array);
+    let repeats = features.is_some_and(|names| {
+        names.iter().enumerate().any(|(index, name)| names[..index].contains(name))
+    });
+    if !matches!(content, Content::Request(_)) {
+        Some(Objection::NotACommand)
+    } else if headers.from.is_none() {
+        Some(Objection::NoFrom)
+    } else if headers.request_id.is_none() && asks_for != ResponseType::None {
+        Some(Objection::NoRequestId)
+    } else if repeats {
+        Some(Objection::RepeatedFeature)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope() -> Envelope {
+        Envelope {
+            request_id: "95ad511c-3339-4111-9c47-9156c47d37d3".to_owned(),
+            created_ms: 1_700_000_000_000,
+            from: "soar-1".to_owned(),
+            to: Vec::new(),
+        }
+    }
+
+    fn message(request: &str) -> String {
+        format!(
+            r#"{{"headers":{{"request_id":"95ad511c-3339-4111-9c47-9156c47d37d3","created":1700000000000,"from":"soar-1"}},"body":{{"openc2":{{"request":{request}}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_file_holds_a_command_or_a_message() {
+        let cases: [(&[u8], bool); 6] = [
+            (br#" {"action":"query","target":{"features":[]}} "#, true),
+            (br#"{"headers":{},"body":{}}"#, false),
+            (br#"{"action":"x","body":{}}"#, false),
+            (b"[]", false),
+            (b"not json", false),
+            (b"\xff\xfe", false),
+        ];
+        for (bytes, is_command) in cases {
+            let given = Given::from_file(bytes.to_vec());
+            assert_eq!(matches!(given, Given::Command(_)), is_command, "{given:?}");
+            if let Given::Message(kept) = given {
+                assert_eq!(kept, bytes, "byte for byte");
+            }
+        }
+    }
+
+    /// L11-3.2-1, MQTT-3.2-7, MQTT-3.2-8: the headers of a command that we put together.
+    #[test]
+    fn a_command_gets_its_envelope() {
+        let request = r#"{"action":"query","target":{"features":[]}}"#;
+        let letter = Letter::around(&envelope(), request);
+        assert_eq!(letter.outgoing.payload(), message(request).as_bytes());
+        assert_eq!(letter.outgoing.request_id(), Some("95ad511c-3339-4111-9c47-9156c47d37d3"));
+        assert_eq!((letter.objection, letter.asks_for), (None, ResponseType::Complete));
+
+        let to = vec!["gateway-1".to_owned()];
+        let letter = Letter::around(&Envelope { to, ..envelope() }, request);
+        let sent: Value = serde_json::from_slice(letter.outgoing.payload()).unwrap();
+        assert_eq!(sent["headers"]["to"], json!(["gateway-1"]));
+    }
+
+    #[test]
+    fn mistakes_are_found_before_anything_is_sent() {
+        let cases = [
+            (r#"{"action":"dney","target":{"uri":"http://a.example/"}}"#, "at /action"),
+            (r#"{"action":"deny","target":{"ipv4_net":"300.0.0.1"}}"#, "at /target/ipv4_net"),
+            (r#"{"action":"deny","target":{}}"#, "at /target"),
+            (r#"{"action":"deny","target":{"uri":"http://a.example/"},"args":{}}"#, "at /args"),
+            (r#"{"action":"query","target":{"features":["pairs","pairs"]}}"#, "twice"),
+        ];
+        for (request, complaint) in cases {
+            let objection = Letter::around(&envelope(), request).objection.unwrap().to_string();
+            assert!(objection.contains(complaint), "{request}: {objection}");
+        }
+    }
+
+    #[test]
+    fn a_written_message_is_kept_byte_for_byte_and_checked() {
+        let good = message(r#"{"action":"query","target":{"features":[]}}"#);
+        let spaced = good.replace(':', " : ");
+        let silent = message(
+            r#"{"action":"query","target":{"features":[]},"args":{"response_requested":"none"}}"#,
+        );
+        let no_id = r#"{"headers":{"from":"a"},"body":{"openc2":{"request":{"action":"query","target":{"features":[]}}}}}"#;
+        let no_from = r#"{"headers":{"request_id":"r"},"body":{"openc2":{"request":{"action":"query","target":{"features":[]}}}}}"#;
+        let response = r#"{"headers":{"from":"a","request_id":"r"},"body":{"openc2":{"response":{"status":200}}}}"#;
+        let cases = [
+            (good.as_str(), None, ResponseType::Complete),
+            (&spaced, None, ResponseType::Complete),
+            (&silent, None, ResponseType::None),
+            (no_id, Some(Objection::NoRequestId), ResponseType::Complete),
+            (no_from, Some(Objection::NoFrom), ResponseType::Complete),
+            (response, Some(Objection::NotACommand), ResponseType::Complete),
+        ];
+        for (text, objection, asks_for) in cases {
+            let letter = Letter::as_written(Bytes::copy_from_slice(text.as_bytes()));
+            assert_eq!(letter.outgoing.payload(), text.as_bytes());
+            assert_eq!((letter.objection, letter.asks_for), (objection, asks_for), "{text}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `oc2 run`: the bridge itself.
+
+use std::path::{Path, PathBuf};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::check::Mistaken;
+use super::{Exit, Failure};
+use crate::config::{Mistake, Settings, Topics};
+use crate::daemon::{self, Control};
+use crate::telemetry;
+
+/// Exit code after a second signal: what was started was not waited for.
+const IMPATIENT: i32 = 130;
+
+/// Arguments of `oc2 run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// How the bridge runs
+    #[arg(long, value_name = "FILE", default_value = "bridge.toml", env = "OC2_CONFIG")]
+    pub config: PathBuf,
+    /// What it is on MQTT: consumers and actuators. Read again on SIGHUP
+    #[arg(long, value_name = "FILE", default_value = "topics.toml", env = "OC2_TOPICS")]
+    pub topics: PathBuf,
+    /// Broker, instead of the one in the configuration
+    #[arg(long, value_name = "URL")]
+    pub broker: Option<String>,
+    /// Log level or filter, instead of the one in the configuration
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Folder of the journal, instead of the one in the configuration
+    #[arg(long, value_name = "DIR")]
+    pub journal_dir: Option<PathBuf>,
+}
+
+/// Runs the bridge until SIGTERM or Ctrl-C.
+pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    let settings = settings(args)?;
+    let topics = Topics::load(&args.topics).map_err(mistaken)?;
+    telemetry::init(&settings.log).map_err(|error| Failure::new(Exit::Internal, error))?;
+    super::runtime()?.block_on(bridge(args, settings, topics))
+}
+
+async fn bridge(args: &RunArgs, settings: Settings, topics: Topics) -> Result<Exit, Failure> {
+    let stop = CancellationToken::new();
+    let (reload_in, reload) = mpsc::channel(1);
+    let (ready_in, ready) = tokio::sync::oneshot::channel();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    tokio::spawn(reload_on_hangup(args.topics.clone(), reload_in));
+    tokio::spawn(async move {
+        if ready.await.is_ok() {
+            tracing::info!("ready: commands are being taken");
+        }
+    });
+
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        broker = %settings.mqtt.url,
+        journal = %settings.journal.dir.display(),
+        consumers = topics.house.consumers.len(),
+        actuators = topics.actuators.len(),
+        "starting"
+    );
+    let counters = daemon::run(settings, topics, Control { stop, reload, ready: Some(ready_in) })
+        .await
+        .map_err(|error| {
+            tracing::error!(%error, "the bridge had to end");
+            Failure::new(Exit::Unavailable, error)
+        })?;
+    tracing::info!(
+        counters = %serde_json::to_string(&counters).unwrap_or_default(),
+        "stopped"
+    );
+    Ok(Exit::Success)
+}
+
+/// The settings, with the flags over the environment over the file.
+fn settings(args: &RunArgs) -> Result<Settings, Failure> {
+    let mut environment: Vec<(String, String)> = std::env::vars().collect();
+    let flags = [
+        ("OC2_MQTT_URL", args.broker.clone()),
+        ("OC2_LOG_LEVEL", args.log_level.clone()),
+        ("OC2_JOURNAL_DIR", args.journal_dir.as_ref().map(|dir| dir.display().to_string())),
+    ];
+    for (variable, value) in flags {
+        if let Some(value) = value {
+            environment.retain(|(name, _)| name != variable);
+            environment.push((variable.to_owned(), value));
+        }
+    }
+    Settings::load_with(&args.config, environment).map_err(mistaken)
+}
+
+fn mistaken(mistakes: Vec<Mistake>) -> Failure {
+    Failure::new(Exit::Config, Mistaken(mistakes))
+}
+
+/// Cancels `stop` on SIGTERM and Ctrl-C; a second of them ends the process.
+pub(super) async fn stop_on_signal(stop: CancellationToken) {
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be listened for");
+    for is_first in [true, false] {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if is_first {
+            stop.cancel();
+        } else {
+            tracing::warn!("asked twice to stop: started commands are left in doubt");
+            std::process::exit(IMPATIENT);
+        }
+    }
+}
+
+/// A good file replaces the old one; a bad one is refused, and the old one stays.
+async fn reload_on_hangup(file: PathBuf, reload: mpsc::Sender<Topics>) {
+    let mut hangup = signal(SignalKind::hangup()).expect("SIGHUP can be listened for");
+    while hangup.recv().await.is_some() {
+        match read_again(&file) {
+            Ok(topics) => {
+                if reload.send(topics).await.is_err() {
+                    return;
+                }
+            }
+            Err(mistaken) => {
+                tracing::error!("{} is refused, the old one stays: {mistaken}", file.display());
+            }
+        }
+    }
+}
+
+fn read_again(file: &Path) -> Result<Topics, Mistaken> {
+    Topics::load(file).map_err(Mistaken)
+}
