@@ -1,0 +1,56 @@
+# The one door for developers. `make help` lists what it opens.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+# The recipes of `test` build on one another: one at a time.
+.NOTPARALLEL:
+.PHONY: install-examples help test tools check demo doc deny compose-check bless
+
+VENV := target/venv
+PREFIX := /usr/local
+LIBDIR := $(PREFIX)/lib/oc2
+
+help: ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: tools ## Everything that must pass: formatting, clippy, every test; installs what is missing
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory $(VENV)/made
+	scripts/check-compose.sh
+	OC2_TEST_PYTHON="$(CURDIR)/$(VENV)/bin/python" scripts/test.sh
+
+tools: ## Installs what the tests need (as root on Debian; otherwise says what is missing)
+	scripts/tools.sh debian
+	scripts/tools.sh rust
+
+check: ## Formatting and clippy, warnings as errors, with and without the embedded broker
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
+
+install-examples: ## The example actuators to $(LIBDIR), where the sample topics.toml looks for them
+	install -d -m 755 $(DESTDIR)$(LIBDIR)
+	install -m 755 examples/actuators/* $(DESTDIR)$(LIBDIR)
+
+demo: ## A broker, the bridge and three devices in one process
+	cargo run --locked --release -- demo
+
+doc: ## The library's documentation, warnings as errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+deny: ## Licences, sources and advisories of all dependencies (needs cargo-deny)
+	cargo deny check
+
+compose-check: ## Reads docker-compose.yml with docker-compose, where it is installed
+	scripts/check-compose.sh
+
+bless: ## Writes docs/conformance.toml and docs/conformance.md anew from the tests
+	OC2_BLESS=1 cargo test --locked --test it conformance
+
+# A Python with the foreign MQTT client of the tests. A changed list makes it anew.
+$(VENV)/made: scripts/python-requirements.txt
+	rm -rf $(VENV)
+	mkdir -p $(VENV)
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@

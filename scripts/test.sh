@@ -1,0 +1,43 @@
+#!/bin/bash
+# Runs every test and ends with the counts of tests passed, failed and skipped.
+#
+# A test that leaves itself out says so with a line `skipped: <test>: <why>` on
+# standard error and returns; the test runner counts it as passed, this script
+# does not. Arguments go to `cargo test`.
+set -uo pipefail
+
+# Longest time for all tests together once they are built, in seconds.
+readonly DEADLINE="${OC2_TEST_DEADLINE:-1200}"
+# As much of the output as helps when something fails, in lines.
+readonly TAIL=400
+
+log="${CARGO_TARGET_DIR:-target}/test-output.txt"
+mkdir -p "$(dirname "$log")"
+# Brokers live where only root's PATH leads.
+export PATH="$PATH:/usr/sbin:/sbin"
+
+cargo test --locked --no-run "$@" || exit 1
+
+# --show-output, since the runner keeps what a passing test wrote to itself.
+timeout --kill-after=10 "$DEADLINE" \
+    cargo test --locked --no-fail-fast "$@" -- --show-output >"$log" 2>&1
+status=$?
+
+if [ "$status" -ne 0 ]; then
+    tail -n "$TAIL" "$log"
+    echo "(all of it: $log)"
+fi
+if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+    echo "the tests did not end within $DEADLINE seconds"
+fi
+grep '^skipped: ' "$log" | sort -u
+
+awk '
+    /^test result: / { passed += $4; failed += $6; skipped += $8; seen = 1 }
+    /^skipped: / && !($0 in said) { said[$0] = 1; left_out++ }
+    END {
+        if (!seen) { print "no test ran"; exit 1 }
+        printf "%d passed, %d failed, %d skipped\n", passed - left_out, failed, skipped + left_out
+    }
+' "$log" || status=1
+exit "$status"
