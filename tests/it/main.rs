@@ -1,0 +1,16 @@
+//! The integration tests, in one binary: linking is slow, and they share their helpers.
+
+mod broker_files;
+mod command_line;
+mod conformance;
+mod language;
+mod layering;
+mod mqtt_connect;
+mod mqtt_door;
+mod mqtt_faults;
+mod mqtt_link;
+mod mqtt_ping;
+mod mqtt_tls;
+mod source;
+mod support;
+mod vectors;

@@ -1,0 +1,227 @@
+//! The bridge as users run it: the `oc2` binary with two files in a folder of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Longest wait for the bridge to take commands, or to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running `oc2 run`. Killed when dropped.
+pub struct Bridge {
+    dir: TempDir,
+    child: Option<Child>,
+    lines: Option<mpsc::Receiver<String>>,
+    environment: Vec<(String, String)>,
+}
+
+impl Bridge {
+    /// Writes both files and starts; returns once commands are being taken.
+    pub fn start(broker_url: &str, bridge_toml: &str, topics_toml: &str) -> Self {
+        let mut bridge = Self::prepare(broker_url, bridge_toml, topics_toml);
+        bridge.run();
+        bridge
+    }
+
+    /// Writes both files. `{dir}` in either stands for the bridge's folder.
+    pub fn prepare(broker_url: &str, bridge_toml: &str, topics_toml: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let bridge = Self {
+            dir,
+            child: None,
+            lines: None,
+            environment: vec![("OC2_MQTT_URL".to_owned(), broker_url.to_owned())],
+        };
+        let folder = bridge.dir().display().to_string();
+        let settings = format!(
+            "{}\n[journal]\ndir = \"{folder}/journal\"\n",
+            bridge_toml.replace("{dir}", &folder)
+        );
+        std::fs::write(bridge.path("bridge.toml"), settings).expect("bridge.toml is written");
+        bridge.write_topics(topics_toml);
+        bridge
+    }
+
+    /// Replaces topics.toml; SIGHUP makes the bridge read it.
+    pub fn write_topics(&self, topics_toml: &str) {
+        let text = topics_toml.replace("{dir}", &self.dir().display().to_string());
+        std::fs::write(self.path("topics.toml"), text).expect("topics.toml is written");
+    }
+
+    /// The folder of the bridge's files.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A file in that folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    /// Puts a program into the bridge's folder, as an actuator may be.
+    pub fn program(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.path(name);
+        let mut options = File::options();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o755)
+            .open(&path)
+            .expect("a program is written");
+        file.write_all(text.as_bytes()).expect("a program is written");
+        path
+    }
+
+    /// Sets an environment variable of the bridge for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Starts the bridge, and waits until it takes commands.
+    pub fn run(&mut self) {
+        self.spawn();
+        self.wait_for("ready: commands are being taken");
+    }
+
+    /// Starts the bridge without waiting.
+    pub fn spawn(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_oc2"))
+            .arg("run")
+            .arg("--config")
+            .arg(self.path("bridge.toml"))
+            .arg("--topics")
+            .arg(self.path("topics.toml"))
+            .env_remove("OC2_MQTT_URL")
+            .env("XDG_STATE_HOME", self.path("state"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("oc2 starts");
+        let stderr = child.stderr.take().expect("piped");
+        let log = self.path("bridge.log");
+        let (line_in, lines) = mpsc::channel();
+        // Ends with the bridge's end of the pipe.
+        std::thread::spawn(move || {
+            let mut log = File::options().create(true).append(true).open(log).expect("a log");
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                writeln!(log, "{line}").expect("the log takes a line");
+                if line_in.send(line).is_err() {
+                    // Nobody waits for a line any more; the log still wants them.
+                }
+            }
+        });
+        self.child = Some(child);
+        self.lines = Some(lines);
+    }
+
+    /// Waits for a line of the log that holds this text, and returns it.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let lines = self.lines.as_ref().expect("it runs");
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match lines.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(_) => panic!("no {text:?} in the log:\n{}", self.log()),
+            }
+        }
+    }
+
+    /// Everything the bridge has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("bridge.log")).unwrap_or_default()
+    }
+
+    /// Process number of the running bridge.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// SIGKILL: no goodbye.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("it can be killed");
+        child.wait().expect("it can be waited for");
+    }
+
+    /// Sends a signal by name, such as TERM or HUP.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait().expect("it can be waited for") {
+                return status;
+            }
+            if Instant::now() > deadline {
+                child.kill().expect("it can be killed");
+                child.wait().expect("it can be waited for");
+                panic!("it did not end:\n{}", self.log());
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// SIGTERM, and the exit status.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// Resident memory of the running bridge, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).expect("statm");
+        let pages: u64 = statm.split(' ').nth(1).and_then(|it| it.parse().ok()).expect("pages");
+        pages * 4096
+    }
+
+    /// The counters of the running bridge.
+    pub fn counters(&self) -> Value {
+        let output = self.oc2(&["journal", "status", "--json"]);
+        let status: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        status["counters"].clone()
+    }
+
+    /// Runs another `oc2` command beside it, with the same folder.
+    pub fn oc2(&self, arguments: &[&str]) -> std::process::Output {
+        Command::new(env!("CARGO_BIN_EXE_oc2"))
+            .args(arguments)
+            .env("OC2_JOURNAL_DIR", self.path("journal"))
+            .env("XDG_STATE_HOME", self.path("state"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("oc2 runs")
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended already; either way nothing stays behind.
+            let _ended = child.kill();
+            let _reaped = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the bridge's log ---\n{}", self.log());
+        }
+    }
+}

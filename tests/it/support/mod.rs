@@ -1,0 +1,94 @@
+//! The little language of the tests.
+#![expect(dead_code, reason = "not every test file uses every word")]
+
+pub mod broker;
+pub mod client;
+pub mod double;
+pub mod packet;
+pub mod proxy;
+
+use std::future::Future;
+use std::time::Duration;
+
+use openc2_bridge::mqtt::config::{BrokerUrl, KeepAlive, MaxInflight, MaximumPacketSize};
+use openc2_bridge::mqtt::link::{
+    Delivery, LinkEvent, LinkEvents, LinkSettings, Session, Subscription,
+};
+
+pub use broker::broker;
+
+/// Longest wait for anything that must happen.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits for what must happen; panics with its name when it does not.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// Settings of a kept session that reconnects quickly.
+pub fn kept(port: u16, client_id: &str) -> LinkSettings {
+    LinkSettings {
+        url: url(port),
+        tls: None,
+        credentials: None,
+        client_id: client_id.to_owned(),
+        session: Session::Kept { expiry_secs: 600, is_known: false },
+        subscriptions: Vec::new(),
+        keep_alive: KeepAlive::try_from(60).unwrap(),
+        receive_maximum: 16.try_into().unwrap(),
+        maximum_packet_size: MaximumPacketSize::default(),
+        max_inflight: MaxInflight::try_from(100).unwrap(),
+        connect_timeout: Duration::from_secs(5),
+        backoff: (Duration::from_millis(20), Duration::from_millis(100)),
+        takeover_pause: Duration::from_secs(3),
+    }
+}
+
+/// As [`kept`], and subscribed from the beginning.
+pub fn subscribed(port: u16, client_id: &str, filters: &[&str]) -> LinkSettings {
+    let subscriptions =
+        filters.iter().map(|filter| Subscription::openc2((*filter).to_owned())).collect();
+    LinkSettings { subscriptions, ..kept(port, client_id) }
+}
+
+/// An unencrypted broker on this machine.
+pub fn url(port: u16) -> BrokerUrl {
+    format!("mqtt://127.0.0.1:{port}").parse().unwrap()
+}
+
+/// Waits for the link to be up; says whether the broker had kept the session.
+pub async fn up(events: &mut LinkEvents) -> bool {
+    soon("up", async {
+        loop {
+            match events.recv().await.expect("the link is open") {
+                LinkEvent::Up { session_present } => return session_present,
+                LinkEvent::Down { .. } | LinkEvent::Message(_) => {}
+            }
+        }
+    })
+    .await
+}
+
+/// Waits for the link to be down; says why.
+pub async fn down(events: &mut LinkEvents) -> String {
+    soon("down", async {
+        loop {
+            if let LinkEvent::Down { reason } = events.recv().await.expect("the link is open") {
+                return reason;
+            }
+        }
+    })
+    .await
+}
+
+/// The next message.
+pub async fn message(events: &mut LinkEvents) -> Delivery {
+    soon("a message", async {
+        loop {
+            if let LinkEvent::Message(delivery) = events.recv().await.expect("the link is open") {
+                return delivery;
+            }
+        }
+    })
+    .await
+}
