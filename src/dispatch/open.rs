@@ -124,6 +124,7 @@ impl Dispatcher {
             Err(unreadable) => return faulty(*unreadable, kind),
         };
         let message = letter.message;
+        habits.tolerated |= message.headers.is_created_in_seconds();
         let refused_signature = trust::is_refused(self.rules.trust, &message);
         let is_signed = message.signature.is_some();
         let (found, command) = match message.content {

@@ -685,6 +685,16 @@ fn harmless_habits_are_accepted_and_counted() {
     }
 }
 
+/// The examples of the MQTT specification have `created` in seconds.
+#[test]
+fn a_created_that_makes_sense_only_in_seconds_is_counted() {
+    let mut room = Room::new();
+    let mut command = message("r", &deny());
+    command["headers"]["created"] = json!(1_610_483_630);
+    assert_eq!(room.hears("device/gateway-1", &command).starts.len(), 1);
+    assert_eq!(room.dispatcher.counters().tolerated, 1);
+}
+
 #[test]
 fn without_properties_can_be_refused() {
     let rules = Rules { accept_without_properties: false, ..Rules::default() };

@@ -44,7 +44,7 @@ pub use plan::DeviceError;
 use self::plan::{Plan, Request};
 use super::{Perform, Progress};
 use crate::dispatch::Work;
-use crate::openc2::{Pairs, Response};
+use crate::openc2::{Pairs, Response, Status};
 use crate::wire;
 
 /// An actuator of kind `device`.
@@ -95,7 +95,16 @@ impl Perform for Device {
             producer: work.producer,
             consumer: work.consumer,
         };
-        perform::perform(&self.plan, &self.link, &request).await
+        let response = perform::perform(&self.plan, &self.link, &request).await;
+        // Words of the device and of the map's author are in it: they must be
+        // a response that may leave the house.
+        match wire::response_from_json(&wire::response_to_json(&response)) {
+            Ok(response) => response,
+            Err(fault) => Response::with_text(
+                Status::InternalError,
+                format!("the map made a response that is none: {fault}"),
+            ),
+        }
     }
 
     /// The connection is everybody's: the daemon closes it.
