@@ -51,7 +51,7 @@ impl Progress {
 }
 
 /// What every `[actuator.NAME]` table may say, whatever its kind.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CommonConfig {
     /// Which kind it is.
@@ -104,7 +104,7 @@ pub enum Kind {
 }
 
 /// The part of an `[actuator.NAME]` table that its kind owns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "see the variants of Kind")]
 pub enum KindConfig {
     Exec(exec::ExecConfig),
@@ -113,7 +113,7 @@ pub enum KindConfig {
 }
 
 /// An `[actuator.NAME]` table of topics.toml, read and checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ActuatorConfig {
     /// What every kind has.
     pub common: CommonConfig,

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::actuator::device::{Device, DeviceError, DeviceLink};
+use crate::actuator::device::{Device, DeviceError, DeviceLink, MapConfig};
 use crate::actuator::exec::{Exec, ExecError};
 use crate::actuator::log::Log;
 use crate::actuator::{Actuator, ActuatorConfig, Ended, KindConfig, Runner};
@@ -42,7 +42,7 @@ pub enum CrewError {
 }
 
 pub(super) struct Crew {
-    runners: BTreeMap<String, mpsc::Sender<Work>>,
+    runners: BTreeMap<String, Post>,
     /// The way back; dropped when the crew is dismissed, so that the hall
     /// sees the last report.
     reports: Option<mpsc::Sender<Report>>,
@@ -50,6 +50,14 @@ pub(super) struct Crew {
     enough: CancellationToken,
     settings: Settings,
     link: Option<DeviceLink>,
+}
+
+/// An actuator at work.
+struct Post {
+    work: mpsc::Sender<Work>,
+    /// What it was set up from: a reload that changes none of it leaves it alone.
+    config: ActuatorConfig,
+    map: Option<MapConfig>,
 }
 
 impl Crew {
@@ -70,7 +78,8 @@ impl Crew {
         Ok(crew)
     }
 
-    /// Goes on with other actuators. What the old ones have begun they finish.
+    /// Goes on with other actuators. What the old ones have begun they finish;
+    /// one of which nothing has changed stays as it is.
     pub fn reload(&mut self, topics: &Topics) -> Result<(), CrewError> {
         let needs_link =
             topics.actuators.values().any(|config| matches!(config.kind, KindConfig::Device(_)));
@@ -80,16 +89,23 @@ impl Crew {
         }
         let mut ready = Vec::new();
         for (name, config) in &topics.actuators {
-            ready.push((name, config, self.set_up(name, config, topics)?));
+            let map = map_of(config, topics);
+            let is_as_before = self
+                .runners
+                .get(name)
+                .is_some_and(|post| post.config == *config && post.map.as_ref() == map);
+            if !is_as_before {
+                ready.push((name, config, map.cloned(), self.set_up(name, config, topics)?));
+            }
         }
         // Nothing is refused from here on. The old runners end by themselves
         // when their queues close and what they had is done.
-        self.runners.clear();
-        for (name, config, actuator) in ready {
+        self.runners.retain(|name, _| topics.actuators.contains_key(name));
+        for (name, config, map, actuator) in ready {
             if let Actuator::Exec(exec) = &actuator {
                 exec.start();
             }
-            self.employ(name, config, actuator);
+            self.employ(name, config.clone(), map, actuator);
         }
         Ok(())
     }
@@ -117,21 +133,27 @@ impl Crew {
         })
     }
 
-    fn employ(&mut self, name: &str, config: &ActuatorConfig, actuator: Actuator) {
+    fn employ(
+        &mut self,
+        name: &str,
+        config: ActuatorConfig,
+        map: Option<MapConfig>,
+        actuator: Actuator,
+    ) {
         let Some(reports) = self.reports.clone() else { return };
-        let concurrency = config.common.concurrency;
+        let concurrency = config.common.concurrency.get();
         // Never more wait here than may run: the others wait in `dispatch`.
-        let (work_in, work) = mpsc::channel(concurrency.get());
+        let (work_in, work) = mpsc::channel(concurrency);
         let actuator = Arc::new(actuator);
         let enough = self.enough.clone();
-        let runner = Runner { actuator, work, reports, concurrency: concurrency.get() };
+        let runner = Runner { actuator, work, reports, concurrency };
         let its_name = name.to_owned();
         tokio::spawn(async move {
             if let Ended::Aborted { commands } = runner.run(enough).await {
                 tracing::warn!(actuator = its_name, commands, "aborted; they are in doubt now");
             }
         });
-        self.runners.insert(name.to_owned(), work_in);
+        self.runners.insert(name.to_owned(), Post { work: work_in, config, map });
     }
 
     /// Gives a command to its actuator; where there is none to take it, the
@@ -139,7 +161,7 @@ impl Crew {
     pub fn start(&self, work: Work) -> Option<Report> {
         let ticket = work.ticket;
         let refused = match self.runners.get(&work.actuator) {
-            Some(runner) => runner.try_send(work).is_err(),
+            Some(post) => post.work.try_send(work).is_err(),
             None => true,
         };
         refused.then(|| Report::Outcome {
@@ -166,6 +188,14 @@ impl Crew {
             tokio::time::sleep_until(deadline).await;
             enough.cancel();
         });
+    }
+}
+
+/// The operator's own map that an actuator goes by, if it does.
+fn map_of<'a>(config: &ActuatorConfig, topics: &'a Topics) -> Option<&'a MapConfig> {
+    match &config.kind {
+        KindConfig::Device(device) => topics.maps.get(&device.map),
+        KindConfig::Exec(_) | KindConfig::Log => None,
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 pub type Vars = BTreeMap<String, Value>;
 
 /// A `[map.NAME]` table: how a family of devices is spoken to.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct MapConfig {
     /// One line for people.
@@ -41,7 +41,7 @@ impl Default for MapConfig {
 }
 
 /// Where the device says that it is there; usually a retained message and its last will.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OnlineConfig {
     /// Topic template; may use `v` and `device`. Renders to nothing: the device does not say.
@@ -51,7 +51,7 @@ pub struct OnlineConfig {
 }
 
 /// A `[[map.NAME.command]]` table.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CommandConfig {
     /// Which commands this is about.
@@ -73,7 +73,7 @@ pub struct CommandConfig {
 }
 
 /// Actions and the target they act on.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OnConfig {
     /// One action or a list of them.
@@ -83,7 +83,7 @@ pub struct OnConfig {
 }
 
 /// A message to the device.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PublishConfig {
     /// Topic template.
@@ -98,7 +98,7 @@ pub struct PublishConfig {
 }
 
 /// How the device's answer is recognised and judged.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ReplyConfig {
     /// Topic template; whole levels may be `+`, the last may be `#`.
@@ -119,7 +119,7 @@ pub struct ReplyConfig {
 }
 
 /// A question to the device, sent when it has not answered for a while.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProbeConfig {
     /// How long to wait before asking.
@@ -136,7 +136,7 @@ pub struct ProbeConfig {
 }
 
 /// The fields of an `[actuator.NAME]` table with `kind = "device"`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DeviceConfig {
     /// Name of the map.

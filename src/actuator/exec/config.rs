@@ -11,7 +11,7 @@ use crate::format::duration;
 use crate::openc2::Members;
 
 /// What `[actuator.NAME]` says beside the keys that every kind has.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ExecConfig {
     /// The program and its arguments. No shell reads them. In topics.toml a
@@ -77,7 +77,7 @@ pub enum Mode {
 }
 
 /// Whom a program runs as.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RunAs {
     /// Name or number of the user.
@@ -87,7 +87,7 @@ pub struct RunAs {
 }
 
 /// What a program may use. Passing an output limit kills it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ExecLimits {
     /// Longest response line, in bytes.
