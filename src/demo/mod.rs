@@ -2,7 +2,7 @@
 //! are not there.
 //!
 //! The only room that names rmqtt. The devices need no broker of ours: tests
-//! run them against any. [`run`] is what `oc2 demo` does.
+//! run them against any. `run` is what `oc2 demo` does.
 
 #[cfg(feature = "embedded-broker")]
 pub mod broker;

@@ -173,7 +173,7 @@ pub struct Outgoing {
 /// A command on its way to its actuator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Work {
-    /// Its number in the journal; comes back in the [`Outcome`].
+    /// Its number in the journal; comes back in the [`Report`].
     pub ticket: Ticket,
     /// Name of the actuator in topics.toml.
     pub actuator: String,

@@ -1,11 +1,11 @@
 //! `kind = "exec"`: any program as an actuator.
 //!
 //! The manual is `docs/actuators.md`. In short: a process for each command
-//! ([`oneshot`]) or one for all of them ([`stream`]), both with the same
-//! grammar ([`message`]): an object of JSON on each line. The program gets its
+//! (`oneshot`) or one for all of them ([`stream`]), both with the same
+//! grammar (`message`): an object of JSON on each line. The program gets its
 //! command on standard input and nowhere else, in a clean environment, in a
-//! process group of its own ([`confine`]) that is killed when its time is
-//! over; whatever it does wrong becomes a status ([`fault`]).
+//! process group of its own (`confine`) that is killed when its time is
+//! over; whatever it does wrong becomes a status (`fault`).
 //!
 //! This is the only room that names `nix`.
 
