@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::at_once::Envelope;
 use super::house::Choice;
 use super::open::{Opened, Reading, Request};
 use super::{
-    Accepted, Class, Concluded, Dispatcher, Effect, Event, InProgress, Inbound, Key, Known,
-    LogLine, Outgoing, Record, Ticket, Work,
+    Class, Dispatcher, Effect, Event, InProgress, Inbound, Key, Known, LogLine, Outgoing, Record,
+    Work,
 };
 use crate::openc2::{Args, Command, Response, ResponseType, Status};
 
@@ -77,12 +78,13 @@ impl Dispatcher {
             Reading::Dropped { glimpse, reason } => {
                 self.counters.received -= cases - 1;
                 let from = glimpse.from;
-                self.drop_message(&mut decided, &inbound, from, glimpse.request_id, reason);
+                let envelope = Envelope::of(from, glimpse.request_id);
+                self.drop_message(&mut decided, &inbound, &envelope, reason);
             }
             Reading::Faulty { glimpse, status, reason } => {
                 if consumers.is_empty() {
-                    let (from, id) = (glimpse.from, glimpse.request_id);
-                    self.drop_message(&mut decided, &inbound, from, id, not_addressed());
+                    let envelope = Envelope::of(glimpse.from, glimpse.request_id);
+                    self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
                     for consumer in consumers {
                         let envelope = Envelope {
@@ -109,8 +111,8 @@ impl Dispatcher {
                 }
                 if consumers.is_empty() {
                     let headers = request.headers;
-                    let (from, id) = (headers.from, headers.request_id);
-                    self.drop_message(&mut decided, &inbound, from, id, not_addressed());
+                    let envelope = Envelope::of(headers.from, headers.request_id);
+                    self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
                     let command = Arc::new(request.command.clone());
                     for (at, consumer) in consumers.into_iter().enumerate() {
@@ -160,10 +162,13 @@ impl Dispatcher {
                 let response = Response::with_text(status, text);
                 self.conclude_at_once(decided, inbound, &envelope, Class::Refused, response);
             }
-            Verdict::Repeat(recorded) => self.repeat(decided, inbound, envelope, recorded),
+            Verdict::Repeat(recorded) => {
+                envelope.key = None;
+                self.repeat(decided, inbound, &envelope, recorded);
+            }
             Verdict::Drop(reason) => {
-                let from = envelope.producer;
-                self.drop_message(decided, inbound, from, envelope.request_id, reason);
+                envelope.key = None;
+                self.drop_message(decided, inbound, &envelope, reason);
             }
         }
     }
@@ -344,115 +349,6 @@ impl Dispatcher {
         };
         self.in_progress.insert(ticket, under_way);
     }
-
-    /// Records a message and its end in one commit.
-    fn conclude_at_once(
-        &mut self,
-        decided: &mut Decided,
-        inbound: &Inbound,
-        envelope: &Envelope,
-        class: Class,
-        response: Response,
-    ) {
-        let ticket = self.next_ticket();
-        let at_ms = inbound.received_ms;
-        let (status, text) = (response.status, response.status_text.clone());
-        let is_silent = envelope.wants == ResponseType::None;
-        let class = if is_silent { Class::Silent } else { class };
-        let outgoing = (!is_silent).then(|| {
-            self.compose(
-                ticket,
-                &envelope.consumer,
-                // A producer that gave no request_id would not find its
-                // answer among others: it goes where everybody listens.
-                envelope.producer.as_deref().filter(|_| envelope.request_id.is_some()),
-                envelope.request_id.as_deref(),
-                response,
-                at_ms,
-            )
-        });
-        let remembered = status != Status::ServiceUnavailable;
-        if let Some(key) = envelope.key.clone().filter(|_| remembered) {
-            let known = Known {
-                ticket,
-                digest: envelope.digest,
-                response: outgoing.as_ref().map(|outgoing| outgoing.payload.clone()),
-                ended: true,
-            };
-            self.settled.insert(key, known);
-        }
-        let concluded = Concluded {
-            class,
-            status: Some(status.code()),
-            text: text.clone(),
-            response: outgoing.clone(),
-            remembered,
-        };
-        let accepted = envelope.accepted(inbound, None);
-        decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
-        decided.records.push(Record { ticket, at_ms, event: Event::Outcome(Box::new(concluded)) });
-        decided.responses.extend(outgoing);
-        decided.lines.push(envelope.line(ticket, class, Some(status.code()), text));
-        self.counters.ended(class);
-    }
-
-    /// A known command came again: nothing acts, the recorded response goes out again.
-    fn repeat(
-        &mut self,
-        decided: &mut Decided,
-        inbound: &Inbound,
-        mut envelope: Envelope,
-        recorded: Option<bytes::Bytes>,
-    ) {
-        let ticket = self.next_ticket();
-        let at_ms = inbound.received_ms;
-        envelope.key = None;
-        let response = recorded.map(|payload| Outgoing {
-            id: self.next_outbox(),
-            ticket,
-            producer: envelope.producer.as_deref().and_then(super::reply::own_level),
-            payload,
-        });
-        let concluded = Concluded {
-            class: Class::Repeated,
-            status: None,
-            text: None,
-            response: response.clone(),
-            remembered: false,
-        };
-        let accepted = envelope.accepted(inbound, None);
-        decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
-        decided.records.push(Record { ticket, at_ms, event: Event::Outcome(Box::new(concluded)) });
-        decided.responses.extend(response);
-        decided.lines.push(envelope.line(ticket, Class::Repeated, None, None));
-        self.counters.ended(Class::Repeated);
-    }
-
-    /// Keeps a message that is neither acted upon nor answered.
-    fn drop_message(
-        &mut self,
-        decided: &mut Decided,
-        inbound: &Inbound,
-        producer: Option<String>,
-        request_id: Option<String>,
-        reason: String,
-    ) {
-        let ticket = self.next_ticket();
-        let at_ms = inbound.received_ms;
-        let envelope = Envelope { producer, request_id, ..Envelope::default() };
-        let concluded = Concluded {
-            class: Class::Dropped,
-            status: None,
-            text: Some(reason.clone()),
-            response: None,
-            remembered: false,
-        };
-        let accepted = envelope.accepted(inbound, None);
-        decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
-        decided.records.push(Record { ticket, at_ms, event: Event::Outcome(Box::new(concluded)) });
-        decided.lines.push(envelope.line(ticket, Class::Dropped, None, Some(reason)));
-        self.counters.ended(Class::Dropped);
-    }
 }
 
 /// A command that came, as all its consumers see it.
@@ -460,57 +356,6 @@ struct Case<'a> {
     inbound: &'a Inbound,
     request: &'a Request,
     command: &'a Arc<Command>,
-}
-
-/// What is known of a message's sender and sense when its end is recorded.
-#[derive(Default)]
-struct Envelope {
-    consumer: String,
-    key: Option<Key>,
-    digest: Option<super::ContentDigest>,
-    producer: Option<String>,
-    request_id: Option<String>,
-    wants: ResponseType,
-    command: Option<Arc<Command>>,
-    is_signed: bool,
-}
-
-impl Envelope {
-    fn accepted(&self, inbound: &Inbound, actuator: Option<String>) -> Accepted {
-        Accepted {
-            key: self.key.clone(),
-            digest: self.digest,
-            consumer: self.consumer.clone(),
-            producer: self.producer.clone(),
-            request_id: self.request_id.clone(),
-            summary: self.command.as_deref().map(summary).unwrap_or_default(),
-            actuator,
-            address: inbound.address.clone(),
-            message: inbound.payload.clone(),
-            unverified_signature: self.is_signed,
-        }
-    }
-
-    fn line(
-        &self,
-        ticket: Ticket,
-        class: Class,
-        status: Option<u16>,
-        reason: Option<String>,
-    ) -> LogLine {
-        LogLine {
-            ticket: Some(ticket),
-            request_id: self.request_id.clone(),
-            producer: self.producer.clone(),
-            consumer: self.consumer.clone(),
-            action: self.command.as_deref().map(|command| command.action.as_str()),
-            target: self.command.as_deref().map(|command| command.target.name().to_string()),
-            class: Some(class),
-            status,
-            reason,
-            ..LogLine::default()
-        }
-    }
 }
 
 /// `query features`, say.

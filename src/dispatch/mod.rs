@@ -11,6 +11,7 @@
 //! says of a command.
 
 mod admit;
+mod at_once;
 mod counters;
 mod desk;
 mod effect;

@@ -1,0 +1,171 @@
+//! Messages that end in the moment they come: answered on the spot, turned
+//! away, repeated, dropped.
+
+use std::sync::Arc;
+
+use super::admit::{Decided, summary};
+use super::{
+    Accepted, Class, Concluded, ContentDigest, Dispatcher, Event, Inbound, Key, Known, LogLine,
+    Outgoing, Record, Ticket,
+};
+use crate::openc2::{Command, Response, ResponseType, Status};
+
+impl Dispatcher {
+    /// Ends a message with a response, which its producer gets unless it
+    /// asked for none.
+    pub(super) fn conclude_at_once(
+        &mut self,
+        decided: &mut Decided,
+        inbound: &Inbound,
+        envelope: &Envelope,
+        class: Class,
+        response: Response,
+    ) {
+        let ticket = self.next_ticket();
+        let (status, text) = (response.status, response.status_text.clone());
+        let is_silent = envelope.wants == ResponseType::None;
+        let outgoing = (!is_silent).then(|| {
+            self.compose(
+                ticket,
+                &envelope.consumer,
+                // A producer that gave no request_id would not find its
+                // answer among others: it goes where everybody listens.
+                envelope.producer.as_deref().filter(|_| envelope.request_id.is_some()),
+                envelope.request_id.as_deref(),
+                response,
+                inbound.received_ms,
+            )
+        });
+        let remembered = status != Status::ServiceUnavailable;
+        if let Some(key) = envelope.key.clone().filter(|_| remembered) {
+            let known = Known {
+                ticket,
+                digest: envelope.digest,
+                response: outgoing.as_ref().map(|outgoing| outgoing.payload.clone()),
+                ended: true,
+            };
+            self.settled.insert(key, known);
+        }
+        let concluded = Concluded {
+            class: if is_silent { Class::Silent } else { class },
+            status: Some(status.code()),
+            text,
+            response: outgoing,
+            remembered,
+        };
+        self.close_at_once(decided, inbound, envelope, ticket, concluded);
+    }
+
+    /// A known command came again: nothing acts, the recorded response goes out again.
+    pub(super) fn repeat(
+        &mut self,
+        decided: &mut Decided,
+        inbound: &Inbound,
+        envelope: &Envelope,
+        recorded: Option<bytes::Bytes>,
+    ) {
+        let ticket = self.next_ticket();
+        let response = recorded.map(|payload| Outgoing {
+            id: self.next_outbox(),
+            ticket,
+            producer: envelope.producer.as_deref().and_then(super::reply::own_level),
+            payload,
+        });
+        let concluded = Concluded {
+            class: Class::Repeated,
+            status: None,
+            text: None,
+            response,
+            remembered: false,
+        };
+        self.close_at_once(decided, inbound, envelope, ticket, concluded);
+    }
+
+    /// Keeps a message that is neither acted upon nor answered.
+    pub(super) fn drop_message(
+        &mut self,
+        decided: &mut Decided,
+        inbound: &Inbound,
+        envelope: &Envelope,
+        reason: String,
+    ) {
+        let ticket = self.next_ticket();
+        let concluded = Concluded {
+            class: Class::Dropped,
+            status: None,
+            text: Some(reason),
+            response: None,
+            remembered: false,
+        };
+        self.close_at_once(decided, inbound, envelope, ticket, concluded);
+    }
+
+    /// Records a message and its end in one commit.
+    fn close_at_once(
+        &mut self,
+        decided: &mut Decided,
+        inbound: &Inbound,
+        envelope: &Envelope,
+        ticket: Ticket,
+        concluded: Concluded,
+    ) {
+        let at_ms = inbound.received_ms;
+        let accepted = envelope.accepted(inbound, None);
+        self.counters.ended(concluded.class);
+        decided.lines.push(envelope.line(ticket, &concluded));
+        decided.responses.extend(concluded.response.clone());
+        decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
+        decided.records.push(Record { ticket, at_ms, event: Event::Outcome(Box::new(concluded)) });
+    }
+}
+
+/// What is known of a message's sender and sense when its end is recorded.
+#[derive(Default)]
+pub(super) struct Envelope {
+    pub consumer: String,
+    pub key: Option<Key>,
+    pub digest: Option<ContentDigest>,
+    pub producer: Option<String>,
+    pub request_id: Option<String>,
+    pub wants: ResponseType,
+    pub command: Option<Arc<Command>>,
+    pub is_signed: bool,
+}
+
+impl Envelope {
+    /// What a message said of its sender, where nothing else matters.
+    pub fn of(producer: Option<String>, request_id: Option<String>) -> Self {
+        Self { producer, request_id, ..Self::default() }
+    }
+
+    /// The first record of a message like this.
+    pub fn accepted(&self, inbound: &Inbound, actuator: Option<String>) -> Accepted {
+        Accepted {
+            key: self.key.clone(),
+            digest: self.digest,
+            consumer: self.consumer.clone(),
+            producer: self.producer.clone(),
+            request_id: self.request_id.clone(),
+            summary: self.command.as_deref().map(summary).unwrap_or_default(),
+            actuator,
+            address: inbound.address.clone(),
+            message: inbound.payload.clone(),
+            unverified_signature: self.is_signed,
+        }
+    }
+
+    fn line(&self, ticket: Ticket, concluded: &Concluded) -> LogLine {
+        LogLine {
+            ticket: Some(ticket),
+            request_id: self.request_id.clone(),
+            producer: self.producer.clone(),
+            consumer: self.consumer.clone(),
+            action: self.command.as_deref().map(|command| command.action.as_str()),
+            target: self.command.as_deref().map(|command| command.target.name().to_string()),
+            class: Some(concluded.class),
+            status: concluded.status,
+            reason: concluded.text.clone(),
+            ..LogLine::default()
+        }
+    }
+}
