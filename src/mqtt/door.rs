@@ -4,22 +4,22 @@
 //! acknowledged when the daemon says so. A response is published until the
 //! broker has confirmed it, and only then is it reported as published.
 
+mod porter;
 mod responder;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::client_id::{SessionFile, SessionFileError};
 use super::config::{ConfigError, MqttConfig};
-use super::link::{
-    Delivery, Link, LinkError, LinkEvent, LinkEvents, LinkSettings, Statistics, Subscription,
-};
+use super::link::{Link, LinkError, LinkSettings, Statistics, Subscription};
 use super::topics::{self, TopicLevel, TopicPrefix};
 use crate::dispatch::{Inbound, OutboxId, Outgoing, Receipt};
+use porter::Porter;
 use responder::{Job, Responder};
 
 /// Events that may wait for the daemon. Further deliveries wait at the broker, which
@@ -147,10 +147,6 @@ pub struct DoorStatistics {
     pub link: Statistics,
     /// Messages on topics that are no command topic of ours: acknowledged and dropped.
     pub unknown_topic: u64,
-    /// Commands without any property, as MQTT 3.1.1 clients send them.
-    pub without_properties: u64,
-    /// Of these, those dropped because `accept-without-properties` is false.
-    pub without_properties_refused: u64,
     /// Responses that nobody had subscribed to.
     pub unheard: u64,
     /// Responses published once more, for any reason.
@@ -195,12 +191,7 @@ impl Door {
         let parts =
             Parts { link: link.clone(), events, named: named_out, counted: Arc::new(counted) };
         tokio::spawn(Responder::new(config, parts.clone(), jobs_in).run());
-        let porter = Porter {
-            parts,
-            session,
-            seen: Statistics::default(),
-            accepts_without_properties: config.accept_without_properties,
-        };
+        let porter = Porter { parts, session, seen: Statistics::default() };
         tokio::spawn(porter.run(link_events));
         let room = Arc::new(Semaphore::new(DoorHandle::MAX_OUTSTANDING_RESPONSES));
         Ok((DoorHandle { link, jobs, room, named, counted: counted_out }, events_out))
@@ -269,168 +260,16 @@ impl DoorHandle {
 
     /// Disconnects cleanly, waiting at most `grace` for responses on their way.
     ///
-    /// Those that do not make it are still in the outbox. The session stays at the broker.
+    /// The events must go on being read meanwhile. Responses that do not make it are still in the outbox. The session stays at the broker.
     pub async fn close(&self, grace: Duration) {
         let all = u32::try_from(Self::MAX_OUTSTANDING_RESPONSES).expect("a small number");
+        // Without a connection there is nothing to wait for.
+        let grace = if self.link.is_connected() { grace } else { Duration::ZERO };
         let begun = tokio::time::Instant::now();
         // Whether they all made it or not: no further ones.
         let _waited = tokio::time::timeout(grace, self.room.acquire_many(all)).await;
         self.room.close();
         self.link.close(grace.saturating_sub(begun.elapsed())).await;
-    }
-}
-
-/// Brings in what the link receives.
-struct Porter {
-    parts: Parts,
-    session: SessionFile,
-    /// What the link had counted when it was last looked at.
-    seen: Statistics,
-    accepts_without_properties: bool,
-}
-
-impl Porter {
-    async fn run(mut self, mut link_events: LinkEvents) {
-        self.end_what_is_no_longer_named();
-        loop {
-            tokio::select! {
-                event = link_events.recv() => {
-                    let Some(event) = event else { return };
-                    for event in self.translate(event) {
-                        // The daemon only stops listening when it ends.
-                        if self.parts.events.send(event).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-                () = self.parts.events.closed() => return,
-                Ok(()) = self.parts.named.changed() => {
-                    // What is no longer named may still be there for a while.
-                    let before = self.session.filters().clone();
-                    self.remember(before);
-                }
-            }
-        }
-    }
-
-    fn translate(&mut self, event: LinkEvent) -> Vec<DoorEvent> {
-        match event {
-            LinkEvent::Message(delivery) => self.admit(delivery).into_iter().collect(),
-            LinkEvent::Up { session_present } => {
-                self.remember(BTreeSet::new());
-                let mut events = self.alarms("");
-                events.push(DoorEvent::Up { session_present });
-                events
-            }
-            LinkEvent::Down { reason } => {
-                let mut events = self.alarms(&reason);
-                events.push(DoorEvent::Down { reason });
-                events
-            }
-        }
-    }
-
-    /// What of the link's counting since the last look is an alarm.
-    fn alarms(&mut self, reason: &str) -> Vec<DoorEvent> {
-        let (now, seen) = (self.parts.link.statistics(), self.seen);
-        self.seen = now;
-        let mut alarms = Vec::new();
-        if now.sessions_lost > seen.sessions_lost {
-            alarms.push(Alarm::SessionLost);
-        }
-        if now.takeovers > seen.takeovers {
-            alarms.push(Alarm::SessionTakenOver);
-        }
-        if now.subscriptions_refused > seen.subscriptions_refused {
-            alarms.push(Alarm::SubscriptionRefused { reason: reason.to_owned() });
-        }
-        alarms.into_iter().map(DoorEvent::Alarm).collect()
-    }
-
-    fn count(&self, change: impl FnOnce(&mut DoorStatistics)) {
-        self.parts.counted.send_modify(change);
-    }
-
-    fn admit(&mut self, delivery: Delivery) -> Option<DoorEvent> {
-        let Delivery { receipt, topic, payload, retained, properties, .. } = delivery;
-        let address = {
-            let named = self.parts.named.borrow();
-            let is_named = named.filters.contains(&topic);
-            is_named.then(|| topics::address(&named.prefix, &topic)).flatten()
-        };
-        let Some(address) = address else {
-            self.turn_away(receipt, topic);
-            return None;
-        };
-        let declared = properties.declared();
-        let says_nothing = declared.content_type.is_none()
-            && declared.msg_type.is_none()
-            && declared.encoding.is_none()
-            && declared.is_utf8.is_none();
-        if says_nothing {
-            let is_refused = !self.accepts_without_properties;
-            self.count(|counted| {
-                counted.without_properties += 1;
-                counted.without_properties_refused += u64::from(is_refused);
-            });
-            if is_refused {
-                tracing::debug!(topic, "dropped: without properties");
-                self.parts.link.acknowledge(receipt);
-                return None;
-            }
-        }
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let received_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        Some(DoorEvent::Inbound(Inbound {
-            receipt,
-            address,
-            payload,
-            declared,
-            retained,
-            received_ms,
-        }))
-    }
-
-    /// A message on a topic that is none of ours: the broker still holds a subscription
-    /// from an earlier configuration. It is acknowledged, counted, and the subscription ended.
-    fn turn_away(&self, receipt: Receipt, topic: String) {
-        self.count(|counted| counted.unknown_topic += 1);
-        tracing::warn!(
-            ?topic,
-            "dropped: a message on a topic that the configuration does not name"
-        );
-        self.parts.link.acknowledge(receipt);
-        self.end(vec![topic]);
-    }
-
-    /// Ends the subscriptions that the broker holds from an earlier configuration.
-    fn end_what_is_no_longer_named(&self) {
-        let named = Arc::clone(&self.parts.named.borrow());
-        let stale: Vec<_> = self.session.filters().difference(&named.filters).cloned().collect();
-        if !stale.is_empty() {
-            tracing::info!(?stale, "ending subscriptions that the configuration no longer names");
-            self.end(stale);
-        }
-    }
-
-    fn end(&self, filters: Vec<String>) {
-        let link = self.parts.link.clone();
-        tokio::spawn(async move {
-            if let Err(error) = link.unsubscribe(filters).await {
-                tracing::debug!(%error, "subscriptions not ended");
-            }
-        });
-    }
-
-    /// Writes down what the broker holds for us now: what is named, and these.
-    ///
-    /// A small file, and only when it changes: the few milliseconds are taken from this task.
-    fn remember(&mut self, mut filters: BTreeSet<String>) {
-        filters.extend(self.parts.named.borrow().filters.iter().cloned());
-        if let Err(error) = self.session.remember(filters) {
-            // Only that a later configuration cannot end these: worth a word, not an end.
-            tracing::warn!(%error, "subscriptions not written down");
-        }
     }
 }
 

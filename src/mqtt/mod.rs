@@ -4,6 +4,7 @@
 //! topics are made; [`link`], one connection to a broker, kept up; [`door`], the
 //! consumer's side of `OpenC2` over such a link.
 
+mod broker_url;
 pub mod client_id;
 pub mod config;
 pub mod door;

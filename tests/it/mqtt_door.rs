@@ -156,7 +156,6 @@ async fn a_command_comes_in_and_is_acknowledged_when_the_daemon_says_so() {
     assert_eq!(inbound.declared, expected);
     opened.door.acknowledge(inbound.receipt);
     assert_eq!(guest.next().await, Some(Packet::PubAck { packet: 11, reason: 0 }));
-    assert_eq!(opened.door.statistics().without_properties, 0);
 }
 
 /// Shows MQTT-3.2-1 to MQTT-3.2-7 for a response, and MQTT-3.2-10.
@@ -324,26 +323,18 @@ async fn responses_on_their_way_are_bounded_and_giving_one_does_not_wait() {
     assert_eq!(back.id, OutboxId(most));
 }
 
-/// MQTT 3.1.1 has no properties; its commands are counted, and refused where that is set.
+/// MQTT 3.1.1 has no properties: the door says so, and leaves it to others to judge.
 #[tokio::test]
-async fn commands_without_properties_are_counted_and_refused_where_that_is_set() {
-    for accepts in [true, false] {
-        let broker = Double::start().await;
-        let config = MqttConfig { accept_without_properties: accepts, ..config(broker.port()) };
-        let mut opened = open(&config);
-        let mut guest = broker.welcome(false, Vec::new()).await;
-        opened.up().await;
-        guest.deliver("oc2/cmd/all", 1).await;
-        if accepts {
-            let inbound = opened.inbound().await;
-            assert_eq!(inbound.declared, Declared::default());
-            opened.door.acknowledge(inbound.receipt);
-        }
-        assert_eq!(guest.next().await, Some(Packet::PubAck { packet: 1, reason: 0 }));
-        let counted = opened.door.statistics();
-        assert_eq!(counted.without_properties, 1);
-        assert_eq!(counted.without_properties_refused, u64::from(!accepts));
-    }
+async fn a_command_without_properties_is_handed_on_as_such() {
+    let broker = Double::start().await;
+    let mut opened = open(&config(broker.port()));
+    let mut guest = broker.welcome(false, Vec::new()).await;
+    opened.up().await;
+    guest.deliver("oc2/cmd/all", 1).await;
+    let inbound = opened.inbound().await;
+    assert_eq!(inbound.declared, Declared::default());
+    opened.door.acknowledge(inbound.receipt);
+    assert_eq!(guest.next().await, Some(Packet::PubAck { packet: 1, reason: 0 }));
 }
 
 /// Trap 6: a subscription from an earlier configuration that we know nothing of.
@@ -457,7 +448,6 @@ async fn a_foreign_client_is_heard_and_answered() {
     assert_eq!(opened.acknowledged().await, "two");
     old.publish(&topic, "three", 1, Vec::new()).await;
     assert_eq!(opened.acknowledged().await, "three");
-    assert_eq!(opened.door.statistics().without_properties, 3);
 
     // Nobody has subscribed to either topic of this producer, and then somebody has.
     opened.door.respond(response(1, Some("door-producer"))).unwrap();

@@ -9,15 +9,15 @@ use crate::support::broker::private_broker;
 use crate::support::client::Client;
 use crate::support::packet::Packet;
 use crate::support::proxy::Proxy;
-use crate::support::{broker, down, kept, message, soon, subscribed, up};
+use crate::support::{broker, down, kept, message, soon, subscribed, unique, up};
 
 const OPEN: &str = "allow_anonymous true\n";
 
 /// Trap 11, with the settings that are shipped: nothing queued is lost by SIGKILL.
 #[tokio::test]
 async fn commands_queued_at_a_broker_that_is_killed_arrive_after_its_restart() {
-    let test = "commands_queued_at_a_broker_that_is_killed_arrive_after_its_restart";
-    let Some(mut broker) = private_broker(test, OPEN) else { return };
+    let name = "commands_queued_at_a_broker_that_is_killed_arrive_after_its_restart";
+    let Some(mut broker) = private_broker(name, OPEN) else { return };
     let settings = || subscribed(broker.port(), "Faults1", &["oc2/cmd/all"]);
     let (link, mut events) = Link::open(settings());
     assert!(!up(&mut events).await);
@@ -68,7 +68,8 @@ async fn nothing_is_lost_when_the_connection_is_cut() {
     const EACH: usize = 20;
     let Some(broker) = broker("nothing_is_lost_when_the_connection_is_cut") else { return };
     let proxy = Proxy::start(broker.port()).await;
-    let (link, mut events) = Link::open(subscribed(proxy.port(), "Faults3", &["faults3/in"]));
+    let (link, mut events) =
+        Link::open(subscribed(proxy.port(), &unique("Faults3"), &["faults3/in"]));
     up(&mut events).await;
     let mut other = Client::connect(broker.port(), "FaultsProducer3").await;
     let mut listener = Client::connect(broker.port(), "FaultsListener3").await;
@@ -118,7 +119,7 @@ async fn two_clients_with_one_identifier_do_not_fight() {
     let settings = || LinkSettings {
         backoff: (Duration::from_millis(50), Duration::from_secs(1)),
         takeover_pause: Duration::from_millis(200),
-        ..kept(broker.port(), "Faults4")
+        ..kept(broker.port(), &unique("Faults4"))
     };
     let (_one, mut events) = Link::open(settings());
     let (_other, _their_events) = Link::open(settings());
@@ -135,7 +136,7 @@ async fn two_clients_with_one_identifier_do_not_fight() {
 async fn a_stalled_connection_is_replaced() {
     let Some(broker) = broker("a_stalled_connection_is_replaced") else { return };
     let proxy = Proxy::start(broker.port()).await;
-    let settings = subscribed(proxy.port(), "Faults5", &["faults5"]);
+    let settings = subscribed(proxy.port(), &unique("Faults5"), &["faults5"]);
     let keep_alive = 2.try_into().unwrap();
     let (link, mut events) = Link::open(LinkSettings { keep_alive, ..settings });
     up(&mut events).await;
@@ -155,7 +156,7 @@ async fn a_topic_the_acl_forbids_is_named() {
     std::fs::write(&acl, "topic readwrite allowed/#\n").unwrap();
     let lines = format!("{OPEN}acl_file {}\n", acl.display());
     let Some(broker) = private_broker("a_topic_the_acl_forbids_is_named", &lines) else { return };
-    let (link, _events) = Link::open(kept(broker.port(), "Faults6"));
+    let (link, _events) = Link::open(kept(broker.port(), &unique("Faults6")));
     let publication = Publication {
         topic: "forbidden".to_owned(),
         payload: "x".into(),
@@ -172,7 +173,7 @@ async fn many_more_commands_than_the_receive_maximum_come_in_order() {
     let test = "many_more_commands_than_the_receive_maximum_come_in_order";
     let Some(broker) = broker(test) else { return };
     let proxy = Proxy::start(broker.port()).await;
-    let (link, mut events) = Link::open(subscribed(proxy.port(), "Faults7", &["faults7"]));
+    let (link, mut events) = Link::open(subscribed(proxy.port(), &unique("Faults7"), &["faults7"]));
     up(&mut events).await;
     let mut producer = Client::connect(broker.port(), "FaultsProducer7").await;
     let sending = tokio::spawn(async move {

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use openc2_bridge::mqtt::config::KeepAlive;
-use openc2_bridge::mqtt::link::{Link, LinkSettings};
+use openc2_bridge::mqtt::link::{Link, LinkSettings, Taken};
 
 use crate::support::double::{Double, Guest};
 use crate::support::packet::{Packet, Value, id};
-use crate::support::{down, kept, subscribed, up};
+use crate::support::{down, kept, outcome, publish, subscribed, up};
 
 const KEEP_ALIVE: u16 = 2;
 
@@ -84,6 +84,61 @@ async fn a_slow_owner_does_not_stop_the_pings() {
     assert_eq!(statistics.received, 516);
     assert!(statistics.qos0_dropped > 0, "what has no room is counted: {statistics:?}");
     assert_eq!(statistics.failed, 0);
+}
+
+/// What is held is bounded even when the broker does not keep to our Receive Maximum.
+#[tokio::test]
+async fn a_broker_that_sends_more_than_we_take_is_left() {
+    let broker = Double::start().await;
+    let (_link, mut events) = Link::open(subscribed(broker.port(), "Id1", &["a"]));
+    let mut guest = broker.welcome(false, Vec::new()).await;
+    up(&mut events).await;
+    // Twice our Receive Maximum of 16, and one.
+    for packet in 1..=33 {
+        guest.deliver("a", packet).await;
+    }
+    let reason = down(&mut events).await;
+    assert!(reason.contains("Receive Maximum exceeded (0x93)"), "{reason}");
+}
+
+/// A broker that keeps the connection and reads nothing blocks the library in the middle of
+/// sending, where it cannot ping: noticed by the broker's silence, and nothing is lost.
+#[tokio::test]
+async fn a_broker_that_stops_reading_is_left_and_nothing_is_lost() {
+    const PUBLICATIONS: usize = 100;
+    let large = "x".repeat(200_000);
+    let broker = Double::start().await;
+    let (link, mut events) = Link::open(short(subscribed(broker.port(), "Id1", &["a"])));
+    let guest = broker.welcome(false, Vec::new()).await;
+    up(&mut events).await;
+    let mut publishing = Vec::new();
+    for _ in 0..PUBLICATIONS {
+        publishing.push(publish(&link, &large).await);
+    }
+    let reason = down(&mut events).await;
+    assert!(reason.contains("silent"), "{reason}");
+    drop(guest);
+
+    let mut guest = broker.guest().await;
+    guest.connack(true, 0, Vec::new()).await;
+    let mut taken = 0;
+    while taken < PUBLICATIONS {
+        match guest.next().await.expect("a packet") {
+            Packet::Publish(publish) => {
+                assert_eq!(publish.payload.len(), large.len());
+                guest.puback(publish.packet, 0).await;
+                taken += 1;
+            }
+            Packet::Subscribe { packet, .. } => {
+                guest.send(&Packet::SubAck { packet, codes: vec![2] }).await;
+            }
+            Packet::PingReq => guest.send(&Packet::PingResp).await,
+            other => panic!("{other:?}"),
+        }
+    }
+    for one in publishing {
+        assert_eq!(outcome(one).await.unwrap(), Taken::Delivered);
+    }
 }
 
 #[tokio::test]

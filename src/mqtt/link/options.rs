@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc::{
-    AckMode, AsyncClient, Broker, ConnectProperties, EventLoop, IncomingPacketSizeLimit,
+    AckMode, AsyncClient, Broker, ConnAck, ConnectProperties, EventLoop, IncomingPacketSizeLimit,
     MqttOptions, NetworkOptions, PersistedAckMode, PersistedSession, Publish, PublishProperties,
     QoS, RetainForwardRule, SessionStore, SessionStoreError, SessionStoreKey, SubscribeFilter,
     TlsConfiguration, Transport,
 };
 
-use super::{Credentials, LinkSettings, Session, Subscription, deliveries};
+use super::socket::Socket;
+use super::{Limits, LinkSettings, Session, Subscription, deliveries};
+use crate::mqtt::config::{Credentials, KeepAlive};
 
 /// Packets the library handles before it flushes: enough for a batch of
 /// responses, few enough to look at the network in between.
@@ -21,7 +23,13 @@ const BATCH: usize = 64;
 const CONTROL_PACKETS: usize = 256;
 
 /// Makes client and event loop. Neither does anything before it is polled.
-pub(super) fn build(settings: &LinkSettings) -> (AsyncClient, EventLoop) {
+pub(super) fn build(settings: &LinkSettings, socket: Socket) -> (AsyncClient, EventLoop) {
+    let capacity = usize::from(settings.max_inflight.get())
+        .max(2 * deliveries::hard_limit(settings.receive_maximum) + CONTROL_PACKETS);
+    AsyncClient::builder(mqtt_options(settings, socket)).capacity(capacity).build()
+}
+
+fn mqtt_options(settings: &LinkSettings, socket: Socket) -> MqttOptions {
     let LinkSettings { url, .. } = settings;
     let mut options =
         MqttOptions::new(settings.client_id.as_str(), Broker::tcp(url.host(), url.port()));
@@ -63,15 +71,10 @@ pub(super) fn build(settings: &LinkSettings) -> (AsyncClient, EventLoop) {
     options.set_network_options(network);
     // The library writes host:port without the brackets that an IPv6 address needs.
     let address = url.socket_address();
-    options.set_socket_connector(move |_, network| {
-        let address = address.clone();
-        async move { rumqttc::default_socket_connect(address, network).await }
-    });
+    options
+        .set_socket_connector(move |_, network| socket.clone().connect(address.clone(), network));
     resume_without_memory(&mut options, settings);
-
-    let capacity = usize::from(settings.max_inflight.get())
-        .max(2 * deliveries::hard_limit(settings.receive_maximum) + CONTROL_PACKETS);
-    AsyncClient::builder(options).capacity(capacity).build()
+    options
 }
 
 /// Lets the library accept a session that the broker has kept and it knows
@@ -130,6 +133,28 @@ impl SessionStore for NothingKept {
     }
 }
 
+/// What the broker takes, by its CONNACK.
+pub(super) fn limits(connack: &ConnAck) -> Limits {
+    let said = connack.properties.as_ref();
+    let packet_bytes = said.and_then(|said| said.max_packet_size);
+    Limits {
+        packet_bytes: packet_bytes.map_or(usize::MAX, |size| {
+            usize::try_from(size).expect("a u32 fits on the machines we build for")
+        }),
+        qos: said.and_then(|said| said.max_qos).unwrap_or(2),
+    }
+}
+
+/// The keep-alive of a connection, in seconds: the broker's where it has one, else ours.
+/// `None` where it wants none, and the library has switched its timer off.
+pub(super) fn keep_alive_secs(connack: &ConnAck, ours: KeepAlive) -> Option<u16> {
+    match connack.properties.as_ref().and_then(|said| said.server_keep_alive) {
+        Some(0) => None,
+        Some(theirs) => Some(theirs),
+        None => Some(ours.secs()),
+    }
+}
+
 /// When to send a PINGREQ so that it is on the wire by 95% of the keep-alive
 /// (Transfer via MQTT v1.0, section 3.4); the library counts in whole seconds.
 ///
@@ -179,6 +204,7 @@ pub(super) fn to_filter(subscription: &Subscription) -> SubscribeFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mqtt::MqttConfig;
 
     /// Shows MQTT-3.4-1 for the arithmetic; the wire is in `tests/it/mqtt_ping.rs`.
     #[test]
@@ -189,6 +215,19 @@ mod tests {
         }
         assert_eq!(ping_after_secs(300), 285);
         assert_eq!(ping_after_secs(1), 1);
+    }
+
+    /// Trap 7, as far as it is not in CONNECT: what the library would not do by itself.
+    #[test]
+    fn the_library_is_set_up_as_measured() {
+        let config = MqttConfig::default();
+        let settings = LinkSettings::clean(&config, "Id1".to_owned()).unwrap();
+        let options = mqtt_options(&settings, Socket::default());
+        assert!(format!("{:?}", options.network_options()).contains("tcp_nodelay: true"));
+        assert_eq!(options.get_outgoing_inflight_upper_limit(), Some(256));
+        assert_eq!(options.ack_mode(), AckMode::Manual);
+        assert!(options.incoming_packet_size_limit() == IncomingPacketSizeLimit::Bytes(1 << 20));
+        assert_eq!(options.max_request_batch(), BATCH);
     }
 
     /// Trap 12.

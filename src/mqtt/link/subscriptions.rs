@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rumqttc::SubAck;
+
 use super::{LinkError, Reply, Subscription};
 use crate::mqtt::reason::Reason;
 
@@ -35,6 +37,18 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    /// What a SUBACK says to what was asked for.
+    pub(super) fn all(asked: &[Subscription], suback: &SubAck) -> Vec<Self> {
+        let said = suback.properties.as_ref();
+        let verdict = |(one, code): (&Subscription, _)| Self {
+            filter: one.filter.clone(),
+            asked_qos: one.qos,
+            reason: Reason::from(code),
+            said: said.and_then(|said| said.reason_string.clone()),
+        };
+        asked.iter().zip(&suback.return_codes).map(verdict).collect()
+    }
+
     /// Why this is not what was asked for. Less than `QoS` 1 is an error where at least that was
     /// asked for (Transfer via MQTT v1.0, section 3.3); 1 instead of 2 is not.
     pub(super) fn complaint(&self) -> Option<String> {

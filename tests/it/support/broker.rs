@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use openc2_bridge::mqtt::config::BrokerUrl;
 use tempfile::TempDir;
 
 /// A broker on this machine. A private one ends with this value.
@@ -24,11 +25,31 @@ struct Private {
 /// `CI=1` a missing mosquitto is a failure.
 pub fn broker(test: &str) -> Option<Broker> {
     if let Ok(url) = std::env::var("OC2_TEST_BROKER") {
-        let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
-        let port = port.unwrap_or_else(|| panic!("OC2_TEST_BROKER={url}: no port"));
+        let url: BrokerUrl = url.parse().unwrap_or_else(|error| panic!("OC2_TEST_BROKER: {error}"));
+        let port = if url.is_loopback() { url.port() } else { forwarder(url.socket_address()) };
         return Some(Broker { port, private: None });
     }
     private_broker(test, "allow_anonymous true\n")
+}
+
+/// A port on this machine that leads to a broker elsewhere.
+fn forwarder(broker: String) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    listener.set_nonblocking(true).unwrap();
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let broker = broker.clone();
+            tokio::spawn(async move {
+                let mut server = tokio::net::TcpStream::connect(broker).await?;
+                client.set_nodelay(true)?;
+                server.set_nodelay(true)?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    port
 }
 
 /// A private mosquitto with these lines in its configuration, whatever `OC2_TEST_BROKER` says.

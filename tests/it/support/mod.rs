@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use openc2_bridge::mqtt::config::{BrokerUrl, KeepAlive, MaxInflight, MaximumPacketSize};
 use openc2_bridge::mqtt::link::{
-    Delivery, LinkEvent, LinkEvents, LinkSettings, Session, Subscription,
+    Delivery, Link, LinkError, LinkEvent, LinkEvents, LinkSettings, Properties, Publication,
+    Session, Subscription, Taken,
 };
 
 pub use broker::broker;
@@ -51,6 +52,11 @@ pub fn subscribed(port: u16, client_id: &str, filters: &[&str]) -> LinkSettings 
     LinkSettings { subscriptions, ..kept(port, client_id) }
 }
 
+/// A name that no other run uses, for brokers that keep sessions from one run to the next.
+pub fn unique(name: &str) -> String {
+    format!("{name}{}", std::process::id())
+}
+
 /// An unencrypted broker on this machine.
 pub fn url(port: u16) -> BrokerUrl {
     format!("mqtt://127.0.0.1:{port}").parse().unwrap()
@@ -85,10 +91,38 @@ pub async fn down(events: &mut LinkEvents) -> String {
 pub async fn message(events: &mut LinkEvents) -> Delivery {
     soon("a message", async {
         loop {
-            if let LinkEvent::Message(delivery) = events.recv().await.expect("the link is open") {
-                return delivery;
+            match events.recv().await.expect("the link is open") {
+                LinkEvent::Message(delivery) => return delivery,
+                // Shown where a test fails.
+                LinkEvent::Down { reason } => eprintln!("down: {reason}"),
+                LinkEvent::Up { .. } => {}
             }
         }
     })
     .await
+}
+
+/// A message to `oc2/rsp`.
+pub fn publication(payload: &str) -> Publication {
+    Publication {
+        topic: "oc2/rsp".to_owned(),
+        payload: payload.to_owned().into(),
+        qos: 1,
+        properties: Properties::default(),
+    }
+}
+
+/// Publishes in the background, in the order of the calls.
+pub async fn publish(
+    link: &Link,
+    payload: &str,
+) -> tokio::task::JoinHandle<Result<Taken, LinkError>> {
+    let sent = soon("handed over", link.send(publication(payload))).await.unwrap();
+    tokio::spawn(sent.taken())
+}
+
+pub async fn outcome(
+    publishing: tokio::task::JoinHandle<Result<Taken, LinkError>>,
+) -> Result<Taken, LinkError> {
+    soon("an outcome", publishing).await.unwrap()
 }

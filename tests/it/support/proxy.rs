@@ -123,12 +123,8 @@ async fn accept(
             forward(client_in, server_out, modes.clone(), true, connection, Arc::clone(&record));
         let down =
             forward(server_in, client_out, modes.clone(), false, connection, Arc::clone(&record));
-        tokio::spawn(async move {
-            tokio::select! {
-                () = up => {}
-                () = down => {}
-            }
-        });
+        // The end of one direction is passed on, and the other goes on to its own end.
+        tokio::spawn(async move { tokio::join!(up, down) });
     }
 }
 
@@ -146,16 +142,18 @@ async fn forward(
             raw = Raw::read(&mut from) => raw,
             _ = modes.wait_for(|mode| mode.cuts != cuts) => return,
         };
-        let Ok(Some(raw)) = raw else { return };
+        let Ok(Some(raw)) = raw else { break };
         match modes.wait_for(|mode| !mode.is_stalled || mode.cuts != cuts).await {
             Ok(mode) if mode.cuts == cuts => {}
             Ok(_) | Err(_) => return,
         }
         let seen = Seen { at: Instant::now(), is_up, connection, packet: raw.parse() };
         if to.write_all(&raw.to_bytes()).await.is_err() {
-            return;
+            break;
         }
         record.seen.lock().unwrap().push(seen);
         record.news.notify_waiters();
     }
+    // The other side may be gone already.
+    let _gone = to.shutdown().await;
 }
