@@ -113,8 +113,7 @@ impl Link {
     pub fn open(settings: LinkSettings) -> (Self, LinkEvents) {
         let (events, events_out) = mpsc::channel(EVENTS);
         let (orders, orders_in) = mpsc::channel(ORDERS);
-        let (receipts, receipts_in) =
-            mpsc::channel(2 * deliveries::hard_limit(settings.receive_maximum));
+        let (receipts, receipts_in) = mpsc::channel(2 * deliveries::MOST);
         let (status, status_out) = watch::channel(Status::default());
         let max_inflight = settings.max_inflight;
         let socket = socket::Socket::default();

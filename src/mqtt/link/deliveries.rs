@@ -6,11 +6,20 @@ use std::num::NonZeroU16;
 use rumqttc::{ManualAck, PubAck, PubRec};
 
 use crate::dispatch::Receipt;
+use crate::mqtt::config::MaximumPacketSize;
 
-/// Deliveries held before the connection is given up because the broker does not
-/// keep to our Receive Maximum. Brokers are known to be a little over it after a reconnect.
-pub(super) fn hard_limit(receive_maximum: NonZeroU16) -> usize {
-    2 * usize::from(receive_maximum.get())
+/// Deliveries that can be unacknowledged: a broker has no more Packet Identifiers.
+pub(super) const MOST: usize = u16::MAX as usize;
+
+/// Bytes that may be held before the connection is given up: what a broker may
+/// send us by our Receive Maximum and our Maximum Packet Size.
+///
+/// Counted in bytes and not in packets: mosquitto 2.0 sends all that it has
+/// queued when it takes a session up again, whatever the Receive Maximum says.
+/// To leave it for that would bring the same packets again, without end.
+pub(super) fn most_bytes(receive_maximum: NonZeroU16, packet: MaximumPacketSize) -> usize {
+    usize::from(receive_maximum.get())
+        .saturating_mul(usize::try_from(packet.bytes()).unwrap_or(usize::MAX))
 }
 
 /// What a receipt says: which packet of which connection.
@@ -56,28 +65,34 @@ pub(super) fn needs_no_acknowledgement(receipt: Receipt) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
     due: VecDeque<Due>,
+    /// Of all that are due.
+    bytes: usize,
 }
 
 #[derive(Debug)]
 struct Due {
     mark: Mark,
+    bytes: usize,
     is_acknowledged: bool,
 }
 
 impl Deliveries {
-    /// A delivery with `QoS` 1 or 2 came.
-    pub(super) fn add(&mut self, mark: Mark) {
-        self.due.push_back(Due { mark, is_acknowledged: false });
+    /// A delivery with `QoS` 1 or 2 came, of so many bytes.
+    pub(super) fn add(&mut self, mark: Mark, bytes: usize) {
+        self.due.push_back(Due { mark, bytes, is_acknowledged: false });
+        self.bytes += bytes;
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.due.len()
+    /// Bytes of the deliveries that are not acknowledged.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The connection is gone: the broker delivers these again, and
     /// acknowledgements of them are of no use any more.
     pub(super) fn forget(&mut self) {
         self.due.clear();
+        self.bytes = 0;
     }
 
     /// Marks one as acknowledged. `false`: it is not of this connection.
@@ -96,6 +111,7 @@ impl Deliveries {
     /// (MQTT v5.0, section 4.6).
     pub(super) fn next_packet(&mut self) -> Option<ManualAck> {
         let due = self.due.pop_front_if(|due| due.is_acknowledged)?;
+        self.bytes -= due.bytes;
         Some(due.mark.to_packet())
     }
 }
@@ -126,7 +142,7 @@ mod tests {
         let mut deliveries = Deliveries::default();
         let marks = [(1, 11), (2, 12), (1, 13)].map(|(qos, packet)| Mark::new(5, qos, packet));
         for mark in marks {
-            deliveries.add(mark);
+            deliveries.add(mark, 1);
         }
         assert!(deliveries.acknowledge(marks[2].receipt()));
         assert!(packets(&mut deliveries).is_empty());
@@ -141,9 +157,9 @@ mod tests {
     fn an_acknowledgement_of_an_older_connection_does_nothing() {
         let mut deliveries = Deliveries::default();
         let old = Mark::new(1, 1, 9);
-        deliveries.add(old);
+        deliveries.add(old, 1);
         deliveries.forget();
-        deliveries.add(Mark::new(3, 1, 9));
+        deliveries.add(Mark::new(3, 1, 9), 1);
         assert!(!deliveries.acknowledge(old.receipt()));
         assert!(packets(&mut deliveries).is_empty());
     }

@@ -133,7 +133,8 @@ impl Keeper {
 
     /// Polls the library once, and attends to everything else meanwhile.
     async fn step(&mut self, event_loop: &mut EventLoop) -> Step {
-        if self.deliveries.len() > deliveries::hard_limit(self.settings.receive_maximum) {
+        let LinkSettings { receive_maximum, maximum_packet_size, .. } = self.settings;
+        if self.deliveries.bytes() > deliveries::most_bytes(receive_maximum, maximum_packet_size) {
             return Step::Abandoned(Reason::RECEIVE_MAXIMUM_EXCEEDED.to_string());
         }
         let mut poll = pin!(event_loop.poll());
@@ -395,7 +396,7 @@ impl Keeper {
         }
         let mark = Mark::new(self.generation(), qos, publish.pkid);
         if qos > 0 {
-            self.deliveries.add(mark);
+            self.deliveries.add(mark, publish.topic.len() + publish.payload.len());
         }
         self.outlet.tell(LinkEvent::Message(Delivery {
             receipt: mark.receipt(),

@@ -24,8 +24,7 @@ const CONTROL_PACKETS: usize = 256;
 
 /// Makes client and event loop. Neither does anything before it is polled.
 pub(super) fn build(settings: &LinkSettings, socket: Socket) -> (AsyncClient, EventLoop) {
-    let capacity = usize::from(settings.max_inflight.get())
-        .max(2 * deliveries::hard_limit(settings.receive_maximum) + CONTROL_PACKETS);
+    let capacity = 2 * deliveries::MOST + CONTROL_PACKETS;
     AsyncClient::builder(mqtt_options(settings, socket)).capacity(capacity).build()
 }
 
