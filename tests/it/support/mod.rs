@@ -16,7 +16,7 @@ use openc2_bridge::mqtt::link::{
     Session, Subscription, Taken,
 };
 
-pub use broker::broker;
+pub use broker::brokers;
 
 /// Longest wait for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);
