@@ -9,7 +9,7 @@ use crate::support::broker::private_broker;
 use crate::support::client::Client;
 use crate::support::packet::Packet;
 use crate::support::proxy::Proxy;
-use crate::support::{broker, down, kept, message, soon, subscribed, unique, up};
+use crate::support::{brokers, down, kept, message, soon, subscribed, unique, up};
 
 const OPEN: &str = "allow_anonymous true\n";
 
@@ -66,86 +66,92 @@ async fn a_broker_that_has_forgotten_us_is_an_alarm() {
 async fn nothing_is_lost_when_the_connection_is_cut() {
     const CUTS: usize = 10;
     const EACH: usize = 20;
-    let Some(broker) = broker("nothing_is_lost_when_the_connection_is_cut") else { return };
-    let proxy = Proxy::start(broker.port()).await;
-    let (link, mut events) =
-        Link::open(subscribed(proxy.port(), &unique("Faults3"), &["faults3/in"]));
-    up(&mut events).await;
-    let mut other = Client::connect(broker.port(), "FaultsProducer3").await;
-    let mut listener = Client::connect(broker.port(), "FaultsListener3").await;
-    listener.subscribe("faults3/out", 0x01).await;
+    for broker in brokers("nothing_is_lost_when_the_connection_is_cut").await {
+        eprintln!("on {broker}");
+        let proxy = Proxy::start(broker.port()).await;
+        let (link, mut events) =
+            Link::open(subscribed(proxy.port(), &unique("Faults3"), &["faults3/in"]));
+        up(&mut events).await;
+        let mut other = Client::connect(broker.port(), "FaultsProducer3").await;
+        let mut listener = Client::connect(broker.port(), "FaultsListener3").await;
+        listener.subscribe("faults3/out", 0x01).await;
 
-    let mut publishing = Vec::new();
-    let mut commands = BTreeSet::new();
-    for cut in 0..CUTS {
-        for number in 0..EACH {
-            let text = format!("{cut}-{number}");
-            other.publish("faults3/in", &text, 1, Vec::new()).await;
-            let publication = Publication {
-                topic: "faults3/out".to_owned(),
-                payload: text.into(),
-                qos: 1,
-                properties: Properties::default(),
-            };
-            let sent = soon("handed over", link.send(publication)).await.unwrap();
-            publishing.push(tokio::spawn(sent.taken()));
+        let mut publishing = Vec::new();
+        let mut commands = BTreeSet::new();
+        for cut in 0..CUTS {
+            for number in 0..EACH {
+                let text = format!("{cut}-{number}");
+                other.publish("faults3/in", &text, 1, Vec::new()).await;
+                let publication = Publication {
+                    topic: "faults3/out".to_owned(),
+                    payload: text.into(),
+                    qos: 1,
+                    properties: Properties::default(),
+                };
+                let sent = soon("handed over", link.send(publication)).await.unwrap();
+                publishing.push(tokio::spawn(sent.taken()));
+            }
+            proxy.cut();
+            proxy.restore();
+            while commands.len() < (cut + 1) * EACH {
+                let delivery = message(&mut events).await;
+                link.acknowledge(delivery.receipt);
+                commands.insert(String::from_utf8(delivery.payload.to_vec()).unwrap());
+            }
         }
-        proxy.cut();
-        proxy.restore();
-        while commands.len() < (cut + 1) * EACH {
-            let delivery = message(&mut events).await;
-            link.acknowledge(delivery.receipt);
-            commands.insert(String::from_utf8(delivery.payload.to_vec()).unwrap());
+        let mut heard = BTreeSet::new();
+        for one in publishing {
+            assert_eq!(soon("taken", one).await.unwrap().unwrap(), Taken::Delivered, "{broker}");
         }
+        while heard.len() < CUTS * EACH {
+            heard.insert(String::from_utf8(listener.message().await.payload).unwrap());
+        }
+        assert_eq!(commands, heard, "{broker}");
+        let statistics = link.statistics();
+        assert_eq!(statistics.sessions_lost, 0, "{broker}");
+        assert!(statistics.failed >= 1, "{broker}: {statistics:?}");
     }
-    let mut heard = BTreeSet::new();
-    for one in publishing {
-        assert_eq!(soon("taken", one).await.unwrap().unwrap(), Taken::Delivered);
-    }
-    while heard.len() < CUTS * EACH {
-        heard.insert(String::from_utf8(listener.message().await.payload).unwrap());
-    }
-    assert_eq!(commands, heard);
-    let statistics = link.statistics();
-    assert_eq!(statistics.sessions_lost, 0);
-    assert!(statistics.failed >= 1, "{statistics:?}");
 }
 
 /// The fault cell "a client takes over our Client Identifier" at a broker that may give no
 /// reason for it, as mosquitto 2.0.11 does not: two such clients wait longer each time.
 #[tokio::test]
 async fn two_clients_with_one_identifier_do_not_fight() {
-    let Some(broker) = broker("two_clients_with_one_identifier_do_not_fight") else { return };
-    let settings = || LinkSettings {
-        backoff: (Duration::from_millis(50), Duration::from_secs(1)),
-        takeover_pause: Duration::from_millis(200),
-        ..kept(broker.port(), &unique("Faults4"))
-    };
-    let (_one, mut events) = Link::open(settings());
-    let (_other, _their_events) = Link::open(settings());
-    let since = Instant::now();
-    for _ in 0..5 {
-        up(&mut events).await;
+    for broker in brokers("two_clients_with_one_identifier_do_not_fight").await {
+        eprintln!("on {broker}");
+        let settings = || LinkSettings {
+            backoff: (Duration::from_millis(50), Duration::from_secs(1)),
+            takeover_pause: Duration::from_millis(200),
+            ..kept(broker.port(), &unique("Faults4"))
+        };
+        let (_one, mut events) = Link::open(settings());
+        let (_other, _their_events) = Link::open(settings());
+        let since = Instant::now();
+        for _ in 0..5 {
+            up(&mut events).await;
+        }
+        // At least half of 50, 100, 200 and 400 ms.
+        assert!(since.elapsed() >= Duration::from_millis(375), "{broker}: {:?}", since.elapsed());
     }
-    // At least half of 50, 100, 200 and 400 ms.
-    assert!(since.elapsed() >= Duration::from_millis(375), "{:?}", since.elapsed());
 }
 
 /// The fault cell "stalled connection": it is noticed by the PINGREQ that stays unanswered.
 #[tokio::test]
 async fn a_stalled_connection_is_replaced() {
-    let Some(broker) = broker("a_stalled_connection_is_replaced") else { return };
-    let proxy = Proxy::start(broker.port()).await;
-    let settings = subscribed(proxy.port(), &unique("Faults5"), &["faults5"]);
-    let keep_alive = 2.try_into().unwrap();
-    let (link, mut events) = Link::open(LinkSettings { keep_alive, ..settings });
-    up(&mut events).await;
-    proxy.stall();
-    let reason = down(&mut events).await;
-    assert!(reason.contains("PINGREQ") || reason.contains("silent"), "{reason}");
-    proxy.restore();
-    up(&mut events).await;
-    assert_eq!(link.statistics().connected, 2);
+    for broker in brokers("a_stalled_connection_is_replaced").await {
+        eprintln!("on {broker}");
+        let proxy = Proxy::start(broker.port()).await;
+        let settings = subscribed(proxy.port(), &unique("Faults5"), &["faults5"]);
+        let keep_alive = 2.try_into().unwrap();
+        let (link, mut events) = Link::open(LinkSettings { keep_alive, ..settings });
+        up(&mut events).await;
+        proxy.stall();
+        let reason = down(&mut events).await;
+        assert!(reason.contains("PINGREQ") || reason.contains("silent"), "{broker}: {reason}");
+        proxy.restore();
+        up(&mut events).await;
+        assert_eq!(link.statistics().connected, 2, "{broker}");
+    }
 }
 
 /// Shows MQTT-3.5-1 against a real broker.
@@ -171,27 +177,30 @@ async fn a_topic_the_acl_forbids_is_named() {
 #[tokio::test]
 async fn many_more_commands_than_the_receive_maximum_come_in_order() {
     let test = "many_more_commands_than_the_receive_maximum_come_in_order";
-    let Some(broker) = broker(test) else { return };
-    let proxy = Proxy::start(broker.port()).await;
-    let (link, mut events) = Link::open(subscribed(proxy.port(), &unique("Faults7"), &["faults7"]));
-    up(&mut events).await;
-    let mut producer = Client::connect(broker.port(), "FaultsProducer7").await;
-    let sending = tokio::spawn(async move {
+    for broker in brokers(test).await {
+        eprintln!("on {broker}");
+        let proxy = Proxy::start(broker.port()).await;
+        let (link, mut events) =
+            Link::open(subscribed(proxy.port(), &unique("Faults7"), &["faults7"]));
+        up(&mut events).await;
+        let mut producer = Client::connect(broker.port(), "FaultsProducer7").await;
+        let sending = tokio::spawn(async move {
+            for number in 0..200 {
+                let qos = 1 + number % 2;
+                producer.publish("faults7", &number.to_string(), qos, Vec::new()).await;
+            }
+        });
         for number in 0..200 {
-            let qos = 1 + number % 2;
-            producer.publish("faults7", &number.to_string(), qos, Vec::new()).await;
+            let delivery = message(&mut events).await;
+            assert_eq!(delivery.payload, number.to_string(), "{broker}");
+            link.acknowledge(delivery.receipt);
         }
-    });
-    for number in 0..200 {
-        let delivery = message(&mut events).await;
-        assert_eq!(delivery.payload, number.to_string());
-        link.acknowledge(delivery.receipt);
+        soon("all sent", sending).await.unwrap();
+        link.close(Duration::from_secs(1)).await;
+        proxy.first("DISCONNECT", |seen| matches!(seen.packet, Packet::Disconnect { .. })).await;
+        let acknowledged = proxy.sent(|packet| {
+            matches!(packet, Packet::PubAck { .. } | Packet::PubRec { .. }).then_some(())
+        });
+        assert_eq!(acknowledged.len(), 200, "{broker}");
     }
-    soon("all sent", sending).await.unwrap();
-    link.close(Duration::from_secs(1)).await;
-    proxy.first("DISCONNECT", |seen| matches!(seen.packet, Packet::Disconnect { .. })).await;
-    let acknowledged = proxy.sent(|packet| {
-        matches!(packet, Packet::PubAck { .. } | Packet::PubRec { .. }).then_some(())
-    });
-    assert_eq!(acknowledged.len(), 200);
 }

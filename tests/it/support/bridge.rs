@@ -135,7 +135,7 @@ impl Bridge {
             match lines.recv_timeout(left) {
                 Ok(line) if line.contains(text) => return line,
                 Ok(_) => {}
-                Err(_) => panic!("no {text:?} in the log:\n{}", self.log()),
+                Err(error) => panic!("{error}: no {text:?} in the log:\n{}", self.log()),
             }
         }
     }
@@ -159,7 +159,8 @@ impl Bridge {
 
     /// Sends a signal by name, such as TERM or HUP.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        let sent =
+            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(sent.expect("kill runs").success());
     }
 

@@ -1,17 +1,30 @@
-//! A real broker: mosquitto, private to one test.
+//! Real brokers: mosquitto and the embedded one, private to one test, or one that runs already.
 
+use std::fmt;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+#[cfg(feature = "embedded-broker")]
+use openc2_bridge::demo::broker::EmbeddedBroker;
 use openc2_bridge::mqtt::config::BrokerUrl;
 use tempfile::TempDir;
 
-/// A broker on this machine. A private one ends with this value.
+/// Names a broker that is running already.
+const RUNNING: &str = "OC2_TEST_BROKER";
+const MOSQUITTO: &str = "mosquitto";
+const EMBEDDED: &str = "the embedded broker";
+/// A configuration of mosquitto for tests that want nothing special of it.
+const OPEN: &str = "allow_anonymous true\n";
+
+/// A broker on this machine. A private one ends with this value, the embedded one too.
 pub struct Broker {
+    name: &'static str,
     port: u16,
     private: Option<Private>,
+    #[cfg(feature = "embedded-broker")]
+    embedded: Option<EmbeddedBroker>,
 }
 
 struct Private {
@@ -24,12 +37,44 @@ struct Private {
 /// `OC2_TEST_BROKER=mqtt://127.0.0.1:1883` names one that is running already. With
 /// `CI=1` a missing mosquitto is a failure.
 pub fn broker(test: &str) -> Option<Broker> {
-    if let Ok(url) = std::env::var("OC2_TEST_BROKER") {
-        let url: BrokerUrl = url.parse().unwrap_or_else(|error| panic!("OC2_TEST_BROKER: {error}"));
-        let port = if url.is_loopback() { url.port() } else { forwarder(url.socket_address()) };
-        return Some(Broker { port, private: None });
+    if let Some(running) = running() {
+        return Some(running);
     }
-    private_broker(test, "allow_anonymous true\n")
+    private_broker(test, OPEN)
+}
+
+/// Every broker that this test is to pass on: mosquitto, and the embedded one where it is
+/// compiled in; or just the one that `OC2_TEST_BROKER` names. Without mosquitto the rest, said
+/// aloud, and with `CI=1` a failure.
+pub async fn brokers(test: &str) -> Vec<Broker> {
+    if let Some(running) = running() {
+        return vec![running];
+    }
+    #[cfg(feature = "embedded-broker")]
+    {
+        let embedded = Broker::embedded().await;
+        if has_mosquitto(test) {
+            return vec![Broker::mosquitto(OPEN), embedded];
+        }
+        skipped_on(MOSQUITTO, test, "it is not installed");
+        vec![embedded]
+    }
+    #[cfg(not(feature = "embedded-broker"))]
+    private_broker(test, OPEN).into_iter().collect()
+}
+
+/// Says that a test leaves something out on one of its brokers. `scripts/test.sh` shows it, and
+/// counts the test as run.
+fn skipped_on(broker: &str, test: &str, why: &str) {
+    eprintln!("skipped on {broker}: {test}: {why}");
+}
+
+/// The broker that `OC2_TEST_BROKER` names.
+fn running() -> Option<Broker> {
+    let url: BrokerUrl =
+        std::env::var(RUNNING).ok()?.parse().unwrap_or_else(|error| panic!("{RUNNING}: {error}"));
+    let port = if url.is_loopback() { url.port() } else { forwarder(url.socket_address()) };
+    Some(Broker::new("the broker of OC2_TEST_BROKER", port))
 }
 
 /// A port on this machine that leads to a broker elsewhere.
@@ -54,26 +99,16 @@ fn forwarder(broker: String) -> u16 {
 
 /// A private mosquitto with these lines in its configuration, whatever `OC2_TEST_BROKER` says.
 pub fn private_broker(test: &str, lines: &str) -> Option<Broker> {
-    if !has_mosquitto() {
-        let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
-        assert!(!is_required, "{test} needs mosquitto");
+    if !has_mosquitto(test) {
         eprintln!("skipped: {test}: no mosquitto");
         return None;
     }
-    let folder = tempfile::tempdir().unwrap();
-    // Somebody may take the port between our looking and mosquitto's: then another one.
-    for _ in 0..5 {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        write_config(folder.path(), port, lines);
-        if let Some(child) = start(folder.path()) {
-            return Some(Broker { port, private: Some(Private { child, folder }) });
-        }
-    }
-    panic!("mosquitto does not start with:\n{lines}");
+    Some(Broker::mosquitto(lines))
 }
 
-fn has_mosquitto() -> bool {
-    Command::new("mosquitto")
+/// Whether mosquitto is installed; with `CI=1` it must be.
+fn has_mosquitto(test: &str) -> bool {
+    let is_installed = Command::new("mosquitto")
         .arg("-h")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -81,7 +116,10 @@ fn has_mosquitto() -> bool {
         .is_ok_and(|mut child| {
             let _code = child.wait();
             true
-        })
+        });
+    let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
+    assert!(is_installed || !is_required, "{test} needs mosquitto");
+    is_installed
 }
 
 fn write_config(folder: &Path, port: u16, lines: &str) {
@@ -114,6 +152,54 @@ fn start(folder: &Path) -> Option<Child> {
 }
 
 impl Broker {
+    fn new(name: &'static str, port: u16) -> Self {
+        Self {
+            name,
+            port,
+            private: None,
+            #[cfg(feature = "embedded-broker")]
+            embedded: None,
+        }
+    }
+
+    fn mosquitto(lines: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Somebody may take the port between our looking and mosquitto's: then another one.
+        for _ in 0..5 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            write_config(folder.path(), port, lines);
+            if let Some(child) = start(folder.path()) {
+                return Self {
+                    private: Some(Private { child, folder }),
+                    ..Self::new(MOSQUITTO, port)
+                };
+            }
+        }
+        panic!("mosquitto does not start with:\n{lines}");
+    }
+
+    #[cfg(feature = "embedded-broker")]
+    async fn embedded() -> Self {
+        let embedded = EmbeddedBroker::start(0).await.expect("the embedded broker starts");
+        let port = embedded.port();
+        Self { embedded: Some(embedded), ..Self::new(EMBEDDED, port) }
+    }
+
+    /// `mqtt://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// Whether its PUBACK says `No matching subscribers` (0x10) where nobody listens, which a
+    /// broker may leave out (MQTT v5.0, section 3.4.2.1). Says aloud what this test then leaves out.
+    pub fn tells_that_nobody_listens(&self, test: &str) -> bool {
+        let does = self.name != EMBEDDED;
+        if !does {
+            skipped_on(self.name, test, "its PUBACK never says that nobody listens");
+        }
+        does
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -145,6 +231,12 @@ impl Broker {
         }
         private.child = start(private.folder.path()).expect("mosquitto starts again");
         true
+    }
+}
+
+impl fmt::Display for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The little language of the tests.
 #![expect(dead_code, reason = "not every test file uses every word")]
 
+pub mod bridge;
 pub mod broker;
 pub mod client;
 pub mod double;
@@ -16,7 +17,7 @@ use openc2_bridge::mqtt::link::{
     Session, Subscription, Taken,
 };
 
-pub use broker::broker;
+pub use broker::brokers;
 
 /// Longest wait for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);
