@@ -3,6 +3,7 @@
 mod broker_files;
 mod command_line;
 mod conformance;
+mod faults;
 mod language;
 mod layering;
 mod mqtt_connect;

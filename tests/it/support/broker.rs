@@ -7,6 +7,11 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::source;
+
+/// Name of the configuration in the broker's folder.
+const CONFIG: &str = "mosquitto.conf";
+
 /// A broker on this machine. A private one ends with this value.
 pub struct Broker {
     port: u16,
@@ -28,11 +33,21 @@ pub fn broker(test: &str) -> Option<Broker> {
         let port = port.unwrap_or_else(|| panic!("OC2_TEST_BROKER={url}: no port"));
         return Some(Broker { port, private: None });
     }
-    private_broker(test, "allow_anonymous true\n")
+    // Nobody kills this one: its writing would only take the disk from what is tested.
+    private_broker(test, "allow_anonymous true\nautosave_on_changes false\nautosave_interval 0\n")
 }
 
 /// A private mosquitto with these lines in its configuration, whatever `OC2_TEST_BROKER` says.
 pub fn private_broker(test: &str, lines: &str) -> Option<Broker> {
+    private(test, |folder, port| write_config(folder, port, lines))
+}
+
+/// A private mosquitto with the shipped configuration, but for the port.
+pub fn shipped_broker(test: &str) -> Option<Broker> {
+    private(test, write_shipped)
+}
+
+fn private(test: &str, write_files: impl Fn(&Path, u16)) -> Option<Broker> {
     if !has_mosquitto() {
         let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
         assert!(!is_required, "{test} needs mosquitto");
@@ -43,12 +58,13 @@ pub fn private_broker(test: &str, lines: &str) -> Option<Broker> {
     // Somebody may take the port between our looking and mosquitto's: then another one.
     for _ in 0..5 {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        write_config(folder.path(), port, lines);
+        write_files(folder.path(), port);
         if let Some(child) = start(folder.path()) {
             return Some(Broker { port, private: Some(Private { child, folder }) });
         }
     }
-    panic!("mosquitto does not start with:\n{lines}");
+    let config = std::fs::read_to_string(folder.path().join(CONFIG)).unwrap();
+    panic!("mosquitto does not start with:\n{config}");
 }
 
 fn has_mosquitto() -> bool {
@@ -67,16 +83,31 @@ fn write_config(folder: &Path, port: u16, lines: &str) {
     let store = folder.display();
     let text = format!(
         "user root\nlistener {port} 127.0.0.1\npersistence true\npersistence_location {store}/\n\
-         autosave_interval 1\nautosave_on_changes true\nset_tcp_nodelay true\nlog_dest stderr\n{lines}"
+         autosave_interval 1\nautosave_on_changes true\nset_tcp_nodelay true\n\
+         max_queued_messages 10000\nmax_inflight_messages 512\nlog_dest stderr\n{lines}"
     );
-    std::fs::write(folder.join("mosquitto.conf"), text).unwrap();
+    std::fs::write(folder.join(CONFIG), text).unwrap();
+}
+
+fn write_shipped(folder: &Path, port: u16) {
+    let shipped = source::root().join("broker");
+    let listeners = folder.join("broker/listeners");
+    std::fs::create_dir_all(&listeners).unwrap();
+    std::fs::create_dir_all(folder.join("data")).unwrap();
+    std::fs::copy(shipped.join("mosquitto.conf"), folder.join(CONFIG)).unwrap();
+    let listener = std::fs::read_to_string(shipped.join("listeners/plain.conf")).unwrap();
+    let moved = listener.replace("listener 1883 ", &format!("listener {port} "));
+    assert_ne!(moved, listener, "the shipped listener is elsewhere");
+    // As root, mosquitto would become a user who may not write here; and it is to say when it runs.
+    let text = format!("{moved}\nuser root\nlog_type information\n");
+    std::fs::write(listeners.join("used.conf"), text).unwrap();
 }
 
 /// Starts mosquitto and waits until it listens.
 fn start(folder: &Path) -> Option<Child> {
     let mut child = Command::new("mosquitto")
-        .arg("-c")
-        .arg(folder.join("mosquitto.conf"))
+        .args(["-c", CONFIG])
+        .current_dir(folder)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -112,6 +143,19 @@ impl Broker {
             }
         })
         .await;
+    }
+
+    /// SIGKILL, and nothing in its place until [`Broker::restart`]. For a private one.
+    pub fn kill(&mut self) {
+        let private = self.private.as_mut().expect("it is ours to kill");
+        private.child.kill().unwrap();
+        private.child.wait().unwrap();
+    }
+
+    /// A start with what is on disk, after [`Broker::kill`].
+    pub fn restart(&mut self) {
+        let private = self.private.as_mut().expect("it is ours to start");
+        private.child = start(private.folder.path()).expect("mosquitto starts again");
     }
 
     /// SIGKILL, and a start with what is on disk then. `false`: it is not ours to kill.
