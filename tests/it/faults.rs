@@ -9,3 +9,4 @@ mod broker_killed;
 mod link_cut;
 mod oracle;
 mod scene;
+mod stopped;
