@@ -6,7 +6,9 @@
 
 mod bridge_killed;
 mod broker_killed;
+mod journal_full;
 mod link_cut;
 mod oracle;
+mod outbox;
 mod scene;
 mod stopped;
