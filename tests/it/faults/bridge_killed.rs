@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::oracle::{Declared, Terms};
 use super::scene::{CONCURRENCY, PATIENCE, RATE, Scene, has_python};
 use crate::support::bridge::READY;
-use crate::support::broker;
+use crate::support::broker::quick_broker;
 use crate::support::random::Random;
 
 const KILLS: usize = 25;
@@ -25,7 +25,7 @@ async fn a_bridge_that_is_killed_25_times_loses_nothing_and_does_nothing_twice()
         return;
     }
     for declared in [Declared::Idempotent, Declared::NotIdempotent] {
-        let Some(broker) = broker(test) else { return };
+        let Some(broker) = quick_broker(test) else { return };
         let name = format!("killed-{declared:?}").to_lowercase();
         let mut scene = Scene::start(&name, declared, broker.port(), broker.port()).await;
         let mut random = Random::for_test(&format!("bridge killed, {declared:?}"));

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::oracle::{Declared, Terms};
 use super::scene::{CONCURRENCY, PATIENCE, RATE, Scene, has_python};
-use crate::support::broker::{Broker, broker};
+use crate::support::broker::{Broker, quick_broker};
 use crate::support::packet::Packet;
 use crate::support::proxy::{Proxy, Seen};
 
@@ -25,7 +25,7 @@ async fn a_bridge_that_cannot_write_its_journal_ends_and_loses_nothing_it_acknow
         return;
     }
     for (blocks, file) in CASES {
-        let Some(broker) = broker(test) else { return };
+        let Some(broker) = quick_broker(test) else { return };
         run_out_of_room(&broker, blocks, file).await;
     }
 }

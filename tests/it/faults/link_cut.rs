@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::oracle::{Declared, Terms};
 use super::scene::{PATIENCE, RATE, Scene, has_python};
-use crate::support::broker;
+use crate::support::broker::quick_broker;
 use crate::support::proxy::Proxy;
 use crate::support::random::Random;
 
@@ -21,7 +21,7 @@ async fn a_connection_that_is_cut_10_times_loses_nothing_and_keeps_its_session()
     if !has_python(test) {
         return;
     }
-    let Some(broker) = broker(test) else { return };
+    let Some(broker) = quick_broker(test) else { return };
     let proxy = Proxy::start(broker.port()).await;
     let declared = Declared::NotIdempotent;
     let scene = Scene::start("link-cut", declared, proxy.port(), broker.port()).await;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::oracle::{Answer, Declared, Terms};
 use super::scene::{PATIENCE, Scene, has_python};
-use crate::support::broker::{broker, private_broker};
+use crate::support::broker::{private_broker, quick_broker};
 use crate::support::packet::Packet;
 use crate::support::proxy::Proxy;
 
@@ -55,7 +55,7 @@ async fn a_response_that_was_not_confirmed_is_published_again_byte_for_byte() {
     if !has_python(test) {
         return;
     }
-    let Some(broker) = broker(test) else { return };
+    let Some(broker) = quick_broker(test) else { return };
     let proxy = Proxy::start(broker.port()).await;
     let declared = Declared::NotIdempotent;
     let mut scene =

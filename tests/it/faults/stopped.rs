@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::oracle::{Declared, Terms};
 use super::scene::{PATIENCE, RATE, Scene, balanced, has_python};
 use crate::support::bridge::READY;
-use crate::support::broker;
+use crate::support::broker::quick_broker;
 use crate::support::random::Random;
 
 const STOPS: usize = 5;
@@ -23,7 +23,7 @@ async fn a_bridge_that_is_stopped_under_load_finishes_what_it_started_and_loses_
     if !has_python(test) {
         return;
     }
-    let Some(broker) = broker(test) else { return };
+    let Some(broker) = quick_broker(test) else { return };
     let declared = Declared::NotIdempotent;
     let mut scene = Scene::start("stopped", declared, broker.port(), broker.port()).await;
     let mut random = Random::for_test("bridge stopped");
