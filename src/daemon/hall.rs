@@ -174,6 +174,16 @@ impl Hall {
         self.outbox.refill(&self.journal, &self.door).await
     }
 
+    /// Carries out everything that still waits for its records.
+    async fn settle(&mut self) -> Result<(), DaemonError> {
+        while self.outstanding > 0 {
+            let effects = self.committed.recv().await;
+            let effects = self.durable(effects)?;
+            self.carry_out(effects).await?;
+        }
+        Ok(())
+    }
+
     fn reload(&mut self, topics: Topics) {
         match self.crew.reload(&topics) {
             Ok(()) => {
@@ -201,21 +211,14 @@ impl Hall {
         tracing::info!(in_progress = self.dispatcher.in_progress(), "stopping");
         self.dispatcher.close();
         let deadline = Instant::now() + drain;
-        let mut reports = Vec::with_capacity(AT_A_TIME);
-        let mut crew_is_there = true;
+        // Some of these are recorded as started: their actuators must still be there.
+        self.settle().await?;
         self.crew.dismiss(deadline);
-        loop {
-            while self.outstanding > 0 {
-                let effects = self.committed.recv().await;
-                let effects = self.durable(effects)?;
-                self.carry_out(effects).await?;
-            }
-            if !crew_is_there {
-                break;
-            }
-            // Ends when the last actuator has let go of its end.
-            crew_is_there = self.reports.recv_many(&mut reports, AT_A_TIME).await > 0;
+        let mut reports = Vec::with_capacity(AT_A_TIME);
+        // Ends when the last actuator has let go of its end.
+        while self.reports.recv_many(&mut reports, AT_A_TIME).await > 0 {
             self.hear(&mut reports)?;
+            self.settle().await?;
         }
         let farewell = Instant::now() + FAREWELL;
         while self.is_up && self.outbox.awaits_word() {

@@ -11,7 +11,7 @@ use super::config::JournalConfig;
 use super::error::JournalError;
 use super::store::{Recovered, Store};
 use super::view::{self, Detail, Entry, Listing};
-use super::writer::{Request, Writer};
+use super::writer::{Read, Request, Writer};
 use crate::dispatch::{Key, Known, OutboxId, Outgoing, Record, Ticket};
 
 /// Calls of [`Journal::append_lazily`] that may wait for the writer.
@@ -103,12 +103,15 @@ impl<T: Send + 'static> Journal<T> {
     /// Responses in the outbox with a number above `after`, oldest first: at
     /// most `limit`, and fewer where they are large. None at all means that
     /// there are no more.
+    ///
+    /// All of them are durable, since they are about to leave the house: a
+    /// crash must not find one published whose outcome it does not know.
     pub async fn outbox(
         &self,
         after: Option<OutboxId>,
         limit: usize,
     ) -> Result<Vec<Outgoing>, JournalError> {
-        self.read(move |store| store.outbox(after, limit)).await
+        self.ask(Request::ReadDurable, move |store| store.outbox(after, limit)).await
     }
 
     /// Commands, newest first.
@@ -153,15 +156,23 @@ impl<T: Send + 'static> Journal<T> {
         result
     }
 
-    async fn read<R: Send + 'static>(
+    pub(super) async fn read<R: Send + 'static>(
         &self,
+        read: impl FnOnce(&Store) -> Result<R, JournalError> + Send + 'static,
+    ) -> Result<R, JournalError> {
+        self.ask(Request::Read, read).await
+    }
+
+    async fn ask<R: Send + 'static>(
+        &self,
+        how: fn(Read) -> Request<T>,
         read: impl FnOnce(&Store) -> Result<R, JournalError> + Send + 'static,
     ) -> Result<R, JournalError> {
         // It goes with the question, since whoever asked may lose interest first.
         let permit = self.shared.permit().await;
         let (answer, wait) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
-        self.send(Request::Read(Box::new(move |store| {
+        self.send(how(Box::new(move |store| {
             // Noted before `answer` goes, so that whoever waits is told why.
             let found = read(store).map_err(|error| shared.fail(Arc::new(error)))?;
             drop(answer.send(found));

@@ -28,8 +28,10 @@ pub(super) enum Request<T> {
     Append { records: Vec<Record>, then: T },
     /// Write these some time soon.
     Lazily { records: Vec<Record> },
-    /// Look something up.
+    /// Look something up, in what is durable and what is yet to be.
     Read(Read),
+    /// Look something up in what is durable: all that was asked for before is, by then.
+    ReadDurable(Read),
     /// Write what is left and end.
     Close { closed: oneshot::Sender<Result<(), JournalError>> },
 }
@@ -150,6 +152,10 @@ impl<T> Writer<T> {
                 Ok(self.apply(&records)?)
             }
             Request::Read(read) => read(&self.store),
+            Request::ReadDurable(read) => {
+                self.commit()?;
+                read(&self.store)
+            }
             Request::Close { closed } => {
                 self.closed = Some(closed);
                 Ok(())

@@ -4,6 +4,7 @@ mod broker_files;
 mod command_line;
 mod conformance;
 mod devices;
+mod faults;
 mod language;
 mod layering;
 mod mqtt_connect;

@@ -213,6 +213,44 @@ async fn a_response_stays_in_the_outbox_until_it_is_answered() {
     journal.close().await.unwrap();
 }
 
+/// A response that is published and then forgotten by a crash would be followed by another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_is_durable_before_anybody_sees_it_in_the_outbox() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, mut committed, _) = open(&config);
+    let (begin, may_begin) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel();
+    let held = |until: std::sync::mpsc::Receiver<()>| {
+        let journal = journal.clone();
+        tokio::spawn(async move { journal.read(move |_| Ok(until.recv().unwrap())).await })
+    };
+
+    // One batch: the outcome, the look into the outbox, and something that holds up its end.
+    let first = held(may_begin);
+    journal.append(vec![accepted(1), ended(1)], 1).unwrap();
+    let waiting = journal.outbox(None, 10);
+    let after = async {
+        let last = held(may_go_on);
+        begin.send(()).unwrap();
+        last
+    };
+    let (waiting, last) = tokio::join!(waiting, after);
+    assert_eq!(waiting.unwrap(), [response(1)]);
+
+    let copy = TempDir::new().unwrap();
+    crash::copy_of(&config.dir, copy.path());
+    let connection = schema::open_to_read(copy.path()).unwrap();
+    let detail = super::view::detail(&connection, 1).unwrap();
+    assert_eq!(detail.map(|detail| detail.entry.state), Some(State::Ended));
+
+    go_on.send(()).unwrap();
+    assert_eq!(committed.recv().await, Some(1));
+    first.await.unwrap().unwrap();
+    last.await.unwrap().unwrap();
+    journal.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn lazy_records_are_written_without_anybody_waiting() {
     let dir = TempDir::new().unwrap();

@@ -13,12 +13,17 @@ use tempfile::TempDir;
 /// Longest wait for the bridge to take commands, or to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What the bridge logs once it takes commands.
+pub const READY: &str = "ready: commands are being taken";
+
 /// A running `oc2 run`. Killed when dropped.
 pub struct Bridge {
     dir: TempDir,
     child: Option<Child>,
     lines: Option<mpsc::Receiver<String>>,
     environment: Vec<(String, String)>,
+    /// Largest file that it may write, in blocks as the shell counts them (512 or 1024 bytes).
+    file_blocks: Option<u32>,
 }
 
 impl Bridge {
@@ -37,6 +42,7 @@ impl Bridge {
             child: None,
             lines: None,
             environment: vec![("OC2_MQTT_URL".to_owned(), broker_url.to_owned())],
+            file_blocks: None,
         };
         let folder = bridge.dir().display().to_string();
         let settings = format!(
@@ -86,16 +92,23 @@ impl Bridge {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Lets the bridge write no file larger than this from the next start on: writing fails
+    /// as on a full disk.
+    pub fn limit_files(&mut self, blocks: Option<u32>) {
+        self.file_blocks = blocks;
+    }
+
     /// Starts the bridge, and waits until it takes commands.
     pub fn run(&mut self) {
         self.spawn();
-        self.wait_for("ready: commands are being taken");
+        self.wait_for(READY);
     }
 
     /// Starts the bridge without waiting.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_oc2"))
+        let mut child = self
+            .command()
             .arg("run")
             .arg("--config")
             .arg(self.path("bridge.toml"))
@@ -126,16 +139,31 @@ impl Bridge {
         self.lines = Some(lines);
     }
 
+    /// The program, under the limits that it is to have.
+    fn command(&self) -> Command {
+        let program = env!("CARGO_BIN_EXE_oc2");
+        let Some(blocks) = self.file_blocks else { return Command::new(program) };
+        let mut command = Command::new("sh");
+        // Without the signal, the write fails with EFBIG.
+        let script = format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, program]);
+        command
+    }
+
     /// Waits for a line of the log that holds this text, and returns it.
     pub fn wait_for(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let found = self.wait_until(text, Instant::now() + PATIENCE);
+        found.unwrap_or_else(|| panic!("no {text:?} in the log:\n{}", self.log()))
+    }
+
+    /// The same until a deadline; `None` where there was no such line by then.
+    pub fn wait_until(&mut self, text: &str, deadline: Instant) -> Option<String> {
         let lines = self.lines.as_ref().expect("it runs");
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match lines.recv_timeout(left) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(_) => {}
-                Err(error) => panic!("{error}: no {text:?} in the log:\n{}", self.log()),
+            let line = lines.recv_timeout(left).ok()?;
+            if line.contains(text) {
+                return Some(line);
             }
         }
     }
@@ -196,10 +224,21 @@ impl Bridge {
 
     /// The counters of the running bridge.
     pub fn counters(&self) -> Value {
+        self.status()["counters"].clone()
+    }
+
+    /// What the running bridge says of itself.
+    pub fn status(&self) -> Value {
         let output = self.oc2(&["journal", "status", "--json"]);
-        let status: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {output:?}"));
-        status["counters"].clone()
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    }
+
+    /// All that is in the journal, newest first, whether the bridge runs or not.
+    pub fn journal(&self) -> Vec<Value> {
+        let output = self.oc2(&["journal", "list", "--json", "--limit", "10000"]);
+        assert!(output.status.success(), "{output:?}");
+        let lines = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+        lines.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
     }
 
     /// Runs another `oc2` command beside it, with the same folder.

@@ -11,10 +11,14 @@ use openc2_bridge::demo::broker::EmbeddedBroker;
 use openc2_bridge::mqtt::config::BrokerUrl;
 use tempfile::TempDir;
 
+use crate::source;
+
 /// Names a broker that is running already.
 const RUNNING: &str = "OC2_TEST_BROKER";
 const MOSQUITTO: &str = "mosquitto";
 const EMBEDDED: &str = "the embedded broker";
+/// Name of the configuration in the broker's folder.
+const CONFIG: &str = "mosquitto.conf";
 /// A configuration of mosquitto for tests that want nothing special of it.
 const OPEN: &str = "allow_anonymous true\n";
 
@@ -54,7 +58,10 @@ pub async fn brokers(test: &str) -> Vec<Broker> {
     {
         let embedded = Broker::embedded().await;
         if has_mosquitto(test) {
-            return vec![Broker::mosquitto(OPEN), embedded];
+            return vec![
+                Broker::mosquitto(|folder, port| write_config(folder, port, OPEN)),
+                embedded,
+            ];
         }
         skipped_on(MOSQUITTO, test, "it is not installed");
         vec![embedded]
@@ -97,13 +104,33 @@ fn forwarder(broker: String) -> u16 {
     port
 }
 
+/// The same, and a private one writes nothing to disk before its end: that takes the disk from
+/// what is tested, and holds producers back. Not to be killed.
+pub fn quick_broker(test: &str) -> Option<Broker> {
+    if std::env::var_os("OC2_TEST_BROKER").is_some() {
+        return broker(test);
+    }
+    let lines = "allow_anonymous true\nautosave_on_changes false\nautosave_interval 0\n\
+                 max_queued_messages 10000\nmax_inflight_messages 512\n";
+    private_broker(test, lines)
+}
+
 /// A private mosquitto with these lines in its configuration, whatever `OC2_TEST_BROKER` says.
 pub fn private_broker(test: &str, lines: &str) -> Option<Broker> {
+    private(test, |folder, port| write_config(folder, port, lines))
+}
+
+/// A private mosquitto with the shipped configuration, but for the port.
+pub fn shipped_broker(test: &str) -> Option<Broker> {
+    private(test, write_shipped)
+}
+
+fn private(test: &str, write_files: impl Fn(&Path, u16)) -> Option<Broker> {
     if !has_mosquitto(test) {
         eprintln!("skipped: {test}: no mosquitto");
         return None;
     }
-    Some(Broker::mosquitto(lines))
+    Some(Broker::mosquitto(write_files))
 }
 
 /// Whether mosquitto is installed; with `CI=1` it must be.
@@ -128,14 +155,28 @@ fn write_config(folder: &Path, port: u16, lines: &str) {
         "user root\nlistener {port} 127.0.0.1\npersistence true\npersistence_location {store}/\n\
          autosave_interval 1\nautosave_on_changes true\nset_tcp_nodelay true\nlog_dest stderr\n{lines}"
     );
-    std::fs::write(folder.join("mosquitto.conf"), text).unwrap();
+    std::fs::write(folder.join(CONFIG), text).unwrap();
+}
+
+fn write_shipped(folder: &Path, port: u16) {
+    let shipped = source::root().join("broker");
+    let listeners = folder.join("broker/listeners");
+    std::fs::create_dir_all(&listeners).unwrap();
+    std::fs::create_dir_all(folder.join("data")).unwrap();
+    std::fs::copy(shipped.join("mosquitto.conf"), folder.join(CONFIG)).unwrap();
+    let listener = std::fs::read_to_string(shipped.join("listeners/plain.conf")).unwrap();
+    let moved = listener.replace("listener 1883 ", &format!("listener {port} "));
+    assert_ne!(moved, listener, "the shipped listener is elsewhere");
+    // As root, mosquitto would become a user who may not write here; and it is to say when it runs.
+    let text = format!("{moved}\nuser root\nlog_type information\n");
+    std::fs::write(listeners.join("used.conf"), text).unwrap();
 }
 
 /// Starts mosquitto and waits until it listens.
 fn start(folder: &Path) -> Option<Child> {
     let mut child = Command::new("mosquitto")
-        .arg("-c")
-        .arg(folder.join("mosquitto.conf"))
+        .args(["-c", CONFIG])
+        .current_dir(folder)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -162,12 +203,12 @@ impl Broker {
         }
     }
 
-    fn mosquitto(lines: &str) -> Self {
+    fn mosquitto(write_files: impl Fn(&Path, u16)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Somebody may take the port between our looking and mosquitto's: then another one.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            write_config(folder.path(), port, lines);
+            write_files(folder.path(), port);
             if let Some(child) = start(folder.path()) {
                 return Self {
                     private: Some(Private { child, folder }),
@@ -175,7 +216,8 @@ impl Broker {
                 };
             }
         }
-        panic!("mosquitto does not start with:\n{lines}");
+        let config = std::fs::read_to_string(folder.path().join(CONFIG)).unwrap();
+        panic!("mosquitto does not start with:\n{config}");
     }
 
     #[cfg(feature = "embedded-broker")]
@@ -219,6 +261,19 @@ impl Broker {
             }
         })
         .await;
+    }
+
+    /// SIGKILL, and nothing in its place until [`Broker::restart`]. For a private one.
+    pub fn kill(&mut self) {
+        let private = self.private.as_mut().expect("it is ours to kill");
+        private.child.kill().unwrap();
+        private.child.wait().unwrap();
+    }
+
+    /// A start with what is on disk, after [`Broker::kill`].
+    pub fn restart(&mut self) {
+        let private = self.private.as_mut().expect("it is ours to start");
+        private.child = start(private.folder.path()).expect("mosquitto starts again");
     }
 
     /// SIGKILL, and a start with what is on disk then. `false`: it is not ours to kill.

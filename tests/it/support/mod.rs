@@ -5,8 +5,10 @@ pub mod bridge;
 pub mod broker;
 pub mod client;
 pub mod double;
+pub mod load;
 pub mod packet;
 pub mod proxy;
+pub mod random;
 
 use std::future::Future;
 use std::time::Duration;

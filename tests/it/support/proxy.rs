@@ -13,12 +13,23 @@ use super::soon;
 /// What the proxy does with its connections.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mode {
-    /// Keeps connections, and moves nothing.
-    is_stalled: bool,
-    /// Accepts no connections.
-    is_cut: bool,
+    flow: Flow,
+    /// New connections end with a reset: what is on its way then is lost.
+    is_rude: bool,
     /// Connections from before the last cut are closed.
     cuts: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Flow {
+    #[default]
+    Open,
+    /// Moves nothing from the broker to the client.
+    Mute,
+    /// Keeps connections, and moves nothing.
+    Stalled,
+    /// Accepts no connections.
+    Cut,
 }
 
 /// A packet that came by.
@@ -62,21 +73,28 @@ impl Proxy {
     /// Closes every connection and takes no new one until [`Proxy::restore`].
     pub fn cut(&self) {
         self.mode.send_modify(|mode| {
-            mode.is_cut = true;
+            mode.flow = Flow::Cut;
             mode.cuts += 1;
         });
     }
 
     /// Keeps connections open and moves no byte until [`Proxy::restore`].
     pub fn stall(&self) {
-        self.mode.send_modify(|mode| mode.is_stalled = true);
+        self.mode.send_modify(|mode| mode.flow = Flow::Stalled);
+    }
+
+    /// Lets the client speak, and keeps from it what the broker says, until [`Proxy::restore`].
+    pub fn mute(&self) {
+        self.mode.send_modify(|mode| mode.flow = Flow::Mute);
+    }
+
+    /// Whether connections made from now on end with a reset (RST) or in order (FIN).
+    pub fn be_rude(&self, is_rude: bool) {
+        self.mode.send_modify(|mode| mode.is_rude = is_rude);
     }
 
     pub fn restore(&self) {
-        self.mode.send_modify(|mode| {
-            mode.is_cut = false;
-            mode.is_stalled = false;
-        });
+        self.mode.send_modify(|mode| mode.flow = Flow::Open);
     }
 
     pub fn seen(&self) -> Vec<Seen> {
@@ -111,12 +129,17 @@ async fn accept(
 ) {
     for connection in 0.. {
         let Ok((client, _)) = listener.accept().await else { return };
-        if modes.borrow().is_cut {
+        let Mode { flow, is_rude, .. } = *modes.borrow();
+        if flow == Flow::Cut {
             continue;
         }
         let Ok(server) = TcpStream::connect(("127.0.0.1", broker)).await else { continue };
         client.set_nodelay(true).unwrap();
         server.set_nodelay(true).unwrap();
+        if is_rude {
+            client.set_zero_linger().unwrap();
+            server.set_zero_linger().unwrap();
+        }
         let (client_in, client_out) = tokio::io::split(client);
         let (server_in, server_out) = tokio::io::split(server);
         let up =
@@ -143,7 +166,12 @@ async fn forward(
             _ = modes.wait_for(|mode| mode.cuts != cuts) => return,
         };
         let Ok(Some(raw)) = raw else { break };
-        match modes.wait_for(|mode| !mode.is_stalled || mode.cuts != cuts).await {
+        let may_pass = |mode: &Mode| match mode.flow {
+            Flow::Open | Flow::Cut => true,
+            Flow::Mute => is_up,
+            Flow::Stalled => false,
+        };
+        match modes.wait_for(|mode| may_pass(mode) || mode.cuts != cuts).await {
             Ok(mode) if mode.cuts == cuts => {}
             Ok(_) | Err(_) => return,
         }

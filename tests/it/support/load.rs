@@ -1,0 +1,193 @@
+//! A producer that sends commands at a fixed rate, whatever comes back, and keeps what it sent and heard.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use openc2_bridge::dispatch::Address;
+use openc2_bridge::mqtt::link::{Delivery, Link, LinkEvent, LinkEvents, LinkSettings};
+use openc2_bridge::mqtt::topics::TopicPrefix;
+use openc2_bridge::producer::{Envelope, Outgoing};
+use openc2_bridge::wire;
+use serde_json::json;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::{subscribed, up};
+
+/// A response as it came.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub topic: String,
+    pub payload: Bytes,
+}
+
+/// One connection that stays, and what went over it. Cloning gives another handle.
+#[derive(Clone)]
+pub struct Load {
+    link: Link,
+    name: Arc<str>,
+    to: Arc<Address>,
+    book: Arc<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    pages: Mutex<Pages>,
+    news: Notify,
+}
+
+#[derive(Default)]
+struct Pages {
+    sent: BTreeMap<String, Outgoing>,
+    unanswered: BTreeMap<String, Outgoing>,
+    heard: Vec<Heard>,
+}
+
+/// A stream of commands. Ends with [`Sending::stop`].
+pub struct Sending {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Load {
+    /// Connects as this producer, and listens to both response topics.
+    pub async fn start(port: u16, name: &str, consumer: &str) -> Self {
+        let own = format!("oc2/rsp/{name}");
+        let settings = LinkSettings {
+            receive_maximum: 256.try_into().unwrap(),
+            ..subscribed(port, name, &["oc2/rsp", &own])
+        };
+        let (link, mut events) = Link::open(settings);
+        up(&mut events).await;
+        let load = Self {
+            link,
+            name: name.into(),
+            to: Arc::new(Address::Device(consumer.to_owned())),
+            book: Arc::default(),
+        };
+        tokio::spawn(load.clone().listen(events));
+        load
+    }
+
+    async fn listen(self, mut events: LinkEvents) {
+        while let Some(event) = events.recv().await {
+            if let LinkEvent::Message(delivery) = event {
+                self.take(&delivery);
+                self.link.acknowledge(delivery.receipt);
+            }
+        }
+    }
+
+    fn take(&self, delivery: &Delivery) {
+        let message: serde_json::Value =
+            serde_json::from_slice(&delivery.payload).expect("a response is JSON");
+        let is_final = message["body"]["openc2"]["response"]["status"] != 102;
+        let id = message["headers"]["request_id"].as_str().unwrap_or_default();
+        let heard = Heard { topic: delivery.topic.clone(), payload: delivery.payload.clone() };
+        let mut pages = self.book.pages.lock().unwrap();
+        if is_final {
+            pages.unanswered.remove(id);
+        }
+        pages.heard.push(heard);
+        self.book.news.notify_waiters();
+    }
+
+    /// Sends one command; returns its `request_id` once it is handed over.
+    pub async fn send(&self) -> String {
+        let outgoing = {
+            let mut pages = self.book.pages.lock().unwrap();
+            let number = pages.sent.len();
+            let command = json!({ "action": "set", "target": { "x-witness:mark": number } });
+            let envelope = Envelope {
+                request_id: format!("{}-{number:06}", self.name),
+                ..Envelope::new(&*self.name)
+            };
+            let outgoing =
+                Outgoing::command(envelope, wire::command_from_json(&command).expect("a command"));
+            let id = outgoing.request_id().expect("it was given one").to_owned();
+            pages.sent.insert(id.clone(), outgoing.clone());
+            pages.unanswered.insert(id, outgoing.clone());
+            outgoing
+        };
+        self.publish(&outgoing).await;
+        outgoing.request_id().expect("it was given one").to_owned()
+    }
+
+    async fn publish(&self, outgoing: &Outgoing) {
+        let publication = outgoing.publication(&TopicPrefix::default(), &self.to).expect("a topic");
+        let sent = self.link.send(publication).await.expect("the link is open");
+        // What the broker says of it proves nothing; the response does.
+        tokio::spawn(sent.taken());
+    }
+
+    /// Sends so many commands a second from now on.
+    pub fn keep_sending(&self, per_second: u32) -> Sending {
+        let (stop, mut stopped) = watch::channel(false);
+        let load = self.clone();
+        let task = tokio::spawn(async move {
+            let mut ticks = interval(Duration::from_secs(1) / per_second);
+            // Open loop: what was held up is made up for.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+            while !*stopped.borrow_and_update() {
+                ticks.tick().await;
+                load.send().await;
+            }
+        });
+        Sending { stop, task }
+    }
+
+    /// Waits for a final response to everything that was sent; `false`: not in time.
+    pub async fn is_answered_within(&self, patience: Duration) -> bool {
+        let all = async {
+            loop {
+                let news = self.book.news.notified();
+                if self.book.pages.lock().unwrap().unanswered.is_empty() {
+                    return;
+                }
+                news.await;
+            }
+        };
+        timeout(patience, all).await.is_ok()
+    }
+
+    /// Sends what is unanswered once more, with the same `request_id`; says how many.
+    pub async fn send_again(&self) -> usize {
+        let unanswered: Vec<_> =
+            self.book.pages.lock().unwrap().unanswered.values().cloned().collect();
+        for outgoing in &unanswered {
+            self.publish(outgoing).await;
+        }
+        unanswered.len()
+    }
+
+    /// Waits until so many responses have come, and returns all of them.
+    pub async fn heard(&self, least: usize) -> Vec<Heard> {
+        super::soon("responses", async {
+            loop {
+                let news = self.book.news.notified();
+                let heard = self.book.pages.lock().unwrap().heard.clone();
+                if heard.len() >= least {
+                    return heard;
+                }
+                news.await;
+            }
+        })
+        .await
+    }
+
+    /// `request_id` of everything that was sent.
+    pub fn sent(&self) -> Vec<String> {
+        self.book.pages.lock().unwrap().sent.keys().cloned().collect()
+    }
+}
+
+impl Sending {
+    /// Ends the stream; what was sent stays sent.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        self.task.await.expect("it does not panic");
+    }
+}
