@@ -9,6 +9,7 @@ use super::{
     LogLine, Outgoing, Record, Ticket, Work,
 };
 use crate::openc2::{Args, Command, Response, ResponseType, Status};
+use crate::wire::Glimpse;
 
 /// What a message leads to, gathered over the consumers that it is for.
 #[derive(Default)]
@@ -75,23 +76,20 @@ impl Dispatcher {
                 });
             }
             Reading::Dropped { glimpse, reason } => {
-                self.counters.received -= cases - 1;
-                let from = glimpse.from;
-                self.drop_message(&mut decided, &inbound, from, glimpse.request_id, reason);
+                // It is kept for each consumer that it addressed, as it is counted.
+                let nobody = consumers.is_empty().then(String::new);
+                for consumer in consumers.into_iter().chain(nobody) {
+                    let envelope = Envelope::glimpsed(consumer, &glimpse);
+                    self.drop_message(&mut decided, &inbound, &envelope, reason.clone());
+                }
             }
             Reading::Faulty { glimpse, status, reason } => {
                 if consumers.is_empty() {
-                    let (from, id) = (glimpse.from, glimpse.request_id);
-                    self.drop_message(&mut decided, &inbound, from, id, not_addressed());
+                    let envelope = Envelope::glimpsed(String::new(), &glimpse);
+                    self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
                     for consumer in consumers {
-                        let envelope = Envelope {
-                            consumer,
-                            producer: glimpse.from.clone(),
-                            request_id: glimpse.request_id.clone(),
-                            wants: wants(glimpse.wants_silence),
-                            ..Envelope::default()
-                        };
+                        let envelope = Envelope::glimpsed(consumer, &glimpse);
                         let response = Response::with_text(status, reason.clone());
                         self.conclude_at_once(
                             &mut decided,
@@ -109,8 +107,12 @@ impl Dispatcher {
                 }
                 if consumers.is_empty() {
                     let headers = request.headers;
-                    let (from, id) = (headers.from, headers.request_id);
-                    self.drop_message(&mut decided, &inbound, from, id, not_addressed());
+                    let envelope = Envelope {
+                        producer: headers.from,
+                        request_id: headers.request_id,
+                        ..Envelope::default()
+                    };
+                    self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
                     let command = Arc::new(request.command.clone());
                     for (at, consumer) in consumers.into_iter().enumerate() {
@@ -162,8 +164,8 @@ impl Dispatcher {
             }
             Verdict::Repeat(recorded) => self.repeat(decided, inbound, envelope, recorded),
             Verdict::Drop(reason) => {
-                let from = envelope.producer;
-                self.drop_message(decided, inbound, from, envelope.request_id, reason);
+                envelope.key = None;
+                self.drop_message(decided, inbound, &envelope, reason);
             }
         }
     }
@@ -433,13 +435,11 @@ impl Dispatcher {
         &mut self,
         decided: &mut Decided,
         inbound: &Inbound,
-        producer: Option<String>,
-        request_id: Option<String>,
+        envelope: &Envelope,
         reason: String,
     ) {
         let ticket = self.next_ticket();
         let at_ms = inbound.received_ms;
-        let envelope = Envelope { producer, request_id, ..Envelope::default() };
         let concluded = Concluded {
             class: Class::Dropped,
             status: None,
@@ -476,6 +476,18 @@ struct Envelope {
 }
 
 impl Envelope {
+    /// Of a message that could not be read to its end.
+    fn glimpsed(consumer: String, glimpse: &Glimpse) -> Self {
+        let wants = if glimpse.wants_silence { ResponseType::None } else { ResponseType::Complete };
+        Self {
+            consumer,
+            producer: glimpse.from.clone(),
+            request_id: glimpse.request_id.clone(),
+            wants,
+            ..Self::default()
+        }
+    }
+
     fn accepted(&self, inbound: &Inbound, actuator: Option<String>) -> Accepted {
         Accepted {
             key: self.key.clone(),
@@ -527,10 +539,6 @@ fn not_now(args: &Args, now_ms: u64) -> Option<&'static str> {
         return Some("a start_time in the future is not supported here");
     }
     None
-}
-
-fn wants(silence: bool) -> ResponseType {
-    if silence { ResponseType::None } else { ResponseType::Complete }
 }
 
 fn not_addressed() -> String {
