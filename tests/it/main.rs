@@ -1,5 +1,6 @@
 //! The integration tests, in one binary: linking is slow, and they share their helpers.
 
+mod bad_input;
 mod broker_files;
 mod command_line;
 mod conformance;

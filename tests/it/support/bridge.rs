@@ -159,7 +159,8 @@ impl Bridge {
 
     /// Sends a signal by name, such as TERM or HUP.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        let sent =
+            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(sent.expect("kill runs").success());
     }
 
@@ -195,10 +196,13 @@ impl Bridge {
 
     /// The counters of the running bridge.
     pub fn counters(&self) -> Value {
+        self.status()["counters"].clone()
+    }
+
+    /// What the running bridge says of itself.
+    pub fn status(&self) -> Value {
         let output = self.oc2(&["journal", "status", "--json"]);
-        let status: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {output:?}"));
-        status["counters"].clone()
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
     }
 
     /// Runs another `oc2` command beside it, with the same folder.

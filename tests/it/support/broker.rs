@@ -97,6 +97,11 @@ impl Broker {
         self.port
     }
 
+    /// Whether nobody but this test uses it.
+    pub fn is_private(&self) -> bool {
+        self.private.is_some()
+    }
+
     /// Waits until the broker has written this to its disk: it confirms first, and writes then.
     pub async fn has_stored(&self, text: &str) {
         let Some(private) = &self.private else { return };

@@ -1,11 +1,14 @@
 //! The little language of the tests.
 #![expect(dead_code, reason = "not every test file uses every word")]
 
+pub mod bridge;
 pub mod broker;
 pub mod client;
 pub mod double;
 pub mod packet;
+pub mod probe;
 pub mod proxy;
+pub mod scene;
 
 use std::future::Future;
 use std::time::Duration;
