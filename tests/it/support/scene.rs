@@ -124,15 +124,26 @@ impl Scene {
     /// What comes back before the answer to a command that is sent now: everything there
     /// is to come, of messages that no actuator works on.
     pub async fn until_marker(&mut self) -> Vec<Answer> {
+        let marker = self.mark().await;
+        self.until(marker).await
+    }
+
+    /// Sends a command whose answer comes after all that was answered before it.
+    pub async fn mark(&mut self) -> Marker {
         self.markers += 1;
-        let id = format!("marker-{}", self.markers);
-        let mut message = letter(&id, &query_features(&json!([])));
+        let marker = Marker(format!("marker-{}", self.markers));
+        let mut message = letter(&marker.0, &query_features(&json!([])));
         message["headers"]["from"] = json!("marker");
         self.send(&format!("device/{}", self.consumer), &message).await;
+        marker
+    }
+
+    /// What comes back before the answer to that command.
+    pub async fn until(&mut self, marker: Marker) -> Vec<Answer> {
         let mut answers = Vec::new();
         loop {
             let answer = self.answer().await;
-            if answer.request_id() == Some(&id) {
+            if answer.request_id() == Some(&marker.0) {
                 assert_eq!((answer.status(), answer.topic()), (200, "rsp/marker"));
                 return answers;
             }
@@ -195,6 +206,10 @@ impl Scene {
         u64::from(self.markers)
     }
 }
+
+/// A command that is sent for the sake of its answer.
+#[must_use]
+pub struct Marker(String);
 
 /// A response, taken from the wire.
 #[derive(Debug)]
