@@ -4,6 +4,7 @@ mod bad_input;
 mod broker_files;
 mod command_line;
 mod conformance;
+mod exchange;
 mod language;
 mod layering;
 mod mqtt_connect;

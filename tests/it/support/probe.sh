@@ -9,7 +9,6 @@ command=${line#*'"command":'}
 act=${command#*'"do":"'}
 act=${act%%\"*}
 
-# What follows the command in the line is the end of the message: one closing brace.
 respond() { printf '{"type":"response","id":"%s","response":%s}\n' "$id" "$1"; }
 progress() { printf '{"type":"progress","id":"%s","status_text":"%s"}\n' "$id" "$1"; }
 pass() { IFS= read -r _ <"$dir/gate"; }
@@ -18,8 +17,8 @@ printf '%s\n' "$act" >>"$dir/acts"
 case $act in
 work) respond '{"status":200,"results":{"x-probe":{"did":"work"}}}' ;;
 wait) pass && respond '{"status":200}' ;;
-tell) progress half && progress most && pass && respond '{"status":200,"status_text":"done"}' ;;
-repeat) respond "{\"status\":200,\"results\":{\"x-probe\":{\"heard\":$command}}" ;;
+tell) progress half && pass && respond '{"status":200,"status_text":"done"}' ;;
+repeat) respond "{\"status\":200,\"results\":{\"x-probe\":{\"heard\":$line}}}" ;;
 fail) exit 3 ;;
 usage) exit 64 ;;
 unavailable) exit 69 ;;

@@ -89,15 +89,19 @@ impl Scene {
 
     /// Publishes a command with the properties of the standard on `<prefix>/cmd/<to>`.
     pub async fn send(&mut self, to: &str, message: &Json) {
-        self.post(1, to, Publish { payload: text(message), properties: request(), ..qos_1() })
-            .await;
+        self.send_to(1, to, message).await;
+    }
+
+    /// The same, where it addresses so many consumers.
+    pub async fn send_to(&mut self, addressed: usize, to: &str, message: &Json) {
+        self.post(addressed, to, well_formed(message)).await;
     }
 
     /// Publishes anything on `<prefix>/cmd/<to>`, where it addresses so many consumers.
-    pub async fn post(&mut self, addressed: u64, to: &str, publish: Publish) {
+    pub async fn post(&mut self, addressed: usize, to: &str, publish: Publish) {
         let topic = format!("{}/cmd/{to}", self.prefix);
         self.producer.post(Publish { topic, ..publish }).await;
-        self.sent += addressed;
+        self.sent += addressed as u64;
     }
 
     /// Counts what somebody else has published.
