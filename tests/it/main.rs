@@ -5,6 +5,7 @@ mod broker_files;
 mod command_line;
 mod conformance;
 mod exchange;
+mod foreign;
 mod language;
 mod layering;
 mod mqtt_connect;

@@ -34,9 +34,7 @@ pub fn broker(test: &str) -> Option<Broker> {
 /// A private mosquitto with these lines in its configuration, whatever `OC2_TEST_BROKER` says.
 pub fn private_broker(test: &str, lines: &str) -> Option<Broker> {
     if !has_mosquitto() {
-        let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
-        assert!(!is_required, "{test} needs mosquitto");
-        eprintln!("skipped: {test}: no mosquitto");
+        super::skip(test, "no mosquitto");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -64,6 +64,13 @@ impl Client {
         assert!(codes[0] < 0x80, "refused: {codes:?}");
     }
 
+    pub async fn unsubscribe(&mut self, filter: &str) {
+        let filters = vec![filter.to_owned()];
+        self.send(&Packet::Unsubscribe { packet: 998, filters }).await;
+        let Packet::UnsubAck { codes, .. } = self.answer().await else { panic!("no UNSUBACK") };
+        assert_eq!(codes, [0]);
+    }
+
     /// Publishes and, with `QoS` 1 and 2, waits for the end of the exchange.
     pub async fn publish(&mut self, topic: &str, payload: &str, qos: u8, properties: Properties) {
         self.post(Publish {

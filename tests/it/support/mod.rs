@@ -23,6 +23,13 @@ pub use broker::broker;
 /// Longest wait for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Says that a test leaves itself out. With `CI=1` that is a failure.
+pub fn skip(test: &str, why: &str) {
+    let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
+    assert!(!is_required, "{test} must not be left out: {why}");
+    eprintln!("skipped: {test}: {why}");
+}
+
 /// Waits for what must happen; panics with its name when it does not.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("never: {what}"))

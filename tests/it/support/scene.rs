@@ -109,6 +109,11 @@ impl Scene {
         self.sent += messages;
     }
 
+    /// Leaves the response topics to others.
+    pub async fn stop_listening(&mut self) {
+        self.ears.unsubscribe(&format!("{}/rsp/#", self.prefix)).await;
+    }
+
     /// The next response.
     pub async fn answer(&mut self) -> Answer {
         Answer::read(self.ears.message().await, &self.prefix)
