@@ -26,6 +26,12 @@ actuators = ["lamp"]
     [consumers, &wall, &lamp].concat()
 }
 
+/// Status and text of each response.
+type Said = &'static [(u64, &'static str)];
+
+/// Who answers, and with which status.
+type Answers = &'static [(&'static str, u64)];
+
 /// `set x-probe:act`, for whoever supports it.
 fn anybody(what: &str) -> Json {
     json!({"action": "set", "target": {"x-probe:act": {"do": what}}})
@@ -40,7 +46,7 @@ async fn the_producer_gets_the_responses_it_asked_for() {
     scene.bridge.run();
 
     #[rustfmt::skip]
-    let cases: [(Option<&str>, &[(u64, &str)], &[(u64, &str)]); 5] = [
+    let cases: [(Option<&str>, Said, Said); 5] = [
         // asked           while it works              at the end
         (Some("none"),     &[],                        &[]),
         (Some("ack"),      &[(102, "")],               &[]),
@@ -159,7 +165,7 @@ async fn specifiers_that_fit_nobody_are_silence_where_others_may_be_meant() {
     scene.bridge.run();
 
     #[rustfmt::skip]
-    let cases: [(&str, usize, Json, &[(&str, u64)]); 6] = [
+    let cases: [(&str, usize, Json, Answers); 6] = [
         // topic             counts  actuator                              who answers what
         ("all",              2,      json!({"x-wall": {"asset_id": "31"}}), &[]),
         ("ap/x-wall",        1,      json!({"x-wall": {"asset_id": "31"}}), &[]),

@@ -45,7 +45,7 @@ impl Case {
         Self { properties, ..self }
     }
 
-    fn as_cbor(self) -> Self {
+    fn in_cbor(self) -> Self {
         Self { is_cbor: true, ..self }
     }
 
@@ -58,9 +58,10 @@ impl Case {
     /// The bytes: `<id>` is the request id, `<args>` and `<rr>` ask for silence where that
     /// is wanted, `<ff>` is a byte that no UTF-8 has, `<pad:N>` makes it N bytes long.
     pub fn payload(&self, id: &str, wants_silence: bool) -> Vec<u8> {
-        let (args, rr) = match wants_silence {
-            true => (r#""args":{"response_requested":"none"},"#, r#""response_requested":"none","#),
-            false => ("", ""),
+        let (args, rr) = if wants_silence {
+            (r#""args":{"response_requested":"none"},"#, r#""response_requested":"none","#)
+        } else {
+            ("", "")
         };
         let filled = self.template.replace("<id>", id).replace("<args>", args).replace("<rr>", rr);
         if self.is_cbor {
@@ -255,7 +256,7 @@ fn meaningless() -> Vec<Case> {
     let requests = [
         ("unknown action",        format!(r#"{{<args>"action":"zap",{net}}}"#),                     "/body/openc2/request/action"),
         ("action of a profile",   format!(r#"{{<args>"action":"x-probe:zap",{net}}}"#),             "/body/openc2/request/action"),
-        ("no action",             format!(r#"{{<args>{net}}}"#),                                    "action is missing"),
+        ("no action",             format!("{{<args>{net}}}"),                                    "action is missing"),
         ("no target",             r#"{<args>"action":"set"}"#.to_owned(),                           "target is missing"),
         ("empty target",          r#"{<args>"action":"set","target":{}}"#.to_owned(),               "/body/openc2/request/target"),
         ("two targets",           r#"{<args>"action":"deny","target":{"ipv4_net":"192.0.2.1","uri":"http://a.example"}}"#.to_owned(), "/body/openc2/request/target"),
@@ -317,11 +318,11 @@ fn contradictory() -> Vec<Case> {
         silent_unless("encoding says nonsense", declared("req", "xml", 1),    "\"xml\""),
         silent_unless("encoding says cbor",     declared("req", "cbor", 0),   "the payload is JSON"),
         silent_unless("Content Type says html", html,                         "text/html"),
-        Case::new("CBOR that encoding says is json", &good, Dropped, "the payload is CBOR").as_cbor(),
-        Case::new("CBOR in words, it says",     &good, Dropped, "UTF-8").as_cbor().saying(declared("req", "cbor", 1)),
-        Case::new("CBOR",                       &good, Own(501), "CBOR is not supported here yet, send JSON").as_cbor().saying(declared("req", "cbor", 0)),
-        Case::new("CBOR of a response",         &response, Dropped, "response").as_cbor().saying(declared("req", "cbor", 0)),
-        Case::new("CBOR without a sender",      &json!({"body": 1}).to_string(), Expect::Unread, "").as_cbor().saying(declared("req", "cbor", 0)),
+        Case::new("CBOR that encoding says is json", &good, Dropped, "the payload is CBOR").in_cbor(),
+        Case::new("CBOR in words, it says",     &good, Dropped, "UTF-8").in_cbor().saying(declared("req", "cbor", 1)),
+        Case::new("CBOR",                       &good, Own(501), "CBOR is not supported here yet, send JSON").in_cbor().saying(declared("req", "cbor", 0)),
+        Case::new("CBOR of a response",         &response, Dropped, "response").in_cbor().saying(declared("req", "cbor", 0)),
+        Case::new("CBOR without a sender",      &json!({"body": 1}).to_string(), Expect::Unread, "").in_cbor().saying(declared("req", "cbor", 0)),
         Case::new("nothing that says it is CBOR", "<ff>", Expect::Unread, "").saying(declared("req", "cbor", 0)),
     ];
     cases

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::topics;
 use crate::support::probe::install;
-use crate::support::scene::{Scene, letter, query_features};
+use crate::support::scene::{Answer, Scene, letter, query_features};
 
 /// Every action of the language (Language v1.1, section 3.3.1.1).
 const ACTIONS: [&str; 20] = [
@@ -101,7 +101,7 @@ async fn query_features_takes_no_argument_but_how_to_answer() {
         command["args"] = args.clone();
         scene.send("device/gateway-1", &letter(&id, &command)).await;
         let answers = scene.until_marker().await;
-        let statuses: Vec<_> = answers.iter().map(|answer| answer.status()).collect();
+        let statuses: Vec<_> = answers.iter().map(Answer::status).collect();
         assert_eq!(statuses, Vec::from_iter((!is_silence).then_some(*status)), "{args}");
     }
     scene.settled().await;

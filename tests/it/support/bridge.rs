@@ -135,7 +135,7 @@ impl Bridge {
             match lines.recv_timeout(left) {
                 Ok(line) if line.contains(text) => return line,
                 Ok(_) => {}
-                Err(_) => panic!("no {text:?} in the log:\n{}", self.log()),
+                Err(error) => panic!("{error}: no {text:?} in the log:\n{}", self.log()),
             }
         }
     }

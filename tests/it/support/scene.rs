@@ -14,6 +14,9 @@ use super::{broker, soon};
 /// The producer of [`letter`].
 pub const PRODUCER: &str = "soar-1";
 
+/// The statuses of the language (Language v1.1, section 3.3.2.1).
+const STATUSES: [u64; 9] = [102, 200, 400, 401, 403, 404, 500, 501, 503];
+
 /// Between two looks at a number that has to come.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -242,7 +245,6 @@ impl Answer {
         let message: Json = serde_json::from_slice(&payload).unwrap();
         let topic = topic.strip_prefix(prefix).and_then(|topic| topic.strip_prefix('/'));
         let answer = Self { topic: topic.expect("our prefix").to_owned(), payload, message };
-        const STATUSES: [u64; 9] = [102, 200, 400, 401, 403, 404, 500, 501, 503];
         assert!(STATUSES.contains(&answer.status()), "{answer:?}");
         assert!(answer.message["headers"]["created"].is_u64(), "{answer:?}");
         assert!(answer.from().is_some(), "{answer:?}");
