@@ -76,24 +76,20 @@ impl Dispatcher {
                 });
             }
             Reading::Dropped { glimpse, reason } => {
-                self.counters.received -= cases - 1;
-                let from = glimpse.from;
-                let envelope = Envelope::of(from, glimpse.request_id);
-                self.drop_message(&mut decided, &inbound, &envelope, reason);
+                // It is kept for each consumer that it addressed, as it is counted.
+                let nobody = consumers.is_empty().then(String::new);
+                for consumer in consumers.into_iter().chain(nobody) {
+                    let envelope = Envelope::glimpsed(consumer, &glimpse);
+                    self.drop_message(&mut decided, &inbound, &envelope, reason.clone());
+                }
             }
             Reading::Faulty { glimpse, status, reason } => {
                 if consumers.is_empty() {
-                    let envelope = Envelope::of(glimpse.from, glimpse.request_id);
+                    let envelope = Envelope::glimpsed(String::new(), &glimpse);
                     self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
                     for consumer in consumers {
-                        let envelope = Envelope {
-                            consumer,
-                            producer: glimpse.from.clone(),
-                            request_id: glimpse.request_id.clone(),
-                            wants: wants(glimpse.wants_silence),
-                            ..Envelope::default()
-                        };
+                        let envelope = Envelope::glimpsed(consumer, &glimpse);
                         let response = Response::with_text(status, reason.clone());
                         self.conclude_at_once(
                             &mut decided,
@@ -372,10 +368,6 @@ fn not_now(args: &Args, now_ms: u64) -> Option<&'static str> {
         return Some("a start_time in the future is not supported here");
     }
     None
-}
-
-fn wants(silence: bool) -> ResponseType {
-    if silence { ResponseType::None } else { ResponseType::Complete }
 }
 
 fn not_addressed() -> String {

@@ -9,6 +9,7 @@ use super::{
     Outgoing, Record, Ticket,
 };
 use crate::openc2::{Command, Response, ResponseType, Status};
+use crate::wire::Glimpse;
 
 impl Dispatcher {
     /// Ends a message with a response, which its producer gets unless it
@@ -133,6 +134,18 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
+    /// Of a message that could not be read to its end.
+    pub fn glimpsed(consumer: String, glimpse: &Glimpse) -> Self {
+        let wants = if glimpse.wants_silence { ResponseType::None } else { ResponseType::Complete };
+        Self {
+            consumer,
+            producer: glimpse.from.clone(),
+            request_id: glimpse.request_id.clone(),
+            wants,
+            ..Self::default()
+        }
+    }
+
     /// What a message said of its sender, where nothing else matters.
     pub fn of(producer: Option<String>, request_id: Option<String>) -> Self {
         Self { producer, request_id, ..Self::default() }

@@ -662,6 +662,31 @@ fn what_contradicts_itself_is_dropped_without_an_answer() {
     }
 }
 
+/// A message that nobody may act on still addressed somebody: it is counted and kept for each.
+#[test]
+fn what_is_dropped_is_counted_and_kept_for_each_consumer_that_it_addressed() {
+    for (topic, consumers) in [
+        ("all", vec!["gateway-1", "lamp-2"]),
+        ("device/lamp-2", vec!["lamp-2"]),
+        ("ap/x", vec![""]),
+    ] {
+        let mut room = Room::new();
+        let mut inbound = room.inbound(topic, message("r", &deny()).to_string());
+        inbound.retained = true;
+        inbound.declared = Declared::default();
+        let seen = room.takes(inbound);
+        let kept = seen.records.iter().filter_map(|record| match &record.event {
+            Event::Accepted(accepted) => Some(accepted.consumer.as_str()),
+            _ => None,
+        });
+        assert!(kept.eq(consumers.iter().copied()), "{topic}: {seen:?}");
+        let counters = room.dispatcher.counters();
+        let count = consumers.len() as u64;
+        assert_eq!((counters.received, counters.dropped), (count, count), "{topic}");
+        assert_eq!(counters.without_properties, count, "{topic}: of the received");
+    }
+}
+
 #[test]
 fn harmless_habits_are_accepted_and_counted() {
     type Change = fn(&mut Declared);

@@ -1,10 +1,13 @@
 //! The integration tests, in one binary: linking is slow, and they share their helpers.
 
+mod bad_input;
 mod broker_files;
 mod command_line;
 mod conformance;
 mod devices;
+mod exchange;
 mod faults;
+mod foreign;
 mod language;
 mod layering;
 mod mqtt_connect;

@@ -31,6 +31,8 @@ pub(super) struct Source {
     pub(super) topic: String,
     pub(super) consumer: String,
     pub(super) request_id: String,
+    /// `command_id`, or `request_id` where the command has none (Language v1.1, section 3.3.1).
+    pub(super) command_id: String,
 }
 
 impl From<&Work> for Request {
@@ -47,6 +49,7 @@ impl From<&Work> for Request {
                 topic,
                 consumer: work.consumer.clone(),
                 request_id: work.request_id.clone(),
+                command_id: work.command_id.clone(),
             },
             command: wire::command_to_json(&work.command),
         }
@@ -153,6 +156,7 @@ mod tests {
                 topic: "ap/x-probe".to_owned(),
                 consumer: "gateway-1".to_owned(),
                 request_id: "r-1".to_owned(),
+                command_id: "c-1".to_owned(),
             },
             command: json!({"action": "query", "target": {"properties": ["load"]}}),
         };
@@ -160,7 +164,7 @@ mod tests {
         let cases = [
             (
                 request.line(Duration::from_secs(10)),
-                r#"{"v":1,"type":"command","id":"7","deadline_ms":10000,"source":{"producer":"soc\n-1","topic":"ap/x-probe","consumer":"gateway-1","request_id":"r-1"},"command":{"action":"query","target":{"properties":["load"]}}}"#,
+                r#"{"v":1,"type":"command","id":"7","deadline_ms":10000,"source":{"producer":"soc\n-1","topic":"ap/x-probe","consumer":"gateway-1","request_id":"r-1","command_id":"c-1"},"command":{"action":"query","target":{"properties":["load"]}}}"#,
             ),
             (
                 hello("probe", &config),

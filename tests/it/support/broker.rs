@@ -127,7 +127,7 @@ pub fn shipped_broker(test: &str) -> Option<Broker> {
 
 fn private(test: &str, write_files: impl Fn(&Path, u16)) -> Option<Broker> {
     if !has_mosquitto(test) {
-        eprintln!("skipped: {test}: no mosquitto");
+        super::skip(test, "no mosquitto");
         return None;
     }
     Some(Broker::mosquitto(write_files))
@@ -244,6 +244,11 @@ impl Broker {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether nobody but this test uses it.
+    pub fn is_private(&self) -> bool {
+        self.private.is_some()
     }
 
     /// Waits until the broker has written this to its disk: it confirms first, and writes then.

@@ -1,5 +1,7 @@
 //! A foreign MQTT client: the other side of what is tested.
 
+use std::collections::VecDeque;
+
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -10,6 +12,8 @@ pub struct Client {
     stream: TcpStream,
     next_packet: u16,
     is_version_5: bool,
+    /// Messages that came while something else was waited for.
+    waiting: VecDeque<Publish>,
 }
 
 impl Client {
@@ -26,7 +30,8 @@ impl Client {
     async fn connect_as(port: u16, client_id: &str, version: u8) -> Self {
         let stream = soon("a connection", TcpStream::connect(("127.0.0.1", port))).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut client = Self { stream, next_packet: 1, is_version_5: version == 5 };
+        let is_version_5 = version == 5;
+        let mut client = Self { stream, next_packet: 1, is_version_5, waiting: VecDeque::new() };
         client
             .send(&Packet::Connect(Connect {
                 version,
@@ -59,47 +64,81 @@ impl Client {
         assert!(codes[0] < 0x80, "refused: {codes:?}");
     }
 
+    pub async fn unsubscribe(&mut self, filter: &str) {
+        let filters = vec![filter.to_owned()];
+        self.send(&Packet::Unsubscribe { packet: 998, filters }).await;
+        let Packet::UnsubAck { codes, .. } = self.answer().await else { panic!("no UNSUBACK") };
+        assert_eq!(codes, [0]);
+    }
+
     /// Publishes and, with `QoS` 1 and 2, waits for the end of the exchange.
     pub async fn publish(&mut self, topic: &str, payload: &str, qos: u8, properties: Properties) {
-        let packet = self.next_packet;
-        self.next_packet += 1;
-        let publish = Publish {
+        self.post(Publish {
             qos,
             topic: topic.to_owned(),
-            packet,
             properties,
             payload: payload.as_bytes().to_vec(),
             ..Publish::default()
-        };
-        let mut raw = Packet::Publish(publish).to_raw();
+        })
+        .await;
+    }
+
+    /// Publishes whatever it is, under the next packet identifier.
+    pub async fn post(&mut self, publish: Publish) {
+        let (packet, qos) = (self.next_packet, publish.qos);
+        self.next_packet = self.next_packet.checked_add(1).unwrap_or(1);
+        let after_topic = 2 + publish.topic.len() + if qos > 0 { 2 } else { 0 };
+        let mut raw = Packet::Publish(Publish { packet, ..publish }).to_raw();
         if !self.is_version_5 {
             // The empty list of properties stands before the payload.
-            raw.body.remove(2 + topic.len() + if qos > 0 { 2 } else { 0 });
+            assert_eq!(raw.body.remove(after_topic), 0, "MQTT 3.1.1 has no properties");
         }
         self.stream.write_all(&raw.to_bytes()).await.unwrap();
         match qos {
             0 => {}
             1 => {
-                let Packet::PubAck { reason, .. } = self.next().await else { panic!("no PUBACK") };
+                let Packet::PubAck { reason, .. } = self.answer().await else {
+                    panic!("no PUBACK")
+                };
                 assert!(reason < 0x80, "{reason}");
             }
             _ => {
-                assert_eq!(self.next().await, Packet::PubRec { packet, reason: 0 });
+                assert_eq!(self.answer().await, Packet::PubRec { packet, reason: 0 });
                 self.send(&Packet::PubRel { packet, reason: 0 }).await;
-                assert_eq!(self.next().await, Packet::PubComp { packet, reason: 0 });
+                assert_eq!(self.answer().await, Packet::PubComp { packet, reason: 0 });
+            }
+        }
+    }
+
+    /// The next packet that is no message; messages are kept for [`Client::message`].
+    async fn answer(&mut self) -> Packet {
+        loop {
+            match self.next().await {
+                Packet::Publish(publish) => {
+                    self.acknowledge(&publish).await;
+                    self.waiting.push_back(publish);
+                }
+                other => return other,
             }
         }
     }
 
     /// The next message; it is acknowledged.
     pub async fn message(&mut self) -> Publish {
+        if let Some(publish) = self.waiting.pop_front() {
+            return publish;
+        }
         loop {
             if let Packet::Publish(publish) = self.next().await {
-                if publish.qos == 1 {
-                    self.send(&Packet::PubAck { packet: publish.packet, reason: 0 }).await;
-                }
+                self.acknowledge(&publish).await;
                 return publish;
             }
+        }
+    }
+
+    async fn acknowledge(&mut self, publish: &Publish) {
+        if publish.qos == 1 {
+            self.send(&Packet::PubAck { packet: publish.packet, reason: 0 }).await;
         }
     }
 }

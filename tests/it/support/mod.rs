@@ -7,8 +7,10 @@ pub mod client;
 pub mod double;
 pub mod load;
 pub mod packet;
+pub mod probe;
 pub mod proxy;
 pub mod random;
+pub mod scene;
 
 use std::future::Future;
 use std::time::Duration;
@@ -23,6 +25,13 @@ pub use broker::brokers;
 
 /// Longest wait for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Says that a test leaves itself out. With `CI=1` that is a failure.
+pub fn skip(test: &str, why: &str) {
+    let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
+    assert!(!is_required, "{test} must not be left out: {why}");
+    eprintln!("skipped: {test}: {why}");
+}
 
 /// Waits for what must happen; panics with its name when it does not.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {

@@ -153,6 +153,7 @@ fn request(id: u64, command: Value) -> Request {
             topic: "ap/x-probe".to_owned(),
             consumer: "gateway-1".to_owned(),
             request_id: format!("r-{id}"),
+            command_id: format!("r-{id}"),
         },
         command,
     }

@@ -49,6 +49,6 @@ async fn results_of_a_profile_are_passed_on() {
 async fn the_program_reads_the_command_as_it_stands_in_a_message() {
     let fixture = Fixture::new(&format!("cat > got; {RESPONSE}"));
     fixture.exec().perform(work(7), unheard()).await;
-    let expected = r#"{"v":1,"type":"command","id":"7","deadline_ms":5000,"source":{"producer":"soc-1","topic":"all","consumer":"gateway-1","request_id":"7"},"command":{"action":"query","target":{"properties":["load"]}}}"#;
+    let expected = r#"{"v":1,"type":"command","id":"7","deadline_ms":5000,"source":{"producer":"soc-1","topic":"all","consumer":"gateway-1","request_id":"7","command_id":"7"},"command":{"action":"query","target":{"properties":["load"]}}}"#;
     assert_eq!(fixture.read("got"), format!("{expected}\n"));
 }
