@@ -22,9 +22,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/oc2 --shell /usr/sbin/nologin oc2 \
     && install -d -o oc2 -g oc2 -m 700 /var/lib/oc2 \
-    && install -d -m 755 /etc/oc2 /usr/local/lib/oc2
+    && install -d -m 755 /etc/oc2
 COPY --from=build /src/target/release/oc2 /usr/local/bin/oc2
-COPY --chmod=755 examples/actuators/ /usr/local/lib/oc2/
+COPY --chmod=755 examples/actuators/ /etc/oc2/examples/actuators/
 COPY --chmod=644 bridge.toml topics.toml /etc/oc2/
 USER oc2
 # The journal and the client identifier live here: keep it on a volume.

@@ -136,9 +136,12 @@ where
         .finish()
 }
 
-/// The filter, with the last word on payloads.
+/// The filter, with the last word on payloads. What the MQTT library warns of is
+/// said by the room that uses it, with the name of what it means; whoever wants
+/// the library's own words names it in the filter.
 fn with_payloads(level: &str, payloads: bool) -> String {
-    format!("{level},{PAYLOADS}={}", if payloads { "trace" } else { "off" })
+    let payloads = if payloads { "trace" } else { "off" };
+    format!("rumqttc=error,{level},{PAYLOADS}={payloads}")
 }
 
 #[cfg(test)]

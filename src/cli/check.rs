@@ -74,7 +74,7 @@ async fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> 
     if !args.json {
         writeln!(
             out,
-            "{} and {} are in order: {} consumers, {} actuators",
+            "{} and {} are in order (consumers: {}, actuators: {})",
             args.config.display(),
             args.topics.display(),
             topics.house.consumers.len(),

@@ -89,7 +89,8 @@ impl<'a> Source<'a> {
     /// The folder that relative paths in the file start from.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        self.file.parent().unwrap_or(Path::new(""))
+        let parent = self.file.parent().unwrap_or(Path::new(""));
+        if parent == Path::new("") { Path::new(".") } else { parent }
     }
 
     /// Whether the text was TOML at all.

@@ -131,3 +131,27 @@ fn mistakes_in_topics_are_told_with_their_place() {
         assert!(mistakes.iter().any(|mistake| mistake.starts_with(told)), "{to:?}: {mistakes:?}");
     }
 }
+
+#[test]
+fn a_relative_path_starts_from_the_folder_of_its_file() {
+    let at = |file: &str| {
+        let text = "[journal]\ndir = \"store\"\n[mqtt]\nca-file = \"/etc/ca.crt\"\n";
+        let settings = Settings::parse(Path::new(file), text, []).unwrap();
+        (settings.journal.dir, settings.mqtt.ca_file.unwrap())
+    };
+    let absolute = PathBuf::from("/etc/ca.crt");
+    assert_eq!(at("/etc/oc2/bridge.toml"), ("/etc/oc2/store".into(), absolute.clone()));
+    assert_eq!(at("bridge.toml"), ("./store".into(), absolute));
+}
+
+/// The two files that come with the project.
+#[test]
+fn the_samples_are_in_order() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let environment = std::iter::empty();
+    let text = read_file(&here.join("bridge.toml")).unwrap();
+    let settings = Settings::parse(&here.join("bridge.toml"), &text, environment).map_err(told);
+    assert!(settings.is_ok(), "{settings:?}");
+    let topics = Topics::load(&here.join("topics.toml")).map_err(told);
+    assert!(topics.is_ok(), "{topics:?}");
+}
