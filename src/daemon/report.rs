@@ -32,7 +32,7 @@ impl CommandLog {
             ticket = line.ticket.map(|ticket| ticket.0),
             request_id,
             producer,
-            consumer = consumer.as_str(),
+            consumer = Some(consumer.as_str()).filter(|id| !id.is_empty()),
             action,
             target,
             actuator,
