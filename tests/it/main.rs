@@ -3,6 +3,8 @@
 mod broker_files;
 mod command_line;
 mod conformance;
+#[cfg(feature = "embedded-broker")]
+mod demo;
 mod language;
 mod layering;
 mod mqtt_connect;
@@ -11,6 +13,7 @@ mod mqtt_faults;
 mod mqtt_link;
 mod mqtt_ping;
 mod mqtt_tls;
+mod operations;
 mod source;
 mod support;
 mod vectors;

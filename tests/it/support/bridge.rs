@@ -159,7 +159,8 @@ impl Bridge {
 
     /// Sends a signal by name, such as TERM or HUP.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        let sent =
+            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(sent.expect("kill runs").success());
     }
 

@@ -1,6 +1,7 @@
 //! The little language of the tests.
 #![expect(dead_code, reason = "not every test file uses every word")]
 
+pub mod bridge;
 pub mod broker;
 pub mod client;
 pub mod double;
