@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # The recipes of `test` build on one another: one at a time.
 .NOTPARALLEL:
-.PHONY: install-examples help test tools check demo doc deny compose-check bless
+.PHONY: install-examples help test tools check demo round-trip doc deny compose-check bless
 
 VENV := target/venv
 PREFIX := /usr/local
@@ -34,6 +34,10 @@ install-examples: ## The example actuators to $(LIBDIR), where the sample topics
 
 demo: ## A broker, the bridge and three devices in one process
 	cargo run --locked --release -- demo
+
+round-trip: ## Measures a command there and back through mosquitto, beside fdatasync and a bare echo
+	scripts/tools.sh debian
+	cargo bench --locked --no-default-features --bench round_trip
 
 doc: ## The library's documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps

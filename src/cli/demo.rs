@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, Failure};
 use crate::config::{Settings, Topics};
 use crate::daemon::{self, Control};
+use crate::demo::broker::BrokerError;
 use crate::demo::tour::{Answer, Order, To};
-use crate::demo::{self, BoxError, Bridge, DemoOptions, Files, Mode, Style, Verdict};
+use crate::demo::{self, BoxError, Bridge, DemoError, DemoOptions, Files, Mode, Style, Verdict};
 use crate::dispatch::Address;
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::topics::{TopicLevel, TopicPrefix};
@@ -50,7 +51,10 @@ pub struct DemoArgs {
 /// Runs the demo.
 pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     telemetry::init(&LogConfig::warnings()).map_err(|error| Failure::new(Exit::Internal, error))?;
+    // `cargo run` leaves no `oc2` where a shell would look for it.
+    let program = std::env::args().next().unwrap_or_else(|| "oc2".to_owned());
     let options = DemoOptions {
+        program,
         port: args.port,
         mode: match (args.tour, args.print_config) {
             (true, _) => Mode::Tour,
@@ -61,11 +65,15 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     };
     super::runtime()?.block_on(async {
         let stop = CancellationToken::new();
-        tokio::spawn(super::run::stop_on_signal(stop.clone()));
+        super::run::stop_on_signal(stop.clone());
         let verdict = demo::run::<_, Guide>(options, OurBridge, stop, &mut std::io::stdout()).await;
         match verdict {
             Ok(Verdict::Right) => Ok(Exit::Success),
             Ok(Verdict::Wrong { .. }) => Ok(Exit::NotOk),
+            Err(DemoError::Broker(error @ BrokerError::Listen { .. })) => {
+                let hint = "--port takes another one, and --port 0 any that is free";
+                Err(Failure::say(Exit::Unavailable, format_args!("{error}; {hint}")))
+            }
             Err(error) => Err(Failure::new(Exit::Unavailable, error)),
         }
     })
@@ -100,7 +108,10 @@ impl Bridge for OurBridge {
         let topics = Topics::parse(&dir.join("topics.toml"), &topics_toml)
             .map_err(super::check::Mistaken)?;
         let (_nobody_reloads, reload) = mpsc::channel(1);
-        daemon::run(settings, topics, Control { stop, reload, ready: Some(ready) }).await?;
+        let ended =
+            daemon::run(settings, topics, Control { stop, reload, ready: Some(ready) }).await;
+        // With all its causes: the demo prints one sentence.
+        ended.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
         Ok(())
     }
 }

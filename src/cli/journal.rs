@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::output::{self, Screen, Style, escape_line, json_lines, status_style, table};
 use super::{Exit, Failure, units};
-use crate::journal::{self, Answer, AskError, Listing, Request, State};
+use crate::journal::{self, Answer, AskError, JournalError, Listing, Request, State};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,6 +85,10 @@ async fn ask(dir: &Path, question: &Question) -> Result<Vec<Value>, Failure> {
     let answer = journal::ask(dir, request).await.map_err(|error| {
         let exit = match error {
             AskError::NotRunning { .. } => Exit::Unavailable,
+            AskError::Journal(JournalError::Missing { .. }) => {
+                let hint = "--dir names its folder, [journal] dir of bridge.toml";
+                return Failure::say(Exit::Io, format_args!("{error}; {hint}"));
+            }
             _ => Exit::Io,
         };
         Failure::new(exit, error)
@@ -226,12 +230,14 @@ fn show<W: std::io::Write>(detail: &Value, screen: &Screen<W>) -> Vec<String> {
     lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// What a record says beyond when and what, as `name=value`.
+/// What a record says beyond when and what, and beyond what stands above all
+/// records, as `name=value`.
 fn facts(record: &Value) -> String {
+    const SHOWN_ELSEWHERE: [&str; 8] =
+        ["seq", "at_ms", "kind", "key", "consumer", "producer", "request_id", "summary"];
     let members = record.as_object().into_iter().flatten();
-    let rest = members.filter(|(name, value)| {
-        !matches!(name.as_str(), "seq" | "at_ms" | "kind") && !value.is_null()
-    });
+    let rest = members
+        .filter(|(name, value)| !SHOWN_ELSEWHERE.contains(&name.as_str()) && !value.is_null());
     let facts: Vec<_> =
         rest.map(|(name, value)| format!("{name}={}", output::json_line(value))).collect();
     escape_line(&facts.join(" "))

@@ -9,11 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::check::Mistaken;
 use super::{Exit, Failure};
 use crate::config::{Mistake, Settings, Topics};
-use crate::daemon::{self, Control};
+use crate::daemon::{self, Control, DaemonError};
 use crate::telemetry;
-
-/// Exit code after a second signal: what was started was not waited for.
-const IMPATIENT: i32 = 130;
 
 /// Arguments of `oc2 run`.
 #[derive(Debug, clap::Args)]
@@ -47,8 +44,8 @@ async fn bridge(args: &RunArgs, settings: Settings, topics: Topics) -> Result<Ex
     let stop = CancellationToken::new();
     let (reload_in, reload) = mpsc::channel(1);
     let (ready_in, ready) = tokio::sync::oneshot::channel();
-    tokio::spawn(stop_on_signal(stop.clone()));
-    tokio::spawn(reload_on_hangup(args.topics.clone(), reload_in));
+    stop_on_signal(stop.clone());
+    reload_on_hangup(args.topics.clone(), reload_in);
     tokio::spawn(async move {
         if ready.await.is_ok() {
             tracing::info!("ready: commands are being taken");
@@ -63,17 +60,22 @@ async fn bridge(args: &RunArgs, settings: Settings, topics: Topics) -> Result<Ex
         actuators = topics.actuators.len(),
         "starting"
     );
-    let counters = daemon::run(settings, topics, Control { stop, reload, ready: Some(ready_in) })
-        .await
-        .map_err(|error| {
-            tracing::error!(%error, "the bridge had to end");
-            Failure::new(Exit::Unavailable, error)
-        })?;
-    tracing::info!(
-        counters = %serde_json::to_string(&counters).unwrap_or_default(),
-        "stopped"
-    );
-    Ok(Exit::Success)
+    match daemon::run(settings, topics, Control { stop, reload, ready: Some(ready_in) }).await {
+        Ok(counters) => {
+            let counters = serde_json::to_string(&counters).unwrap_or_default();
+            tracing::info!(counters, "stopped");
+            Ok(Exit::Success)
+        }
+        Err(error) => {
+            // Said here and not once more by `main`: standard error is the log now.
+            let cause: &dyn std::error::Error = &error;
+            tracing::error!(error = cause, "the bridge had to end");
+            Ok(match error {
+                DaemonError::Journal(_) => Exit::Io,
+                DaemonError::Door(_) | DaemonError::Crew(_) => Exit::Config,
+            })
+        }
+    }
 }
 
 /// The settings, with the flags over the environment over the file.
@@ -98,40 +100,48 @@ fn mistaken(mistakes: Vec<Mistake>) -> Failure {
 }
 
 /// Cancels `stop` on SIGTERM and Ctrl-C; a second of them ends the process.
-pub(super) async fn stop_on_signal(stop: CancellationToken) {
+///
+/// The signals are listened for from here on, not only once the task runs.
+pub(super) fn stop_on_signal(stop: CancellationToken) {
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
     let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be listened for");
-    for is_first in [true, false] {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    tokio::spawn(async move {
+        for is_first in [true, false] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if is_first {
+                stop.cancel();
+            } else {
+                tracing::warn!("asked twice to stop: started commands are left in doubt");
+                std::process::exit(Exit::Interrupted.code().into());
+            }
         }
-        if is_first {
-            stop.cancel();
-        } else {
-            tracing::warn!("asked twice to stop: started commands are left in doubt");
-            std::process::exit(IMPATIENT);
-        }
-    }
+    });
 }
 
 /// A good file replaces the old one; a bad one is refused, and the old one stays.
-async fn reload_on_hangup(file: PathBuf, reload: mpsc::Sender<Topics>) {
+fn reload_on_hangup(file: PathBuf, reload: mpsc::Sender<Topics>) {
     let mut hangup = signal(SignalKind::hangup()).expect("SIGHUP can be listened for");
-    while hangup.recv().await.is_some() {
-        match read_again(&file) {
-            Ok(topics) => {
-                if reload.send(topics).await.is_err() {
-                    return;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match Topics::load(&file) {
+                Ok(topics) => {
+                    if reload.send(topics).await.is_err() {
+                        return;
+                    }
                 }
-            }
-            Err(mistaken) => {
-                tracing::error!("{} is refused, the old one stays: {mistaken}", file.display());
+                Err(mistakes) => refuse(&file, &mistakes),
             }
         }
-    }
+    });
 }
 
-fn read_again(file: &Path) -> Result<Topics, Mistaken> {
-    Topics::load(file).map_err(Mistaken)
+/// A line of the log for each mistake.
+fn refuse(file: &Path, mistakes: &[Mistake]) {
+    for mistake in mistakes {
+        tracing::error!(%mistake, "a mistake in the new file");
+    }
+    tracing::error!(file = %file.display(), "the new file is refused; the old one stays");
 }

@@ -69,6 +69,7 @@ async fn follow<C: Connection, W: Write>(
     screen: &mut Screen<W>,
 ) -> Result<Exit, Failure> {
     let subscriptions = args.subscriptions();
+    let filters: Vec<_> = subscriptions.iter().map(|it| it.filter.clone()).collect();
     let mut traffic = Traffic::default();
     let mut seen = 0;
     let mut is_granted = false;
@@ -79,6 +80,7 @@ async fn follow<C: Connection, W: Write>(
             granted = &mut granted, if !is_granted => {
                 granted.map_err(|error| Failure::new(Exit::Unavailable, error))?;
                 is_granted = true;
+                tell(format_args!("following {}", filters.join(", ")));
             }
             event = events.recv() => match event {
                 None => return Err(Failure::say(Exit::Unavailable, "the connection was closed")),

@@ -206,7 +206,7 @@ pub fn nearest_of<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// The keys that serde lists behind "expected".
-fn known_keys(message: &str) -> impl Iterator<Item = &str> {
+pub(super) fn known_keys(message: &str) -> impl Iterator<Item = &str> {
     let list = message.split_once("expected").map_or("", |(_, list)| list);
     list.split('`').skip(1).step_by(2)
 }

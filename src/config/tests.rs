@@ -154,4 +154,55 @@ fn the_samples_are_in_order() {
     assert!(settings.is_ok(), "{settings:?}");
     let topics = Topics::load(&here.join("topics.toml")).map_err(told);
     assert!(topics.is_ok(), "{topics:?}");
+    // "The values below are the defaults", says the file of itself.
+    let written = Settings::parse(Path::new("bridge.toml"), &text, []).map_err(told).unwrap();
+    let defaults = Settings::parse(Path::new("bridge.toml"), "", []).map_err(told).unwrap();
+    assert_eq!(format!("{written:#?}"), format!("{defaults:#?}"));
+}
+
+/// The keys that a table may have: serde lists them when it meets another.
+fn keys_of<T: serde::de::DeserializeOwned>(table: &str) -> Vec<String> {
+    let text = format!("{table}\nno-such-key = 1\n");
+    let Err(error) = toml::from_str::<T>(&text) else { panic!("any key is taken") };
+    let keys: Vec<_> = source::known_keys(error.message()).map(str::to_owned).collect();
+    assert!(!keys.is_empty(), "{error}");
+    keys
+}
+
+#[test]
+fn the_manual_has_every_key_of_every_table_and_no_other() {
+    use crate::actuator::CommonConfig;
+    use crate::actuator::device::DeviceConfig;
+    use crate::actuator::exec::{ExecConfig, ExecLimits, RunAs};
+    use topics::{ConsumerConfig, ShortDevice};
+
+    let manual = include_str!("../../docs/configuration.md");
+    let of_kind = |mut keys: Vec<String>| {
+        keys.retain(|key| !CommonConfig::KEYS.contains(&key.as_str()));
+        keys
+    };
+    let tables = [
+        ("[mqtt]", keys_of::<MqttConfig>("")),
+        ("[journal]", keys_of::<JournalConfig>("")),
+        ("[limits]", keys_of::<LimitsConfig>("")),
+        ("[trust]", keys_of::<TrustConfig>("")),
+        ("[log]", keys_of::<LogConfig>("")),
+        ("The top of the file", Topics::KEYS.map(str::to_owned).to_vec()),
+        ("[[consumer]]", keys_of::<ConsumerConfig>("")),
+        ("[actuator.NAME]", keys_of::<CommonConfig>("")),
+        ("kind = \"exec\"", of_kind(keys_of::<ExecConfig>(""))),
+        ("exec: limits", keys_of::<ExecLimits>("")),
+        ("exec: run-as", keys_of::<RunAs>("")),
+        ("kind = \"device\"", of_kind(keys_of::<DeviceConfig>(""))),
+        ("[[device]]", keys_of::<ShortDevice>("")),
+    ];
+    for (heading, mut keys) in tables {
+        let section = manual.split("\n## ").find(|it| it.lines().next().unwrap().contains(heading));
+        let section = section.unwrap_or_else(|| panic!("docs/configuration.md lacks {heading}"));
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let mut told: Vec<_> = rows.map(str::to_owned).collect();
+        told.sort();
+        keys.sort();
+        assert_eq!(told, keys, "{heading}");
+    }
 }

@@ -32,9 +32,10 @@ pub struct Topics {
     pub house: House,
 }
 
+/// A `[[consumer]]` table.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ConsumerConfig {
+pub(super) struct ConsumerConfig {
     id: String,
     #[serde(default)]
     actuators: Vec<String>,
@@ -44,7 +45,7 @@ struct ConsumerConfig {
 /// The short form of a consumer that has just one actuator, a device.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ShortDevice {
+pub(super) struct ShortDevice {
     id: String,
     ap: Vec<String>,
     rate_limit: Option<NonZeroU32>,
@@ -55,6 +56,10 @@ impl ShortDevice {
 }
 
 impl Topics {
+    /// What may stand at the top of the file.
+    pub(super) const KEYS: [&'static str; 6] =
+        ["prefix", "consumer", "device", "actuator", "map", "map-files"];
+
     /// Reads topics.toml and the files that it names.
     ///
     /// # Errors
@@ -98,10 +103,7 @@ impl Topics {
         let mut actuators = read_actuators(&mut source, &maps, &mut house);
         read_consumers(&mut source, &mut house);
         read_short_devices(&mut source, &maps, &mut house, &mut actuators);
-        refuse_the_rest(
-            &mut source,
-            ["prefix", "consumer", "device", "actuator", "map", "map-files"],
-        );
+        refuse_the_rest(&mut source, Self::KEYS);
         if source.mistakes.is_empty() && house.consumers.is_empty() {
             source.note("", "there is no consumer: nobody could be addressed", None);
         }

@@ -21,7 +21,7 @@ use crate::openc2::{Response, Status};
 #[derive(Debug, thiserror::Error)]
 pub enum CrewError {
     /// A program that may not be run.
-    #[error("actuator {name:?}: {source}")]
+    #[error("actuator {name:?}")]
     Exec {
         /// Its name in topics.toml.
         name: String,
@@ -29,7 +29,7 @@ pub enum CrewError {
         source: ExecError,
     },
     /// A device that cannot be driven.
-    #[error("actuator {name:?}: {source}")]
+    #[error("actuator {name:?}")]
     Device {
         /// Its name in topics.toml.
         name: String,
@@ -37,7 +37,7 @@ pub enum CrewError {
         source: DeviceError,
     },
     /// The connection to the devices.
-    #[error("the connection to the devices: {0}")]
+    #[error("the connection to the devices")]
     Link(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

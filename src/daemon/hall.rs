@@ -201,7 +201,10 @@ impl Hall {
                 );
                 self.dispatcher.reload(topics.house);
             }
-            Err(error) => tracing::error!(%error, "topics.toml is refused; the old one stays"),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "topics.toml is refused; the old one stays");
+            }
         }
     }
 

@@ -45,10 +45,10 @@ pub struct Control {
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// The journal cannot be opened, or cannot write any more.
-    #[error("the journal: {0}")]
+    #[error("the journal")]
     Journal(#[from] JournalError),
     /// The door to the broker cannot be set up.
-    #[error("the MQTT door: {0}")]
+    #[error("the MQTT door")]
     Door(#[from] OpenError),
     /// An actuator cannot be set up.
     #[error(transparent)]

@@ -32,17 +32,21 @@ impl CommandLog {
             ticket = line.ticket.map(|ticket| ticket.0),
             request_id,
             producer,
-            consumer = consumer.as_str(),
+            consumer = Some(consumer.as_str()).filter(|id| !id.is_empty()),
             action,
             target,
             actuator,
             class = line.class.map(Class::as_str),
             status = line.status,
             duration_ms = line.duration_ms,
-            reason = line.reason,
             passed_over = Some(std::mem::take(&mut self.passed_over)).filter(|count| *count > 0),
             "command"
         );
+        // A reason quotes the message, or is what an actuator said. The journal
+        // has it as well, where there is a ticket.
+        if let Some(reason) = &line.reason {
+            tracing::info!(target: "payload", ticket = line.ticket.map(|ticket| ticket.0), reason, "the reason");
+        }
     }
 
     /// A response arrived at the broker, and nobody had subscribed.

@@ -32,8 +32,10 @@ const FOLDER_ATTEMPTS: u32 = 1000;
 const USUAL_PORT: u16 = 1883;
 
 /// What `oc2 demo` was told.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct DemoOptions {
+    /// How `oc2` was called, so that the commands to paste can be called alike.
+    pub program: String,
     /// TCP port of the broker; 0 for any free one.
     pub port: u16,
     /// What to do.
@@ -164,7 +166,7 @@ pub async fn run<B: Bridge, P: Producer>(
             if options.mode == Mode::Tour {
                 take_tour::<P>(&broker, &devices, &mut bridge, &mut show).await
             } else {
-                show.ways_on(&broker.url())?;
+                show.ways_on(&options.program, &broker.url())?;
                 Err(bridge.ended().await)
             }
         } => verdict,

@@ -88,15 +88,15 @@ impl<'a, W: Write> Show<'a, W> {
     }
 
     /// What a person can do now.
-    pub(super) fn ways_on(&mut self, broker_url: &str) -> io::Result<()> {
+    pub(super) fn ways_on(&mut self, program: &str, broker_url: &str) -> io::Result<()> {
         if self.style == Style::Json {
             let commands: Vec<_> =
-                TO_PASTE.iter().map(|command| pasted(command, broker_url)).collect();
+                TO_PASTE.iter().map(|command| pasted(program, command, broker_url)).collect();
             return self.line(&json!({ "commands": commands }));
         }
         writeln!(self.out, "Try in another terminal:\n")?;
         for command in TO_PASTE {
-            writeln!(self.out, "  {}", self.paint(BOLD, &pasted(command, broker_url)))?;
+            writeln!(self.out, "  {}", self.paint(BOLD, &pasted(program, command, broker_url)))?;
         }
         writeln!(self.out, "\nCtrl-C ends it, and leaves nothing behind.")?;
         self.out.flush()
@@ -194,8 +194,13 @@ impl<'a, W: Write> Show<'a, W> {
     }
 }
 
-fn pasted(command: &str, broker_url: &str) -> String {
-    format!("oc2 {command} --broker {broker_url}")
+fn pasted(program: &str, command: &str, broker_url: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
+    if program.chars().all(is_plain) {
+        format!("{program} {command} --broker {broker_url}")
+    } else {
+        format!("'{}' {command} --broker {broker_url}", program.replace('\'', r"'\''"))
+    }
 }
 
 fn milliseconds(duration: Duration) -> f64 {

@@ -4,6 +4,8 @@ mod bad_input;
 mod broker_files;
 mod command_line;
 mod conformance;
+#[cfg(feature = "embedded-broker")]
+mod demo;
 mod devices;
 mod exchange;
 mod faults;
@@ -17,6 +19,7 @@ mod mqtt_link;
 mod mqtt_ping;
 mod mqtt_publish;
 mod mqtt_tls;
+mod operations;
 mod source;
 mod support;
 mod vectors;

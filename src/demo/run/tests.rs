@@ -158,7 +158,8 @@ fn answer(from: &str, status: u16, text: &str, results: &Value) -> Answer {
     }
 }
 
-const TOUR: DemoOptions = DemoOptions { port: 0, mode: Mode::Tour, style: Style::Plain };
+const TOUR: DemoOptions =
+    DemoOptions { program: String::new(), port: 0, mode: Mode::Tour, style: Style::Plain };
 
 #[tokio::test]
 async fn a_tour_is_right_when_every_answer_and_every_device_is() {

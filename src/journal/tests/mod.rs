@@ -223,7 +223,11 @@ async fn a_response_is_durable_before_anybody_sees_it_in_the_outbox() {
     let (go_on, may_go_on) = std::sync::mpsc::channel();
     let held = |until: std::sync::mpsc::Receiver<()>| {
         let journal = journal.clone();
-        tokio::spawn(async move { journal.read(move |_| Ok(until.recv().unwrap())).await })
+        let wait = move |_: &store::Store| {
+            until.recv().unwrap();
+            Ok(())
+        };
+        tokio::spawn(async move { journal.read(wait).await })
     };
 
     // One batch: the outcome, the look into the outbox, and something that holds up its end.
@@ -233,9 +237,9 @@ async fn a_response_is_durable_before_anybody_sees_it_in_the_outbox() {
     let after = async {
         let last = held(may_go_on);
         begin.send(()).unwrap();
-        last
+        (last,)
     };
-    let (waiting, last) = tokio::join!(waiting, after);
+    let (waiting, (last,)) = tokio::join!(waiting, after);
     assert_eq!(waiting.unwrap(), [response(1)]);
 
     let copy = TempDir::new().unwrap();

@@ -1,0 +1,115 @@
+//! `oc2 check`, and which of file, environment and flag counts.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use super::{Said, Started, oc2};
+use crate::support::broker;
+
+/// `oc2 check` on these two files.
+fn check(bridge_toml: &str, topics_toml: &str, flags: &[&str]) -> Said {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bridge.toml"), bridge_toml).unwrap();
+    std::fs::write(folder.path().join("topics.toml"), topics_toml).unwrap();
+    let mut command = oc2();
+    command.arg("check").args(flags).current_dir(folder.path());
+    Started::new(command).ended()
+}
+
+const GOOD: &str = "\
+[[consumer]]
+id = \"gateway-1\"
+actuators = [\"eye\"]
+
+[actuator.eye]
+kind = \"log\"
+profile = \"x-eye\"
+";
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
+    #[rustfmt::skip]
+    let cases = [
+        // bridge.toml                          topics.toml                                  told
+        ("[mqtt]\n\nkep-alive = 60\n",          GOOD.to_owned(),                             "bridge.toml:3:1: unknown key `mqtt.kep-alive`; did you mean `keep-alive`?"),
+        ("[mqtt]\nurl = \"http://a\"\n",        GOOD.to_owned(),                             "bridge.toml:2:1: mqtt.url: \"http://a\": the scheme is neither mqtt nor mqtts; expected mqtt://host:port or mqtts://host:port"),
+        ("[mqtt]\nurl = \"mqtt://192.0.2.1\"\n",GOOD.to_owned(),                             "bridge.toml:1:2: mqtt://192.0.2.1:1883: unencrypted to another machine; use mqtts://, or for tests set allow-plain-text"),
+        ("[journal]\nkeep-age = \"1h\"\n",      GOOD.to_owned(),                             "bridge.toml:2:1: journal.keep-age is 1h, shorter than mqtt.session-expiry, 1d: the broker may deliver again what the journal has forgotten"),
+        ("[log]\n  level = \"inof\"\n",         GOOD.to_owned(),                             "bridge.toml:2:3: log.level: \"inof\" is no level: off, error, warn, info, debug, trace, or target=level"),
+        ("",                                    GOOD.replace("actuators", "actuatrs"),       "topics.toml:3:1: unknown key `consumer[0].actuatrs`; did you mean `actuators`?"),
+        ("",                                    GOOD.replace("[\"eye\"]", "[\"eyes\"]"),     "topics.toml:3:1: consumer[0].actuators: there is no [actuator.eyes] without fault; did you mean `eye`?"),
+        ("",                                    GOOD.replace("log\"", "exec\"\ncommand = [\"gone\"]"), "topics.toml:7:1: actuator.eye: "),
+        ("",                                    GOOD.replace("\"log\"", "\"lgo\""),          "topics.toml:6:1: actuator.eye.kind: "),
+    ];
+    for (bridge_toml, topics_toml, told) in cases {
+        let said = check(bridge_toml, &topics_toml, &[]);
+        assert_eq!(said.code, Some(78), "{said:?}");
+        assert!(said.out.lines().any(|line| line.starts_with(told)), "{told}\n{}", said.out);
+    }
+
+    let said = check("[mqtt]\nkep-alive = 60\n", &GOOD.replace("id =", "di ="), &["--json"]);
+    let lines = said.json();
+    assert_eq!((&lines[0]["file"], &lines[0]["line"]), (&"bridge.toml".into(), &2.into()));
+    assert_eq!((&lines[0]["column"], &lines[0]["nearest"]), (&1.into(), &"keep-alive".into()));
+    assert_eq!(lines[1]["file"], "topics.toml", "both files are read, whatever is in the first");
+}
+
+#[test]
+fn with_the_broker_it_says_what_is_granted_and_what_refused() {
+    let test = "with_the_broker_it_says_what_is_granted_and_what_refused";
+    let folder = tempfile::tempdir().unwrap();
+    let rights = folder.path().join("rights");
+    std::fs::write(&rights, "topic read oc2/cmd/#\ntopic write oc2/rsp/+\n").unwrap();
+    let lines = format!("allow_anonymous true\nacl_file {}\n", rights.display());
+    let Some(broker) = broker::private_broker(test, &lines) else { return };
+    let bridge_toml = format!("[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n", broker.port());
+
+    let said = check(&bridge_toml, GOOD, &["--broker"]);
+    assert_eq!(said.code, Some(69), "{said:?}");
+    for line in [
+        "ok       encryption: none: for tests only",
+        "ok       session: kept for 1d after a disconnect",
+        "ok       subscribe to oc2/cmd/device/gateway-1: granted, QoS 1 or more",
+        "ok       publish on oc2/rsp/oc2-check: taken; nobody listens there now",
+    ] {
+        assert!(said.out.lines().any(|told| told == line), "{line}\n{}", said.out);
+    }
+    let refused = said.out.lines().filter(|line| line.starts_with("REFUSED"));
+    let refused: Vec<_> = refused.collect();
+    assert_eq!(refused.len(), 1, "{}", said.out);
+    assert!(refused[0].starts_with("REFUSED  publish on oc2/rsp: "), "{refused:?}");
+    assert!(refused[0].contains("Not authorized"), "{refused:?}");
+
+    let gone = check("[mqtt]\nurl = \"mqtt://127.0.0.1:1\"\n", GOOD, &["--broker", "--json"]);
+    assert_eq!(gone.code, Some(69));
+    assert_eq!(gone.json()[0]["ok"], false, "{gone:?}");
+}
+
+#[test]
+fn a_flag_stands_over_the_environment_and_that_over_the_file() {
+    let [file, variable, flag] = ["mqtt://127.0.0.1:1", "mqtt://127.0.0.1:2", "mqtt://127.0.0.1:3"];
+    let cases = [
+        (None, None, file),
+        (Some(variable), None, variable),
+        (None, Some(flag), flag),
+        (Some(variable), Some(flag), flag),
+    ];
+    for (variable, flag, counts) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("bridge.toml", &format!("[mqtt]\nurl = \"{file}\"\n"));
+        write("topics.toml", GOOD);
+        let mut command = oc2();
+        command.arg("run").current_dir(folder.path());
+        command.envs(variable.map(|url| ("OC2_MQTT_URL", url)));
+        command.args(flag.map(|url| format!("--broker={url}")));
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let starting = log.find(|line| line.contains("starting"));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let starting = starting.expect("a line that says so");
+        assert!(starting.contains(&format!("broker={counts} ")), "{counts}: {starting}");
+    }
+}

@@ -1,0 +1,61 @@
+//! SIGHUP: topics.toml while the bridge runs.
+
+use super::{Desk, PULL};
+
+/// Commands to a consumer until it answers with this exit code: the broker is told of the change
+/// after the log is.
+fn until_exit(desk: &Desk, consumer: &str, code: i32) {
+    for _ in 0..100 {
+        let said = desk.oc2(&format!("query features --device {consumer} --wait 2s"));
+        if said.code == Some(code) {
+            return;
+        }
+    }
+    panic!("{consumer} never answers with {code}");
+}
+
+#[test]
+fn a_good_file_takes_over_and_a_command_in_flight_ends_as_it_would_have() {
+    let test = "a_good_file_takes_over_and_a_command_in_flight_ends_as_it_would_have";
+    let Some(mut desk) = Desk::open(test, "") else { return };
+    let pulling = desk.start(PULL);
+    desk.begun();
+
+    desk.bridge.write_topics(
+        "[[consumer]]\nid = \"gateway-3\"\nactuators = [\"eye\"]\n\
+         [actuator.eye]\nkind = \"log\"\nprofile = \"x-eye\"\n",
+    );
+    desk.bridge.signal("HUP");
+    desk.bridge.wait_for("topics.toml was read again");
+    until_exit(&desk, "gateway-3", 0);
+    // 2: the broker says that nobody has subscribed.
+    until_exit(&desk, "gateway-2", 2);
+
+    desk.finish(200);
+    let said = pulling.ended();
+    assert_eq!(said.code, Some(0), "its actuator is in no file any more, and yet: {said:?}");
+    assert!(desk.bridge.terminate().success());
+}
+
+#[test]
+fn a_bad_file_is_refused_with_its_places_and_the_old_one_stays() {
+    let test = "a_bad_file_is_refused_with_its_places_and_the_old_one_stays";
+    let Some(mut desk) = Desk::open(test, "") else { return };
+    let file = desk.bridge.path("topics.toml").display().to_string();
+    let cases = [
+        (
+            "[[consumer]]\nid = \"gateway-3\"\nactuatrs = []\n",
+            "3:1: unknown key `consumer[0].actuatrs`",
+        ),
+        ("[[consumer]\n", "1:"),
+        ("", " there is no consumer"),
+    ];
+    for (topics, mistake) in cases {
+        desk.bridge.write_topics(topics);
+        desk.bridge.signal("HUP");
+        desk.bridge.wait_for(&format!("{file}:{mistake}"));
+        desk.bridge.wait_for("the new file is refused; the old one stays");
+    }
+    assert_eq!(desk.oc2("query features --device gateway-2").code, Some(0));
+    assert_eq!(desk.oc2("query features --device gateway-3").code, Some(2));
+}
