@@ -27,7 +27,7 @@ rate-limit = 2
 "#;
     let probe = probe::actuator("probe", "x-probe", "specifiers = { asset_id = \"30\" }");
     let dead = probe::actuator("dead", "x-dead", "timeout = \"300ms\"\nconcurrency = 8");
-    let slow = probe::actuator("slow", "x-slow", "queue = 1");
+    let slow = probe::actuator("slow", "x-slow", "queue = 1\ntimeout = \"10m\"");
     [consumers, &probe, &dead, &slow].concat()
 }
 

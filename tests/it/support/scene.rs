@@ -165,8 +165,11 @@ impl Scene {
 
     /// What comes back until nothing is in progress any more.
     pub async fn until_idle(&mut self) -> Vec<Answer> {
+        // The first marker: all that was sent has come in, and may be in progress.
+        let mut answers = self.until_marker().await;
         self.busy_with(0).await;
-        self.until_marker().await
+        answers.extend(self.until_marker().await);
+        answers
     }
 
     /// Waits until so many commands are in progress.
