@@ -3,6 +3,7 @@
 
 mod features;
 mod packets;
+mod settings;
 
 use serde_json::{Value as Json, json};
 
