@@ -14,6 +14,7 @@ mod mqtt_link;
 mod mqtt_ping;
 mod mqtt_tls;
 mod operations;
+mod readme;
 mod source;
 mod support;
 mod vectors;
