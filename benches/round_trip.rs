@@ -147,6 +147,8 @@ impl House {
         let topics_toml = folder.path().join("topics.toml");
         std::fs::write(&topics_toml, TOPICS_TOML)?;
         let mut bridge = Command::new(env!("CARGO_BIN_EXE_oc2"));
+        // Whoever runs this may have variables for a bridge of their own.
+        bridge.env_clear();
         let bridge =
             bridge.arg("run").arg("--config").arg(bridge_toml).arg("--topics").arg(topics_toml);
         let bridge = Running::start(bridge, &folder.path().join("bridge.log"), "ready: ")?;

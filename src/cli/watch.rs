@@ -73,6 +73,7 @@ async fn follow<C: Connection, W: Write>(
     let mut traffic = Traffic::default();
     let mut seen = 0;
     let mut is_granted = false;
+    let mut was_down = false;
     let granted = link.subscribe(subscriptions);
     tokio::pin!(granted);
     while args.count.is_none_or(|count| seen < count) {
@@ -84,8 +85,10 @@ async fn follow<C: Connection, W: Write>(
             }
             event = events.recv() => match event {
                 None => return Err(Failure::say(Exit::Unavailable, "the connection was closed")),
-                Some(LinkEvent::Up { .. }) => tell("connected"),
+                Some(LinkEvent::Up { .. }) if was_down => tell("connected again"),
+                Some(LinkEvent::Up { .. }) => {}
                 Some(LinkEvent::Down { reason }) => {
+                    was_down = true;
                     tell(format_args!("no connection: {reason}; trying again"));
                 }
                 Some(LinkEvent::Message(delivery)) => {

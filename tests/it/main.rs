@@ -20,6 +20,7 @@ mod mqtt_ping;
 mod mqtt_publish;
 mod mqtt_tls;
 mod operations;
+mod readme;
 mod source;
 mod support;
 mod vectors;

@@ -43,10 +43,13 @@ impl Sample {
     }
 
     fn oc2(&self, words: &[&str]) -> Said {
+        let url = format!("mqtt://127.0.0.1:{}", self.broker.port());
         let mut command = oc2();
         command
             .args(words)
-            .env("OC2_BROKER", format!("mqtt://127.0.0.1:{}", self.broker.port()))
+            .current_dir(checkout(""))
+            .envs([("OC2_BROKER", &url), ("OC2_MQTT_URL", &url)])
+            .env("OC2_JOURNAL_DIR", self.folder.path().join("journal"))
             .env("XDG_STATE_HOME", self.folder.path());
         Started::new(command).ended()
     }
@@ -79,23 +82,13 @@ fn status_of(response: &str) -> Value {
 fn the_commands_in_the_samples_comments_work() {
     let test = "the_commands_in_the_samples_comments_work";
     let Some(sample) = Sample::start(test) else { return };
-    let device = "--device=gateway-1";
-    let shell = |line: &str| -> Vec<String> {
-        let quoted = line.split('\'').enumerate();
-        let words = quoted.flat_map(|(at, part)| match at % 2 {
-            0 => part.split_whitespace().map(str::to_owned).collect(),
-            _ => vec![part.to_owned()],
-        });
-        words.collect()
-    };
     let sample_file = fs::read_to_string(checkout("topics.toml")).unwrap();
     let shown: Vec<_> =
         sample_file.lines().filter_map(|line| line.strip_prefix("#     oc2 ")).collect();
     assert_eq!(shown.len(), 3, "one for each actuator");
     for line in shown {
-        let words = shell(line);
-        let mut words: Vec<_> = words.iter().map(String::as_str).collect();
-        words.extend(["--expect", "1"]);
+        let words = format!("{line} --expect 1");
+        let words = shell_words(&words);
         let said = sample.oc2(&words);
         // The plug is not there: that is what it must say.
         let code = i32::from(line.contains("x-iot"));
@@ -103,9 +96,35 @@ fn the_commands_in_the_samples_comments_work() {
         let told = if code == 0 { "200" } else { "503" };
         assert!(said.out.contains(told), "{line}: {said:?}");
     }
-    let pairs = sample.oc2(&["query", "pairs", device, "--json"]).json();
+    let pairs = sample.oc2(&["query", "pairs", "--device=gateway-1", "--json"]).json();
     let set = &pairs[0]["results"]["pairs"]["set"];
     assert_eq!(*set, json!(["x-iot:switch"]), "the plug is no dimmer");
+}
+
+/// And the README, in its order.
+#[test]
+fn the_commands_of_the_readme_work() {
+    let test = "the_commands_of_the_readme_work";
+    let Some(sample) = Sample::start(test) else { return };
+    let readme = fs::read_to_string(checkout("README.md")).unwrap();
+    let shown = readme.lines().filter_map(|line| line.strip_prefix("$ oc2 "));
+    let mut tried = 0;
+    for line in shown.filter(|line| !line.starts_with("run ")) {
+        let said = sample.oc2(&shell_words(line));
+        assert_eq!(said.code, Some(0), "{line}: {said:?}");
+        tried += 1;
+    }
+    assert!(tried >= 4, "only {tried}");
+}
+
+/// As a shell does it where single quotes are the only quotes.
+fn shell_words(line: &str) -> Vec<&str> {
+    let parts = line.split('\'').enumerate();
+    let words = parts.flat_map(|(at, part)| match at % 2 {
+        0 => part.split_whitespace().collect(),
+        _ => vec![part],
+    });
+    words.collect()
 }
 
 const QUERY: &str = r#"{"headers":{"request_id":"REQUEST","created":1795000000000,"from":"ann"},
@@ -133,8 +152,7 @@ fn clients_that_are_not_ours_are_answered() {
     assert_eq!(said.code, Some(0), "{said:?}");
     // What comes after it in the same session is answered after it.
     assert_eq!(sample.oc2(&["query", "versions", "--device=gateway-1"]).code, Some(0));
-    let folder = sample.folder.path().join("journal").display().to_string();
-    let shown = sample.oc2(&["journal", "show", "pub", "--json", "--dir", &folder]).json();
+    let shown = sample.oc2(&["journal", "show", "pub", "--json"]).json();
     assert_eq!(shown[0]["status"], 200, "{shown:?}");
 }
 
