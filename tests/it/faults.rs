@@ -4,6 +4,7 @@
 //! Each test prints a line with its figures. What was sent, done and answered is judged by
 //! [`oracle`], whose own tests show that it can say no.
 
+mod all_at_once;
 mod bridge_killed;
 mod broker_killed;
 mod journal_full;

@@ -37,13 +37,8 @@ async fn a_broker_that_is_killed_5_times_costs_nothing_but_time() {
     }
     tokio::time::sleep(SHORTEST_LIFE).await;
     sending.stop().await;
-    let mut sent_again = 0;
-    let answered = async {
-        while !scene.load.is_answered_within(PRODUCER_WAITS).await {
-            sent_again += scene.load.send_again().await;
-        }
-    };
-    let is_answered = tokio::time::timeout(PATIENCE, answered).await.is_ok();
+    let (is_answered, sent_again) =
+        scene.load.is_answered_by_insisting(PRODUCER_WAITS, PATIENCE).await;
 
     let link = scene.bridge.status()["mqtt"]["link"].clone();
     let what = format!(

@@ -153,14 +153,25 @@ impl Load {
         timeout(patience, all).await.is_ok()
     }
 
-    /// Sends what is unanswered once more, with the same `request_id`; says how many.
-    pub async fn send_again(&self) -> usize {
-        let unanswered: Vec<_> =
-            self.book.pages.lock().unwrap().unanswered.values().cloned().collect();
-        for outgoing in &unanswered {
-            self.publish(outgoing).await;
-        }
-        unanswered.len()
+    /// The same, as a producer does it that trusts no PUBACK: what has no response after `wait`
+    /// is sent again, with the same `request_id`. Says also how many were sent again.
+    pub async fn is_answered_by_insisting(
+        &self,
+        wait: Duration,
+        patience: Duration,
+    ) -> (bool, usize) {
+        let mut sent_again = 0;
+        let all = async {
+            while !self.is_answered_within(wait).await {
+                let unanswered = self.book.pages.lock().unwrap().unanswered.clone();
+                for outgoing in unanswered.values() {
+                    self.publish(outgoing).await;
+                    sent_again += 1;
+                }
+            }
+        };
+        let is_answered = timeout(patience, all).await.is_ok();
+        (is_answered, sent_again)
     }
 
     /// Waits until so many responses have come, and returns all of them.

@@ -27,6 +27,11 @@ impl Random {
         least + Duration::from_micros(self.next() % (span + 1))
     }
 
+    /// One of 0 to `most`, without `most`.
+    pub fn below(&mut self, most: u64) -> u64 {
+        self.next() % most
+    }
+
     fn next(&mut self) -> u64 {
         self.state ^= self.state >> 12;
         self.state ^= self.state << 25;
