@@ -238,7 +238,7 @@ fn every_configuration_that_is_shown_is_in_order() {
             checked += 1;
         }
     }
-    assert!(checked >= 3, "only {checked}");
+    assert!(checked >= 4, "only {checked}");
     let mut samples = oc2();
     samples.arg("check").current_dir(checkout(""));
     let said = Started::new(samples).ended();
