@@ -37,7 +37,7 @@ async fn a_bridge_that_is_stopped_under_load_finishes_what_it_started_and_loses_
         let status = scene.bridge.terminate();
         slowest = slowest.max(asked.elapsed());
         assert!(status.success(), "{status}");
-        left += balanced(last_counters(&scene.bridge.log())).in_progress;
+        left += balanced(counters(&scene.bridge.wait_for("counters="))).in_progress;
         scene.bridge.spawn();
         scene.bridge.wait_for(READY);
     }
@@ -52,9 +52,8 @@ async fn a_bridge_that_is_stopped_under_load_finishes_what_it_started_and_loses_
     assert_eq!(scene.counters().in_progress, 0);
 }
 
-/// The counters with which the bridge has said goodbye.
-fn last_counters(log: &str) -> Value {
-    let line = log.lines().rev().find(|line| line.contains("counters=")).expect("a last line");
+/// The counters in the line with which the bridge says goodbye.
+fn counters(line: &str) -> Value {
     let (_, json) = line.split_once("counters=").expect("it was looked for");
     let json = json.trim_matches('"').replace("\\\"", "\"");
     serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {line}"))

@@ -154,15 +154,17 @@ impl Load {
     }
 
     /// The same, as a producer does it that trusts no PUBACK: what has no response after `wait`
-    /// is sent again, with the same `request_id`. Says also how many were sent again.
+    /// is sent again, with the same `request_id`, and then after twice that time. Says also how
+    /// many were sent again.
     pub async fn is_answered_by_insisting(
         &self,
-        wait: Duration,
+        mut wait: Duration,
         patience: Duration,
     ) -> (bool, usize) {
         let mut sent_again = 0;
         let all = async {
             while !self.is_answered_within(wait).await {
+                wait *= 2;
                 let unanswered = self.book.pages.lock().unwrap().unanswered.clone();
                 for outgoing in unanswered.values() {
                     self.publish(outgoing).await;
