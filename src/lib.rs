@@ -32,6 +32,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod encoding;
 pub mod format;
+pub mod jadn;
 pub mod journal;
 pub mod mqtt;
 pub mod openc2;

@@ -2,6 +2,7 @@
 
 pub mod cbor;
 pub mod json;
+pub mod source;
 
 /// Deepest nesting that any setting can allow, in open objects and arrays.
 ///
