@@ -50,6 +50,9 @@ pub trait Source {
     /// What is wrong with the document.
     type Error: std::error::Error + 'static;
 
+    /// A place to return to.
+    type Place: Copy;
+
     /// What stands next. Asks nothing of what follows it.
     fn kind(&mut self) -> Result<Kind, Self::Error>;
 
@@ -91,6 +94,9 @@ pub trait Source {
     /// Offset of the next byte; behind white space where [`Source::kind`] was asked last.
     fn offset(&self) -> usize;
 
-    /// Goes back to an offset of an earlier [`Source::kind`] at this same depth.
-    fn rewind(&mut self, offset: usize);
+    /// Where the reader stands, its depth included.
+    fn place(&self) -> Self::Place;
+
+    /// Goes back to an earlier place, or forward to one where it has been.
+    fn return_to(&mut self, place: Self::Place);
 }

@@ -4,6 +4,17 @@
 //! are put together into one, and that is compiled into a table by which JSON
 //! and CBOR are judged in one pass.
 
+mod compile;
+mod formats;
+mod judge;
 mod package;
+mod report;
+mod table;
+mod tape;
 
+pub use compile::{Bounds, CompileError};
+pub use judge::{Form, Names, Records};
 pub use package::{Base, Content, Dialect, Field, Header, Item, Opt, Package, Type};
+pub use report::Fault;
+pub use table::{NodeId, Schema};
+pub use tape::{Mark, Tape, View};

@@ -1,0 +1,509 @@
+//! From a package to the table.
+
+use std::collections::HashMap;
+
+use regex::RegexBuilder;
+
+use super::formats::{NetForm, OctetForm, TextFormat, integer_range};
+use super::package::{Base, Content, Dialect, Field, Opt, Package, Type};
+use super::table::{FieldRow, ItemRow, MembersKind, Node, NodeId, Schema, Shape, Sizes, Span};
+
+/// Largest integer of I-JSON (RFC 7493, section 2.2): 2^53 - 1.
+const MAX_INTEGER: i64 = (1 << 53) - 1;
+
+/// Largest compiled pattern, in bytes: what a schema may make us hold for one.
+const PATTERN_BYTES: usize = 1 << 20;
+
+/// What holds where neither a type nor its package says how large a value may be.
+///
+/// JADN v1.0 CS01, section 3.2.4 proposes 255 characters and 100 elements,
+/// which the language's own messages exceed; a package can ask for that.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Bounds {
+    /// Longest text, in characters.
+    pub text_chars: u32,
+    /// Longest binary value, in octets.
+    pub octets: u32,
+    /// Most elements of an array, or members of a map.
+    pub elements: u32,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { text_chars: 64 * 1024, octets: 1024 * 1024, elements: 1000 }
+    }
+}
+
+/// Why a package cannot be compiled. The checker says it better, and all at once.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{place}: {reason}")]
+pub struct CompileError {
+    /// The type, or `Type.field`.
+    pub place: String,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+impl Schema {
+    /// Compiles a package whose imports are resolved.
+    ///
+    /// A type in `undefined` is one that the package names and does not have;
+    /// no value is ever valid where it stands.
+    pub fn compile(
+        package: &Package,
+        undefined: &[String],
+        bounds: Bounds,
+    ) -> Result<Self, CompileError> {
+        let types = package.types.iter().map(|it| (it.name.as_str(), it)).collect();
+        let mut compiler = Compiler {
+            dialect: package.dialect,
+            types,
+            undefined,
+            bounds: own_bounds(package, bounds),
+            derived: HashMap::new(),
+            schema: Self {
+                nodes: Vec::new(),
+                fields: Vec::new(),
+                items: Vec::new(),
+                patterns: Vec::new(),
+                types: HashMap::new(),
+            },
+        };
+        for it in &package.types {
+            let node = compiler.new_node(&it.name);
+            compiler.schema.types.insert(it.name.as_str().into(), node);
+        }
+        for it in &package.types {
+            let node = compiler.schema.types[it.name.as_str()];
+            let shape = compiler.defined(it)?;
+            compiler.schema.nodes[node.0 as usize].shape = shape;
+        }
+        Ok(compiler.schema)
+    }
+}
+
+/// The bounds that the package itself sets: `meta.bounds` of CSD01 (section
+/// 4.1.1.2), `info.config` of CS01 (section 3.2.4).
+fn own_bounds(package: &Package, otherwise: Bounds) -> Bounds {
+    let members = &package.header.members;
+    let number = |value: Option<&serde_json::Value>, otherwise| {
+        value
+            .and_then(serde_json::Value::as_u64)
+            .and_then(|it| it.try_into().ok())
+            .unwrap_or(otherwise)
+    };
+    if let Some(bounds) = members.get("bounds") {
+        return Bounds {
+            text_chars: number(bounds.get(1), otherwise.text_chars),
+            octets: number(bounds.get(2), otherwise.octets),
+            elements: number(bounds.get(3), otherwise.elements),
+        };
+    }
+    let config = members.get("config");
+    let setting = |name| config.and_then(|config| config.get(name));
+    Bounds {
+        text_chars: number(setting("$MaxString"), otherwise.text_chars),
+        octets: number(setting("$MaxBinary"), otherwise.octets),
+        elements: number(setting("$MaxElements"), otherwise.elements),
+    }
+}
+
+struct Compiler<'p> {
+    dialect: Dialect,
+    types: HashMap<&'p str, &'p Type>,
+    undefined: &'p [String],
+    bounds: Bounds,
+    /// Nodes of derived enumerations, by what they derive from.
+    derived: HashMap<String, NodeId>,
+    schema: Schema,
+}
+
+impl<'p> Compiler<'p> {
+    fn new_node(&mut self, name: &str) -> NodeId {
+        let id = u32::try_from(self.schema.nodes.len()).expect("a schema is no gigabytes");
+        self.schema.nodes.push(Node { name: name.into(), shape: Shape::Never });
+        NodeId(id)
+    }
+
+    fn node_with(&mut self, name: &str, shape: Shape) -> NodeId {
+        let node = self.new_node(name);
+        self.schema.nodes[node.0 as usize].shape = shape;
+        node
+    }
+
+    fn defined(&mut self, it: &'p Type) -> Result<Shape, CompileError> {
+        match &it.content {
+            Content::Fields(fields) => self.compound(it, fields),
+            Content::Items(items) => {
+                let rows = items.iter().map(|it| (it.id, it.name.clone())).collect();
+                let by_id = it.options.contains(&Opt::Id);
+                Ok(Shape::Enumerated { items: self.add_items(rows), by_id })
+            }
+            Content::Nothing
+                if matches!(it.base, Base::Choice | Base::Array | Base::Record | Base::Map) =>
+            {
+                self.compound(it, &[])
+            }
+            Content::Nothing => self.simple(it.base, &it.options, &it.name),
+        }
+    }
+
+    fn compound(&mut self, it: &'p Type, fields: &'p [Field]) -> Result<Shape, CompileError> {
+        let by_id = it.options.contains(&Opt::Id);
+        let mut rows = Vec::with_capacity(fields.len());
+        for field in fields {
+            rows.push(self.field(it, fields, field)?);
+        }
+        let fields = self.add_fields(rows);
+        let kind = match it.base {
+            Base::Choice => return Ok(Shape::Choice { fields, by_id }),
+            Base::Array => MembersKind::Array,
+            Base::Record => MembersKind::Record,
+            _ => MembersKind::Map { by_id },
+        };
+        let mut net = None;
+        for option in &it.options {
+            if let Opt::Format(name) = option {
+                net = NetForm::named(name);
+            }
+        }
+        if let (MembersKind::Array, Some(form)) = (kind, net) {
+            return Ok(Shape::Net { form });
+        }
+        let count = sizes(&it.options, 0, self.bounds.elements);
+        Ok(Shape::Members { kind, fields, count })
+    }
+
+    fn field(
+        &mut self,
+        owner: &'p Type,
+        fields: &'p [Field],
+        field: &'p Field,
+    ) -> Result<FieldRow, CompileError> {
+        let place = if field.name.is_empty() {
+            format!("{}.{}", owner.name, field.id)
+        } else {
+            format!("{}.{}", owner.name, field.name)
+        };
+        let mut tag = None;
+        let (mut least, mut most) = (1, None);
+        for option in &field.options {
+            match option {
+                Opt::MinCount(count) => least = *count,
+                Opt::MaxCount(count) => most = Some(*count),
+                Opt::Tag(named) => {
+                    let at = fields
+                        .iter()
+                        .position(|it| it.name == *named || named.parse() == Ok(it.id));
+                    let at = at.ok_or_else(|| CompileError {
+                        place: place.clone(),
+                        reason: format!("there is no field {named:?} that could be its tag"),
+                    })?;
+                    tag = u32::try_from(at).ok();
+                }
+                _ => {}
+            }
+        }
+        let is_many = most.is_some_and(|most| most != 1);
+        let mut node = self.field_type(field, &place, is_many)?;
+        // With a tag, the alternative says itself whether it is an array (language 1.0
+        // CSD07, annex A.2, where JADN-Type and Type.fields are both written `]0`).
+        if is_many && tag.is_none() {
+            let max = match most {
+                None | Some(0) => self.bounds.elements,
+                Some(most) => most,
+            };
+            // In CS01 what may be left out is not there as an empty array (section 3.3.2).
+            let min = if self.dialect == Dialect::Csd01 { least } else { least.max(1) };
+            let is_set = field.options.iter().any(|it| matches!(it, Opt::Unique | Opt::Set));
+            let shape = Shape::List { element: node, count: Sizes { min, max }, is_set };
+            node = self.node_with(&place, shape);
+        }
+        let is_required = least > 0 && owner.base != Base::Choice;
+        Ok(FieldRow { id: field.id, name: field.name.as_str().into(), node, is_required, tag })
+    }
+
+    fn field_type(
+        &mut self,
+        field: &'p Field,
+        place: &str,
+        is_many: bool,
+    ) -> Result<NodeId, CompileError> {
+        if field.options.contains(&Opt::Derived) {
+            return self.derived(&format!("#{}", field.type_name), place);
+        }
+        let Some(base) = Base::named(&field.type_name) else {
+            return self.reference(&field.type_name, place);
+        };
+        let of_array = |it: &&Opt| matches!(it, Opt::Unique | Opt::Set | Opt::Unordered);
+        let options: Vec<_> =
+            field.options.iter().filter(|it| !(is_many && of_array(it))).cloned().collect();
+        let shape = self.simple(base, &options, place)?;
+        Ok(self.node_with(place, shape))
+    }
+
+    /// The node of a type that is named: defined, built in, or derived (`#T`, `>T`).
+    fn reference(&mut self, name: &str, place: &str) -> Result<NodeId, CompileError> {
+        if let Some(node) = self.schema.type_named(name) {
+            return Ok(node);
+        }
+        if name.starts_with(['#', '>']) {
+            return self.derived(name, place);
+        }
+        if let Some(base) = Base::named(name) {
+            let shape = self.simple(base, &[], place)?;
+            return Ok(self.node_with(name, shape));
+        }
+        if self.undefined.iter().any(|it| it == name) {
+            return Ok(self.node_with(name, Shape::Never));
+        }
+        Err(CompileError { place: place.into(), reason: format!("no type {name:?} is defined") })
+    }
+
+    /// The enumeration of the fields of a type (`#T`), or of the paths into it (`>T`).
+    fn derived(&mut self, of: &str, place: &str) -> Result<NodeId, CompileError> {
+        if let Some(&node) = self.derived.get(of) {
+            return Ok(node);
+        }
+        let (mark, name) = of.split_at(1);
+        let Some(&it) = self.types.get(name) else {
+            if self.undefined.iter().any(|it| it == name) {
+                return Ok(self.node_with(of, Shape::Never));
+            }
+            let reason = format!("no type {name:?} is defined");
+            return Err(CompileError { place: place.into(), reason });
+        };
+        let mut rows = Vec::new();
+        match &it.content {
+            Content::Items(items) => rows.extend(items.iter().map(|it| (it.id, it.name.clone()))),
+            Content::Fields(fields) if mark == "#" => {
+                rows.extend(fields.iter().map(|it| (it.id, it.name.clone())));
+            }
+            Content::Fields(_) => {
+                let mut paths = Vec::new();
+                self.paths(it, "", 0, &mut paths);
+                rows.extend((1..).zip(paths));
+            }
+            Content::Nothing => {
+                let reason = format!("{name:?} has no fields that an enumeration could be made of");
+                return Err(CompileError { place: place.into(), reason });
+            }
+        }
+        let by_id = it.options.contains(&Opt::Id);
+        let shape = Shape::Enumerated { items: self.add_items(rows), by_id };
+        let node = self.node_with(of, shape);
+        self.derived.insert(of.to_owned(), node);
+        Ok(node)
+    }
+
+    /// The paths of a Pointer: every field, and inside the folders (`<`) theirs
+    /// (JADN v1.0 CS01, section 3.3.5).
+    fn paths(&self, it: &Type, before: &str, depth: usize, paths: &mut Vec<String>) {
+        let Content::Fields(fields) = &it.content else { return };
+        for field in fields {
+            let path = format!("{before}{}", field.name);
+            match self.types.get(field.type_name.as_str()) {
+                Some(inner)
+                    if field.options.contains(&Opt::Dir) && depth < crate::encoding::MAX_DEPTH =>
+                {
+                    self.paths(inner, &format!("{path}/"), depth + 1, paths);
+                }
+                _ => paths.push(path),
+            }
+        }
+    }
+
+    /// The shape of a type without fields or items.
+    fn simple(&mut self, base: Base, options: &[Opt], place: &str) -> Result<Shape, CompileError> {
+        let bounds = self.bounds;
+        let format = options.iter().find_map(|it| match it {
+            Opt::Format(name) => Some(name.as_str()),
+            _ => None,
+        });
+        Ok(match base {
+            Base::Any => Shape::Any,
+            Base::Null => Shape::Null,
+            Base::Boolean => Shape::Boolean,
+            Base::Integer => integer(options, format),
+            Base::Number => number(options),
+            Base::String => Shape::Text {
+                chars: sizes(options, 0, bounds.text_chars),
+                format: format.and_then(TextFormat::named),
+                pattern: self.pattern(options, place)?,
+            },
+            Base::Binary => Shape::Octets {
+                octets: sizes(options, 0, bounds.octets),
+                form: format.and_then(OctetForm::named).unwrap_or(OctetForm::Base64Url),
+            },
+            Base::Enumerated => {
+                let of = options.iter().find_map(|it| match it {
+                    Opt::Enum(name) => Some(format!("#{name}")),
+                    Opt::Pointer(name) => Some(format!(">{name}")),
+                    _ => None,
+                });
+                match of {
+                    Some(of) => {
+                        let node = self.derived(&of, place)?;
+                        let mut shape = self.schema.node(node).shape.clone();
+                        if let Shape::Enumerated { by_id, .. } = &mut shape {
+                            *by_id |= options.contains(&Opt::Id);
+                        }
+                        shape
+                    }
+                    None => Shape::Enumerated { items: Span::default(), by_id: false },
+                }
+            }
+            Base::ArrayOf => {
+                let element = self.inner(options, place, "elements", |it| match it {
+                    Opt::ValueType(name) => Some(name),
+                    _ => None,
+                })?;
+                let is_set = options.iter().any(|it| matches!(it, Opt::Unique | Opt::Set));
+                Shape::List { element, count: sizes(options, 0, bounds.elements), is_set }
+            }
+            Base::MapOf => {
+                let key = self.inner(options, place, "keys", |it| match it {
+                    Opt::KeyType(name) => Some(name),
+                    _ => None,
+                })?;
+                let value = self.inner(options, place, "values", |it| match it {
+                    Opt::ValueType(name) => Some(name),
+                    _ => None,
+                })?;
+                Shape::Mapping { key, value, count: sizes(options, 0, bounds.elements) }
+            }
+            Base::Choice | Base::Array | Base::Map | Base::Record => {
+                let reason = format!("{} needs a type of its own", base.as_str());
+                return Err(CompileError { place: place.into(), reason });
+            }
+        })
+    }
+
+    fn inner(
+        &mut self,
+        options: &[Opt],
+        place: &str,
+        what: &str,
+        named: fn(&Opt) -> Option<&String>,
+    ) -> Result<NodeId, CompileError> {
+        match options.iter().find_map(named) {
+            Some(name) => self.reference(name, place),
+            None => {
+                let reason = format!("the type of its {what} is missing");
+                Err(CompileError { place: place.into(), reason })
+            }
+        }
+    }
+
+    fn pattern(&mut self, options: &[Opt], place: &str) -> Result<Option<u32>, CompileError> {
+        let Some(text) = options.iter().find_map(|it| match it {
+            Opt::Pattern(text) => Some(text),
+            _ => None,
+        }) else {
+            return Ok(None);
+        };
+        let regex = RegexBuilder::new(&ascii_classes(text))
+            .size_limit(PATTERN_BYTES)
+            .build()
+            .map_err(|error| CompileError {
+                place: place.into(),
+                reason: format!("the pattern {text:?} cannot be used: {error}"),
+            })?;
+        self.schema.patterns.push(regex);
+        Ok(u32::try_from(self.schema.patterns.len() - 1).ok())
+    }
+
+    fn add_items(&mut self, rows: Vec<(i64, String)>) -> Span {
+        let span = span(self.schema.items.len(), rows.len());
+        let rows = rows.into_iter().map(|(id, name)| ItemRow { id, name: name.into() });
+        self.schema.items.extend(rows);
+        span
+    }
+
+    fn add_fields(&mut self, rows: Vec<FieldRow>) -> Span {
+        let span = span(self.schema.fields.len(), rows.len());
+        self.schema.fields.extend(rows);
+        span
+    }
+}
+
+fn span(from: usize, len: usize) -> Span {
+    let short = |it| u32::try_from(it).expect("a schema is no gigabytes");
+    Span { from: short(from), len: short(len) }
+}
+
+/// `\d` and `\w` mean ASCII in ECMAScript, whose patterns JADN uses, and more here.
+/// Also used where a schema is checked.
+pub(super) fn ascii_classes(pattern: &str) -> String {
+    let mut ascii = String::with_capacity(pattern.len());
+    let mut chars = pattern.chars();
+    let mut in_class = false;
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => match (chars.next(), in_class) {
+                (Some('d'), true) => ascii.push_str("0-9"),
+                (Some('d'), false) => ascii.push_str("[0-9]"),
+                (Some('w'), true) => ascii.push_str("0-9A-Za-z_"),
+                (Some('w'), false) => ascii.push_str("[0-9A-Za-z_]"),
+                (Some('D'), false) => ascii.push_str("[^0-9]"),
+                (Some('W'), false) => ascii.push_str("[^0-9A-Za-z_]"),
+                // White space of ECMAScript has one character more.
+                (Some('s'), true) => ascii.push_str("\\s\\x{feff}"),
+                (Some('s'), false) => ascii.push_str("[\\s\\x{feff}]"),
+                (Some('S'), false) => ascii.push_str("[^\\s\\x{feff}]"),
+                (Some(other), _) => ascii.extend(['\\', other]),
+                (None, _) => ascii.push('\\'),
+            },
+            _ => {
+                in_class = (in_class || char == '[') && char != ']';
+                ascii.push(char);
+            }
+        }
+    }
+    ascii
+}
+
+fn sizes(options: &[Opt], min: u32, max: u32) -> Sizes {
+    let short = |it: i64| u32::try_from(it.max(0)).unwrap_or(u32::MAX);
+    options.iter().fold(Sizes { min, max }, |sizes, option| match option {
+        Opt::Min(min) => Sizes { min: short(*min), ..sizes },
+        // 0 stands for the bound of the package (CS01, section 3.2.1.7).
+        Opt::Max(max) if *max > 0 => Sizes { max: short(*max), ..sizes },
+        _ => sizes,
+    })
+}
+
+fn integer(options: &[Opt], format: Option<&str>) -> Shape {
+    let (mut min, mut max) =
+        format.and_then(integer_range).unwrap_or((-i128::from(MAX_INTEGER), MAX_INTEGER.into()));
+    for option in options {
+        match option {
+            Opt::Min(least) => min = (*least).into(),
+            Opt::Max(most) => max = (*most).into(),
+            _ => {}
+        }
+    }
+    let exact = -i128::from(MAX_INTEGER)..=i128::from(MAX_INTEGER);
+    match (i64::try_from(min), i64::try_from(max)) {
+        (Ok(least), Ok(most)) if exact.contains(&min) && exact.contains(&max) => {
+            Shape::Integer { min: least, max: most }
+        }
+        _ => Shape::WideInteger { min, max },
+    }
+}
+
+fn number(options: &[Opt]) -> Shape {
+    let (mut min, mut max) = (f64::NEG_INFINITY, f64::INFINITY);
+    for option in options {
+        match option {
+            Opt::MinNumber(least) => min = *least,
+            Opt::MaxNumber(most) => max = *most,
+            #[expect(clippy::cast_precision_loss, reason = "a bound beyond 2^53 need not be exact")]
+            Opt::Min(least) => min = *least as f64,
+            #[expect(clippy::cast_precision_loss, reason = "a bound beyond 2^53 need not be exact")]
+            Opt::Max(most) => max = *most as f64,
+            _ => {}
+        }
+    }
+    Shape::Number { min, max }
+}

@@ -1,0 +1,214 @@
+//! The semantic constraints that a schema can name.
+
+use crate::format::{self, Flaw};
+
+/// A constraint on text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TextFormat {
+    pub name: &'static str,
+    pub check: fn(&str) -> Result<(), Flaw>,
+}
+
+/// How octets are written as text (JADN v1.0 CS01, section 4.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum OctetForm {
+    /// RFC 4648, section 5, without padding.
+    Base64Url,
+    /// RFC 4648, section 8.
+    Hex,
+    /// IEEE EUI-48 or EUI-64.
+    Eui,
+    Ipv4,
+    Ipv6,
+    /// Language 1.0 CSD07: either of the two.
+    Ip,
+}
+
+/// A range of addresses: an Array of the address and the length of its prefix.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NetForm {
+    Ipv4,
+    Ipv6,
+}
+
+const TEXT: [TextFormat; 9] = [
+    TextFormat { name: "hostname", check: format::hostname },
+    TextFormat { name: "idn-hostname", check: format::idn_hostname },
+    TextFormat { name: "email", check: format::email },
+    TextFormat { name: "idn-email", check: format::idn_email },
+    TextFormat { name: "uri", check: format::uri },
+    TextFormat { name: "iri", check: format::iri },
+    TextFormat { name: "ipv4", check: |text| format::ipv4_addr(text).map(drop) },
+    TextFormat { name: "ipv6", check: |text| format::ipv6_addr(text).map(drop) },
+    TextFormat { name: "eui", check: format::eui },
+];
+
+const NETS: [TextFormat; 2] = [
+    TextFormat { name: "ipv4-net", check: |text| format::ipv4_net(text).map(drop) },
+    TextFormat { name: "ipv6-net", check: |text| format::ipv6_net(text).map(drop) },
+];
+
+impl TextFormat {
+    /// The constraint of that name on a String.
+    pub fn named(name: &str) -> Option<Self> {
+        TEXT.into_iter().chain(NETS).find(|format| format.name == name)
+    }
+}
+
+impl OctetForm {
+    /// The form of that name of a Binary.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "x" | "hex" => Self::Hex,
+            "eui" => Self::Eui,
+            "ipv4-addr" => Self::Ipv4,
+            "ipv6-addr" => Self::Ipv6,
+            "ip-addr" => Self::Ip,
+            _ => return None,
+        })
+    }
+
+    /// How many octets a text stands for.
+    pub fn octets_of(self, text: &str) -> Result<usize, Flaw> {
+        match self {
+            Self::Base64Url => format::base64url(text),
+            Self::Hex => format::hex(text),
+            Self::Eui => format::eui(text).map(|()| text.len().div_ceil(3)),
+            Self::Ipv4 => format::ipv4_addr(text).map(|_| 4),
+            Self::Ipv6 => format::ipv6_addr(text).map(|_| 16),
+            Self::Ip => match text.contains(':') {
+                true => format::ipv6_addr(text).map(|_| 16),
+                false => format::ipv4_addr(text).map(|_| 4),
+            },
+        }
+    }
+
+    /// Whether so many octets can be what the form is for.
+    pub fn takes(self, octets: usize) -> Result<(), Flaw> {
+        match (self, octets) {
+            (Self::Base64Url | Self::Hex, _)
+            | (Self::Eui, 6 | 8)
+            | (Self::Ipv4 | Self::Ip, 4)
+            | (Self::Ipv6 | Self::Ip, 16) => Ok(()),
+            (Self::Eui, _) => Err("not six octets and not eight"),
+            (Self::Ipv4, _) => Err("not the four octets of an IPv4 address"),
+            (Self::Ipv6, _) => Err("not the sixteen octets of an IPv6 address"),
+            (Self::Ip, _) => Err("not the octets of an IP address"),
+        }
+    }
+}
+
+impl NetForm {
+    /// The form of that name of an Array.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "ipv4-net" => Some(Self::Ipv4),
+            "ipv6-net" => Some(Self::Ipv6),
+            _ => None,
+        }
+    }
+
+    /// Checks a range that is written as text.
+    pub fn check(self, text: &str) -> Result<(), Flaw> {
+        match self {
+            Self::Ipv4 => format::ipv4_net(text).map(drop),
+            Self::Ipv6 => format::ipv6_net(text).map(drop),
+        }
+    }
+
+    /// Checks the address of a range that is written as octets and a number.
+    pub fn check_octets(self, octets: usize) -> Result<(), Flaw> {
+        match self {
+            Self::Ipv4 => OctetForm::Ipv4.takes(octets),
+            Self::Ipv6 => OctetForm::Ipv6.takes(octets),
+        }
+    }
+
+    /// Longest prefix, in bits.
+    pub fn longest(self) -> i64 {
+        match self {
+            Self::Ipv4 => 32,
+            Self::Ipv6 => 128,
+        }
+    }
+}
+
+/// The range of integers that a format names: `i8`, `i16`, `i32`, `i64`, and
+/// `u1` to `u64` (JADN v1.0 CS01, section 3.2.1.5).
+pub(super) fn integer_range(name: &str) -> Option<(i128, i128)> {
+    let (sign, bits) = name.split_at_checked(1)?;
+    let is_plain = bits.bytes().all(|byte| byte.is_ascii_digit()) && !bits.starts_with('0');
+    let bits: u32 = bits.parse().ok().filter(|bits| is_plain && (1..=64).contains(bits))?;
+    match (sign, bits) {
+        ("u", bits) => Some((0, (1 << bits) - 1)),
+        ("i", 8 | 16 | 32 | 64) => Some((-(1 << (bits - 1)), (1 << (bits - 1)) - 1)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// JADN-2.1.2-1: email, hostname, uri and eui are formats that a type can name.
+    #[test]
+    fn the_formats_of_the_standard_have_a_check() {
+        let cases = [
+            ("hostname", "a.example", "a..example"),
+            ("idn-hostname", "bücher.example", "-a.example"),
+            ("email", "a@b.example", "a"),
+            ("idn-email", "ü@b.example", "ü"),
+            ("uri", "https://a.example/x", "//a.example/x"),
+            ("iri", "https://a.example/ü", "/ü"),
+            ("ipv4", "10.0.0.1", "10.0.0"),
+            ("ipv6", "::1", ":::1"),
+            ("eui", "01:23:45:67:89:AB", "01:23:45"),
+            ("ipv4-net", "10.0.0.0/8", "10.0.0.0/33"),
+            ("ipv6-net", "2001:db8::/32", "2001:db8::/129"),
+        ];
+        for (name, good, bad) in cases {
+            let format = TextFormat::named(name).unwrap();
+            assert_eq!((format.check)(good), Ok(()), "{name}");
+            assert!((format.check)(bad).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn octets_are_counted_and_not_characters() {
+        let cases = [
+            (OctetForm::Base64Url, "AQID", Ok(3)),
+            (OctetForm::Hex, "0A0B", Ok(2)),
+            (OctetForm::Eui, "01:23:45:67:89:ab", Ok(6)),
+            (OctetForm::Eui, "01:23:45:67:89:ab:cd:ef", Ok(8)),
+            (OctetForm::Ip, "::1", Ok(16)),
+            (OctetForm::Ip, "10.0.0.1", Ok(4)),
+        ];
+        for (form, text, octets) in cases {
+            assert_eq!(form.octets_of(text), octets, "{text}");
+            assert_eq!(form.takes(octets.unwrap()), Ok(()), "{text}");
+        }
+        assert!(OctetForm::Ipv4.octets_of("::1").is_err());
+        assert!(OctetForm::Eui.takes(7).is_err());
+    }
+
+    #[test]
+    fn a_format_of_integers_is_a_range() {
+        let cases = [
+            ("i8", Some((-128, 127))),
+            ("u1", Some((0, 1))),
+            ("u16", Some((0, 65_535))),
+            ("i64", Some((i64::MIN.into(), i64::MAX.into()))),
+            ("u64", Some((0, u64::MAX.into()))),
+            ("i7", None),
+            ("u0", None),
+            ("u65", None),
+            ("u+8", None),
+            ("u08", None),
+            ("x", None),
+            ("", None),
+        ];
+        for (name, range) in cases {
+            assert_eq!(integer_range(name), range, "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,788 @@
+//! One pass over a message, by the table.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::formats::{NetForm, OctetForm};
+use super::report::{Fault, excerpt, quoted};
+use super::table::{FieldRow, ItemRow, MembersKind, NodeId, Schema, Shape, Sizes, Span};
+use super::tape::Tape;
+use crate::encoding::source::{Key, Kind, Number, Source};
+
+/// How values are written, beyond what the encoding says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Form {
+    /// Keys of maps and values of enumerations.
+    pub names: Names,
+    /// Records.
+    pub records: Records,
+    /// Binary values stand as octets; only CBOR has those.
+    pub has_octets: bool,
+}
+
+/// How keys and enumerations are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Names {
+    /// By name.
+    Names,
+    /// By number.
+    Numbers,
+}
+
+/// How a Record is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Records {
+    /// As a map from names to values.
+    Maps,
+    /// As an array, with null for what is left out.
+    Arrays,
+}
+
+impl Form {
+    /// Verbose JSON, which `OpenC2` uses (JADN v1.0 CS01, section 4.1).
+    pub const VERBOSE: Self =
+        Self { names: Names::Names, records: Records::Maps, has_octets: false };
+
+    /// Compact JSON (JADN v1.0 CS01, section 4.3).
+    pub const COMPACT: Self =
+        Self { names: Names::Numbers, records: Records::Arrays, has_octets: false };
+
+    /// CBOR (JADN v1.0 CS01, section 4.4).
+    pub const CBOR: Self =
+        Self { names: Names::Numbers, records: Records::Arrays, has_octets: true };
+}
+
+impl Schema {
+    /// Judges one document, and leaves its values on the tape.
+    ///
+    /// # Errors
+    ///
+    /// The first fault. The tape then holds what came before it.
+    pub fn judge<S: Source>(
+        &self,
+        root: NodeId,
+        source: &mut S,
+        form: Form,
+        tape: &mut Tape,
+    ) -> Result<(), Box<Fault>> {
+        self.begin(source, form, tape, false).document(root)
+    }
+
+    /// Judges one document and goes on behind each fault, up to the first that
+    /// breaks the encoding itself.
+    pub fn judge_all<S: Source>(&self, root: NodeId, source: &mut S, form: Form) -> Vec<Fault> {
+        let mut tape = Tape::default();
+        let mut judge = self.begin(source, form, &mut tape, true);
+        let last = judge.document(root).err();
+        let mut faults = std::mem::take(&mut judge.faults);
+        faults.extend(last.map(|last| *last));
+        faults
+    }
+
+    fn begin<'j, S: Source>(
+        &'j self,
+        source: &'j mut S,
+        form: Form,
+        tape: &'j mut Tape,
+        wants_all: bool,
+    ) -> Judge<'j, S> {
+        tape.clear();
+        Judge { schema: self, source, form, tape, sets: 0, wants_all, faults: Vec::new() }
+    }
+}
+
+struct Judge<'j, S: Source> {
+    schema: &'j Schema,
+    source: &'j mut S,
+    form: Form,
+    tape: &'j mut Tape,
+    /// Sets that are open: inside of one, values are hashed.
+    sets: u32,
+    /// Goes on behind a fault.
+    wants_all: bool,
+    faults: Vec<Fault>,
+}
+
+/// A hash of the value where sets are open, else nothing in particular.
+type Verdict = Result<u64, Box<Fault>>;
+
+/// Where a value begins, for what is said of it.
+struct Begin<P> {
+    node: NodeId,
+    place: P,
+    mark: usize,
+}
+
+impl<S: Source> Judge<'_, S> {
+    fn document(&mut self, root: NodeId) -> Result<(), Box<Fault>> {
+        self.value(root, 0)?;
+        let end = self.source.end();
+        end.map_err(|error| self.broken(&error))
+    }
+
+    fn value(&mut self, node: NodeId, member: u32) -> Verdict {
+        let kind = match self.source.kind() {
+            Ok(kind) => kind,
+            Err(error) => return Err(self.broken(&error)),
+        };
+        let place = self.source.place();
+        let mark = self.tape.begin(node, member, self.source.offset());
+        let begin = Begin { node, place, mark };
+        let hash = self.shape(kind, &begin)?;
+        self.tape.end(mark, self.source.offset());
+        Ok(hash)
+    }
+
+    fn shape(&mut self, kind: Kind, begin: &Begin<S::Place>) -> Verdict {
+        let schema = self.schema;
+        match (&schema.node(begin.node).shape, kind) {
+            (Shape::Any, _) => {
+                let offset = self.source.offset();
+                self.source.skip().map_err(|error| self.broken(&error))?;
+                // Two of them never count as equal.
+                Ok(offset as u64)
+            }
+            (Shape::Null, Kind::Null) => {
+                self.source.null().map_err(|error| self.broken(&error))?;
+                Ok(0)
+            }
+            (Shape::Boolean, Kind::Bool) => {
+                let it = self.source.bool().map_err(|error| self.broken(&error))?;
+                self.tape.set_number(begin.mark, it.into());
+                Ok(it.into())
+            }
+            (Shape::Integer { min, max }, Kind::Number) => match self.number()? {
+                Number::Integer(number) if (*min..=*max).contains(&number) => {
+                    self.tape.set_number(begin.mark, number);
+                    Ok(number.cast_unsigned())
+                }
+                _ => Err(self.unlike(begin)),
+            },
+            (Shape::Number { min, max }, Kind::Number) => {
+                let number = match self.number()? {
+                    #[expect(clippy::cast_precision_loss, reason = "integers read are exact")]
+                    Number::Integer(number) => number as f64,
+                    Number::Float(number) => number,
+                };
+                if !(*min..=*max).contains(&number) {
+                    return Err(self.unlike(begin));
+                }
+                self.tape.set_number(begin.mark, number.to_bits().cast_signed());
+                Ok(number.to_bits())
+            }
+            (Shape::WideInteger { min, max }, Kind::Text) => {
+                let is_sure = |number: &i128| (*min..=*max).contains(number);
+                let read = self.text(|text| {
+                    let number = text.parse().ok().filter(is_sure);
+                    number.filter(|number: &i128| number.to_string() == text)
+                })?;
+                read.0.map(|_| read.1).ok_or_else(|| self.unlike(begin))
+            }
+            (Shape::Text { chars, format, pattern }, Kind::Text) => {
+                let pattern = pattern.and_then(|at| schema.patterns.get(at as usize));
+                let (is_right, hash) = self.text(|text| {
+                    // A text has no more characters than bytes.
+                    let has_size = (chars.min == 0 && text.len() <= chars.max as usize)
+                        || chars.hold(text.chars().count());
+                    has_size
+                        && format.is_none_or(|format| (format.check)(text).is_ok())
+                        && pattern.is_none_or(|pattern| pattern.is_match(text))
+                })?;
+                if is_right { Ok(hash) } else { Err(self.unlike(begin)) }
+            }
+            (Shape::Octets { octets, form }, Kind::Text) if !self.form.has_octets => {
+                let (count, hash) = self.text(|text| form.octets_of(text).ok())?;
+                match count {
+                    Some(count) if octets.hold(count) => Ok(hash),
+                    _ => Err(self.unlike(begin)),
+                }
+            }
+            (Shape::Octets { octets, form }, Kind::Octets) => self.octets(*octets, *form, begin),
+            (Shape::Enumerated { items, by_id }, _) => self.item(*items, *by_id, kind, begin),
+            (Shape::Net { form }, Kind::Text) if !self.form.has_octets => {
+                let (is_right, hash) = self.text(|text| form.check(text).is_ok())?;
+                if is_right { Ok(hash) } else { Err(self.unlike(begin)) }
+            }
+            (Shape::Net { form }, Kind::Array) if self.form.has_octets => self.net(*form, begin),
+            (Shape::Choice { fields, by_id }, Kind::Map) => self.choice(*fields, *by_id, begin),
+            (Shape::Members { kind, fields, count }, Kind::Map | Kind::Array) => {
+                let is_array = match kind {
+                    MembersKind::Array => true,
+                    MembersKind::Record => self.form.records == Records::Arrays,
+                    MembersKind::Map { .. } => false,
+                };
+                let by_id = matches!(kind, MembersKind::Map { by_id: true });
+                match (is_array, self.source.kind()) {
+                    (true, Ok(Kind::Array)) => self.positions(*fields, *count, begin),
+                    (false, Ok(Kind::Map)) => self.members(*fields, by_id, *count, begin),
+                    _ => Err(self.unlike(begin)),
+                }
+            }
+            (Shape::List { element, count, is_set }, Kind::Array) => {
+                self.list(*element, *count, *is_set, begin)
+            }
+            (Shape::Mapping { key, value, count }, Kind::Map) => {
+                self.mapping(*key, *value, *count, begin)
+            }
+            _ => Err(self.unlike(begin)),
+        }
+    }
+
+    fn number(&mut self) -> Result<Number, Box<Fault>> {
+        self.source.number().map_err(|error| self.broken(&error))
+    }
+
+    /// Reads text and looks at it; also its hash where one is needed.
+    fn text<T>(&mut self, look: impl FnOnce(&str) -> T) -> Result<(T, u64), Box<Fault>> {
+        match self.source.text() {
+            Ok(text) => {
+                let hash = if self.sets > 0 { hash_of(text) } else { 0 };
+                Ok((look(text), hash))
+            }
+            Err(error) => Err(self.broken(&error)),
+        }
+    }
+
+    fn octets(&mut self, sizes: Sizes, form: OctetForm, begin: &Begin<S::Place>) -> Verdict {
+        let (is_right, hash) = match self.source.octets() {
+            Ok(octets) => {
+                let is_right = sizes.hold(octets.len()) && form.takes(octets.len()).is_ok();
+                (is_right, if self.sets > 0 { hash_of(&*octets) } else { 0 })
+            }
+            Err(error) => return Err(self.broken(&error)),
+        };
+        if is_right { Ok(hash) } else { Err(self.unlike(begin)) }
+    }
+
+    /// The address and, where it is not a single host, the length of the prefix.
+    fn net(&mut self, form: NetForm, begin: &Begin<S::Place>) -> Verdict {
+        self.source.enter_array().map_err(|error| self.broken(&error))?;
+        let (mut hash, mut count) = (0, 0);
+        while self.next_element(count == 0)? {
+            let kind = self.source.kind().map_err(|error| self.broken(&error))?;
+            let is_right = match (count, kind) {
+                (0, Kind::Octets) => match self.source.octets() {
+                    Ok(octets) => {
+                        hash = hash_of(&*octets);
+                        form.check_octets(octets.len()).is_ok()
+                    }
+                    Err(error) => return Err(self.broken(&error)),
+                },
+                (1, Kind::Number) => match self.number()? {
+                    Number::Integer(prefix) => {
+                        hash = hash_of(&(hash, prefix));
+                        (0..=form.longest()).contains(&prefix)
+                    }
+                    Number::Float(_) => false,
+                },
+                _ => false,
+            };
+            if !is_right {
+                return Err(self.unlike(begin));
+            }
+            count += 1;
+        }
+        if count > 0 { Ok(hash) } else { Err(self.unlike(begin)) }
+    }
+
+    fn item(&mut self, items: Span, by_id: bool, kind: Kind, begin: &Begin<S::Place>) -> Verdict {
+        let items = self.schema.items(items);
+        let by_number = by_id || self.form.names == Names::Numbers;
+        let at = match kind {
+            Kind::Number if by_number => match self.number()? {
+                Number::Integer(id) => items.iter().position(|item| item.id == id),
+                Number::Float(_) => None,
+            },
+            Kind::Text if !by_number => {
+                self.text(|text| items.iter().position(|item| &*item.name == text))?.0
+            }
+            _ => None,
+        };
+        let at = at.ok_or_else(|| self.unlike(begin))?;
+        self.tape.set_number(begin.mark, i64::try_from(at).unwrap_or(i64::MAX));
+        Ok(at as u64)
+    }
+
+    fn choice(&mut self, fields: Span, by_id: bool, begin: &Begin<S::Place>) -> Verdict {
+        let fields = self.schema.fields(fields);
+        self.source.enter_map().map_err(|error| self.broken(&error))?;
+        let at = match self.key(fields, by_id, 0, true)? {
+            Some(Met::Field(at)) => at,
+            Some(Met::Unknown(fault)) => {
+                let names = names_of(fields);
+                let reason = format!("no alternative of {}{names}", self.schema.name(begin.node));
+                return Err(Box::new(Fault { reason, ..*fault }));
+            }
+            None => return Err(self.unlike(begin)),
+        };
+        let field = &fields[at];
+        let member = u32::try_from(at).unwrap_or(u32::MAX);
+        let hash = self.value(field.node, member).map_err(|fault| fault.inside(&field.name))?;
+        match self.key(fields, by_id, at, false)? {
+            None => Ok(hash_of(&(at, hash))),
+            Some(_) => Err(self.unlike(begin)),
+        }
+    }
+
+    /// The next key, found among the fields.
+    fn key(
+        &mut self,
+        fields: &[FieldRow],
+        by_id: bool,
+        hint: usize,
+        is_first: bool,
+    ) -> Result<Option<Met>, Box<Fault>> {
+        let by_number = by_id || self.form.names == Names::Numbers;
+        let key = match self.source.next_key(is_first) {
+            Ok(Some(key)) => key,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                let fault = error.to_string();
+                return Err(self.broken_by(fault));
+            }
+        };
+        let matches = |field: &FieldRow| match key {
+            Key::Text(name) if !by_number => &*field.name == name,
+            Key::Text(name) => is_number(name, field.id),
+            Key::Integer(id) => by_number && field.id == id,
+        };
+        // Most senders keep the order of the standard's tables.
+        let (before, after) = fields.split_at(hint.min(fields.len()));
+        let found = after
+            .iter()
+            .position(matches)
+            .map(|at| at + before.len())
+            .or_else(|| before.iter().position(matches));
+        if let Some(at) = found {
+            return Ok(Some(Met::Field(at)));
+        }
+        let name = match key {
+            Key::Text(name) => name.to_owned(),
+            Key::Integer(id) => id.to_string(),
+        };
+        let offset = self.source.offset();
+        Ok(Some(Met::Unknown(Fault::new(offset, "").inside(&name))))
+    }
+
+    fn members(
+        &mut self,
+        fields: Span,
+        by_id: bool,
+        count: Sizes,
+        begin: &Begin<S::Place>,
+    ) -> Verdict {
+        let fields = self.schema.fields(fields);
+        self.source.enter_map().map_err(|error| self.broken(&error))?;
+        let met = self.open_fields(fields.len());
+        // A value whose tag has not come yet.
+        let mut late = Vec::new();
+        let (mut hint, mut number, mut hash) = (0, 0, 0u64);
+        loop {
+            let at = match self.key(fields, by_id, hint, number == 0)? {
+                None => break,
+                Some(Met::Field(at)) => at,
+                Some(Met::Unknown(fault)) => {
+                    let names = names_of(fields);
+                    let reason = format!("no field of {}{names}", self.schema.name(begin.node));
+                    self.fault(Box::new(Fault { reason, ..*fault }))?;
+                    self.skip()?;
+                    number += 1;
+                    continue;
+                }
+            };
+            number += 1;
+            hint = at + 1;
+            let field = &fields[at];
+            let was_met = self.meet(met, at);
+            if was_met {
+                let fault = Fault::new(self.source.offset(), "this member stands there twice");
+                self.fault(fault.inside(&field.name))?;
+                self.skip()?;
+            } else if let Some(tag) = field.tag
+                && self.tape.child(begin.mark, tag).is_none()
+            {
+                self.source.kind().map_err(|error| self.broken(&error))?;
+                late.push((at, self.source.place()));
+                self.skip()?;
+            } else {
+                let value = self.field(fields, at, begin)?;
+                hash = hash.wrapping_add(hash_of(&(at, value)));
+            }
+        }
+        let end = self.source.place();
+        for (at, place) in late {
+            self.source.return_to(place);
+            hash = hash.wrapping_add(hash_of(&(at, self.field(fields, at, begin)?)));
+        }
+        self.source.return_to(end);
+        self.whole(fields, met, number, count, begin)?;
+        Ok(hash)
+    }
+
+    /// Judges the value of a field, by its tag where it has one.
+    fn field(&mut self, fields: &[FieldRow], at: usize, begin: &Begin<S::Place>) -> Verdict {
+        let field = &fields[at];
+        let member = u32::try_from(at).unwrap_or(u32::MAX);
+        let node = match field.tag {
+            None => Some(field.node),
+            Some(tag) => self.tagged(field.node, tag, begin.mark),
+        };
+        let depth = (self.tape.met.len(), self.tape.hashes.len(), self.tape.len(), self.sets);
+        let result = match node {
+            Some(node) => {
+                self.source.kind().map_err(|error| self.broken(&error))?;
+                let place = self.source.place();
+                match self.value(node, member) {
+                    Err(fault) if self.wants_all && !fault.is_of_encoding => {
+                        self.faults.push(*fault.inside(&self.step(field)));
+                        self.source.return_to(place);
+                        self.tape.met.truncate(depth.0);
+                        self.tape.hashes.truncate(depth.1);
+                        self.tape.forget_from(depth.2);
+                        self.sets = depth.3;
+                        self.skip()?;
+                        return Ok(0);
+                    }
+                    result => result,
+                }
+            }
+            None => {
+                let offset = self.source.offset();
+                Err(Fault::new(offset, "its tag names no alternative"))
+            }
+        };
+        result.map_err(|fault| fault.inside(&self.step(field)))
+    }
+
+    fn step(&self, field: &FieldRow) -> String {
+        if field.name.is_empty() { field.id.to_string() } else { field.name.to_string() }
+    }
+
+    /// The alternative that a tag chose.
+    fn tagged(&self, choice: NodeId, tag: u32, owner: usize) -> Option<NodeId> {
+        let tag = self.tape.child(owner, tag)?;
+        let Shape::Enumerated { items, .. } = &self.schema.node(tag.node).shape else {
+            return None;
+        };
+        let item: &ItemRow = self.schema.items(*items).get(usize::try_from(tag.number).ok()?)?;
+        let Shape::Choice { fields, .. } = &self.schema.node(choice).shape else { return None };
+        let alternatives = self.schema.fields(*fields);
+        alternatives.iter().find(|it| it.name == item.name).map(|it| it.node)
+    }
+
+    fn positions(&mut self, fields: Span, count: Sizes, begin: &Begin<S::Place>) -> Verdict {
+        let fields = self.schema.fields(fields);
+        self.source.enter_array().map_err(|error| self.broken(&error))?;
+        let met = self.open_fields(fields.len());
+        let (mut at, mut number, mut hash) = (0, 0, 0u64);
+        while self.next_element(at == 0)? {
+            let Some(field) = fields.get(at) else {
+                let name = self.schema.name(begin.node);
+                let reason = format!("{name} has at most {} elements", fields.len());
+                self.fault(Fault::new(self.source.offset(), reason).inside(&at.to_string()))?;
+                self.skip()?;
+                at += 1;
+                continue;
+            };
+            let kind = self.source.kind().map_err(|error| self.broken(&error))?;
+            let is_gap = kind == Kind::Null
+                && !field.is_required
+                && !matches!(self.schema.node(field.node).shape, Shape::Null | Shape::Any);
+            if is_gap {
+                self.source.null().map_err(|error| self.broken(&error))?;
+            } else {
+                self.meet(met, at);
+                number += 1;
+                hash = hash.wrapping_add(hash_of(&(at, self.field(fields, at, begin)?)));
+            }
+            at += 1;
+        }
+        self.whole(fields, met, number, count, begin)?;
+        Ok(hash)
+    }
+
+    /// Nothing is missing, and there are neither too few nor too many.
+    fn whole(
+        &mut self,
+        fields: &[FieldRow],
+        met: usize,
+        number: usize,
+        count: Sizes,
+        begin: &Begin<S::Place>,
+    ) -> Result<(), Box<Fault>> {
+        for (at, field) in fields.iter().enumerate() {
+            if field.is_required && !self.is_met(met, at) {
+                let is_nothing = field.tag.is_some_and(|tag| {
+                    let chosen = self.tagged(field.node, tag, begin.mark);
+                    chosen.is_some_and(|it| matches!(self.schema.node(it).shape, Shape::Null))
+                });
+                if !is_nothing {
+                    let (name, of) = (self.step(field), self.schema.name(begin.node));
+                    let reason = format!("{name} is missing in {of}");
+                    self.fault(Fault::new(self.source.offset(), reason))?;
+                }
+            }
+        }
+        self.tape.met.truncate(met);
+        self.counted(number, count, "members", begin)
+    }
+
+    fn counted(
+        &mut self,
+        number: usize,
+        count: Sizes,
+        what: &str,
+        begin: &Begin<S::Place>,
+    ) -> Result<(), Box<Fault>> {
+        if count.hold(number) {
+            return Ok(());
+        }
+        let name = self.schema.name(begin.node);
+        let (bound, side) = if number < count.min as usize {
+            (count.min, "at least")
+        } else {
+            (count.max, "at most")
+        };
+        let mut fault =
+            Fault::new(self.source.offset(), format!("expected {name} with {side} {bound} {what}"));
+        fault.found = Some(number.to_string());
+        self.fault(fault)
+    }
+
+    fn list(
+        &mut self,
+        element: NodeId,
+        count: Sizes,
+        is_set: bool,
+        begin: &Begin<S::Place>,
+    ) -> Verdict {
+        self.source.enter_array().map_err(|error| self.broken(&error))?;
+        let hashes = self.tape.hashes.len();
+        self.sets += u32::from(is_set);
+        let (mut number, mut hash) = (0usize, 0u64);
+        while self.next_element(number == 0)? {
+            let member = u32::try_from(number).unwrap_or(u32::MAX);
+            if self.wants_all {
+                self.source.kind().map_err(|error| self.broken(&error))?;
+            }
+            let place = self.source.place();
+            let tape = self.tape.len();
+            match self.value(element, member) {
+                Ok(value) => {
+                    if is_set {
+                        self.tape.hashes.push(value);
+                    }
+                    hash = hash_of(&(hash, value));
+                }
+                Err(fault) => {
+                    self.fault(fault.inside(&number.to_string()))?;
+                    self.tape.hashes.truncate(hashes);
+                    self.tape.forget_from(tape);
+                    self.source.return_to(place);
+                    self.skip()?;
+                }
+            }
+            number += 1;
+            if number > count.max as usize && !self.wants_all {
+                break;
+            }
+        }
+        self.sets -= u32::from(is_set);
+        self.counted(number, count, "elements", begin)?;
+        if is_set && !are_distinct(&mut self.tape.hashes[hashes..]) {
+            let reason = format!("expected {}, no element twice", self.schema.name(begin.node));
+            self.fault(Fault::new(self.source.offset(), reason))?;
+        }
+        self.tape.hashes.truncate(hashes);
+        Ok(hash)
+    }
+
+    fn mapping(
+        &mut self,
+        key: NodeId,
+        value: NodeId,
+        count: Sizes,
+        begin: &Begin<S::Place>,
+    ) -> Verdict {
+        self.source.enter_map().map_err(|error| self.broken(&error))?;
+        let hashes = self.tape.hashes.len();
+        let (mut number, mut hash) = (0usize, 0u64);
+        loop {
+            let (schema, form) = (self.schema, self.form);
+            let (is_right, name, at) = match self.source.next_key(number == 0) {
+                Ok(None) => break,
+                Ok(Some(Key::Text(name))) => {
+                    (schema.takes_key(key, name, form), name.to_owned(), hash_of(name))
+                }
+                Ok(Some(Key::Integer(id))) => {
+                    (schema.takes_number(key, id, form), id.to_string(), hash_of(&id))
+                }
+                Err(error) => {
+                    let fault = error.to_string();
+                    return Err(self.broken_by(fault));
+                }
+            };
+            if !is_right {
+                let mut fault = Fault::new(
+                    self.source.offset(),
+                    format!("expected as key {}", schema.wanted(key)),
+                );
+                fault.found = Some(quoted(&name));
+                self.fault(fault.inside(&name))?;
+            }
+            self.tape.hashes.push(at);
+            let member = u32::try_from(number).unwrap_or(u32::MAX);
+            let open = self.tape.hashes.len();
+            let (place, tape) = (self.source.place(), self.tape.len());
+            match self.value(value, member) {
+                Ok(value) => hash = hash.wrapping_add(hash_of(&(at, value))),
+                Err(fault) => {
+                    self.fault(fault.inside(&name))?;
+                    self.tape.hashes.truncate(open);
+                    self.tape.forget_from(tape);
+                    self.source.return_to(place);
+                    self.skip()?;
+                }
+            }
+            number += 1;
+        }
+        self.counted(number, count, "members", begin)?;
+        if !are_distinct(&mut self.tape.hashes[hashes..]) {
+            let reason = "a member stands there twice";
+            self.fault(Fault::new(self.source.offset(), reason))?;
+        }
+        self.tape.hashes.truncate(hashes);
+        Ok(hash)
+    }
+
+    fn next_element(&mut self, is_first: bool) -> Result<bool, Box<Fault>> {
+        self.source.next_element(is_first).map_err(|error| self.broken(&error))
+    }
+
+    fn skip(&mut self) -> Result<(), Box<Fault>> {
+        self.source.kind().map_err(|error| self.broken(&error))?;
+        self.source.skip().map_err(|error| self.broken(&error))
+    }
+
+    fn open_fields(&mut self, count: usize) -> usize {
+        let met = self.tape.met.len();
+        self.tape.met.resize(met + count.div_ceil(64), 0);
+        met
+    }
+
+    /// Meets a field; whether it had been met before.
+    fn meet(&mut self, met: usize, at: usize) -> bool {
+        let was_met = self.is_met(met, at);
+        self.tape.met[met + at / 64] |= 1 << (at % 64);
+        was_met
+    }
+
+    fn is_met(&self, met: usize, at: usize) -> bool {
+        self.tape.met[met + at / 64] & (1 << (at % 64)) != 0
+    }
+
+    /// A fault after which the reader stands where it should: an error, or
+    /// noted and passed over where all are wanted.
+    fn fault(&mut self, fault: Box<Fault>) -> Result<(), Box<Fault>> {
+        if !self.wants_all || fault.is_of_encoding {
+            return Err(fault);
+        }
+        self.faults.push(*fault);
+        Ok(())
+    }
+
+    /// The value is not what its node wants.
+    fn unlike(&mut self, begin: &Begin<S::Place>) -> Box<Fault> {
+        self.source.return_to(begin.place);
+        let offset = self.source.offset();
+        let reason = format!("expected {}", self.schema.wanted(begin.node));
+        let mut fault = Fault::new(offset, reason);
+        fault.found = excerpt(self.source);
+        fault
+    }
+
+    /// The encoding is broken, so that nothing can be read any more.
+    fn broken(&self, error: &S::Error) -> Box<Fault> {
+        self.broken_by(error.to_string())
+    }
+
+    fn broken_by(&self, error: String) -> Box<Fault> {
+        let mut fault = Fault::new(self.source.offset(), error);
+        fault.is_of_encoding = true;
+        fault
+    }
+}
+
+/// A key that was read.
+enum Met {
+    /// The field at this position has it.
+    Field(usize),
+    /// No field has it; the fault points to it.
+    Unknown(Box<Fault>),
+}
+
+impl Schema {
+    fn takes_key(&self, node: NodeId, name: &str, form: Form) -> bool {
+        match &self.node(node).shape {
+            Shape::Any => true,
+            Shape::Text { chars, format, pattern } => {
+                let pattern = pattern.and_then(|at| self.patterns.get(at as usize));
+                chars.hold(name.chars().count())
+                    && format.is_none_or(|format| (format.check)(name).is_ok())
+                    && pattern.is_none_or(|pattern| pattern.is_match(name))
+            }
+            Shape::Enumerated { items, by_id } => {
+                let by_number = *by_id || form.names == Names::Numbers;
+                self.items(*items).iter().any(|item| match by_number {
+                    true => is_number(name, item.id),
+                    false => &*item.name == name,
+                })
+            }
+            Shape::Octets { octets, form } => {
+                form.octets_of(name).is_ok_and(|count| octets.hold(count))
+            }
+            Shape::Integer { min, max } => {
+                name.parse().is_ok_and(|id| (*min..=*max).contains(&id) && is_number(name, id))
+            }
+            _ => false,
+        }
+    }
+
+    fn takes_number(&self, node: NodeId, id: i64, form: Form) -> bool {
+        match &self.node(node).shape {
+            Shape::Any => true,
+            Shape::Integer { min, max } => (*min..=*max).contains(&id),
+            Shape::Enumerated { items, by_id } => {
+                (*by_id || form.names == Names::Numbers)
+                    && self.items(*items).iter().any(|item| item.id == id)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a text is this number, in the one way to write it.
+fn is_number(text: &str, number: i64) -> bool {
+    text.parse() == Ok(number)
+        && !text.starts_with('+')
+        && !text.trim_start_matches('-').starts_with('0') | (text == "0")
+}
+
+fn names_of(fields: &[FieldRow]) -> String {
+    let names: Vec<_> =
+        fields.iter().map(|it| &*it.name).filter(|name| !name.is_empty()).take(24).collect();
+    let more = if fields.len() > 24 { ", ..." } else { "" };
+    if names.is_empty() { String::new() } else { format!(", which has {}{more}", names.join(", ")) }
+}
+
+/// Whether no two are equal. Equal hashes of 64 bits stand for equal values:
+/// a sender who finds two that collide has only their own message refused.
+fn are_distinct(hashes: &mut [u64]) -> bool {
+    hashes.sort_unstable();
+    hashes.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+fn hash_of(it: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    it.hash(&mut hasher);
+    hasher.finish()
+}

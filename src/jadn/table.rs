@@ -1,0 +1,173 @@
+//! The compiled form of a schema: a flat table that a message is judged by.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use regex::Regex;
+
+use super::formats::{NetForm, OctetForm, TextFormat};
+
+/// A schema, ready to judge messages. Made by [`Schema::compile`](super::Schema::compile).
+#[derive(Debug)]
+pub struct Schema {
+    /// Every type, and every part of a type that has no name of its own.
+    pub(super) nodes: Vec<Node>,
+    /// The fields of all types, those of one type side by side.
+    pub(super) fields: Vec<FieldRow>,
+    /// The items of all enumerations, those of one side by side.
+    pub(super) items: Vec<ItemRow>,
+    pub(super) patterns: Vec<Regex>,
+    /// The node of each type that has a name.
+    pub(super) types: HashMap<Box<str>, NodeId>,
+}
+
+/// Place of a node in its table.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct NodeId(pub(super) u32);
+
+/// What a value must be.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// The type, or `Type.field` where the type has no name of its own.
+    pub name: Box<str>,
+    pub shape: Shape,
+}
+
+/// A piece of one of the two long lists.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Span {
+    pub from: u32,
+    pub len: u32,
+}
+
+impl Span {
+    pub fn range(self) -> Range<usize> {
+        self.from as usize..(self.from + self.len) as usize
+    }
+}
+
+/// The rule of a node, by the built-in type that it comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Shape {
+    Any,
+    /// Nothing is right: the type was never defined, and the schema may be used without it.
+    Never,
+    Null,
+    Boolean,
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    /// Wider than the integers that JSON has exactly: decimal digits as text
+    /// (JADN v1.0 CSD01, section 3.2).
+    WideInteger {
+        min: i128,
+        max: i128,
+    },
+    Number {
+        min: f64,
+        max: f64,
+    },
+    Text {
+        chars: Sizes,
+        format: Option<TextFormat>,
+        pattern: Option<u32>,
+    },
+    Octets {
+        octets: Sizes,
+        form: OctetForm,
+    },
+    Enumerated {
+        items: Span,
+        by_id: bool,
+    },
+    Choice {
+        fields: Span,
+        by_id: bool,
+    },
+    /// A range of addresses: text in JSON, address and prefix in CBOR.
+    Net {
+        form: NetForm,
+    },
+    Members {
+        kind: MembersKind,
+        fields: Span,
+        count: Sizes,
+    },
+    List {
+        element: NodeId,
+        count: Sizes,
+        is_set: bool,
+    },
+    Mapping {
+        key: NodeId,
+        value: NodeId,
+        count: Sizes,
+    },
+}
+
+/// Least and greatest length or count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Sizes {
+    pub min: u32,
+    pub max: u32,
+}
+
+impl Sizes {
+    pub fn hold(self, size: usize) -> bool {
+        (self.min as usize..=self.max as usize).contains(&size)
+    }
+}
+
+/// The compound types whose fields each have a place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum MembersKind {
+    Array,
+    Record,
+    Map { by_id: bool },
+}
+
+/// A field of a compound type.
+#[derive(Debug)]
+pub(super) struct FieldRow {
+    pub id: i64,
+    pub name: Box<str>,
+    pub node: NodeId,
+    pub is_required: bool,
+    /// Position, among the fields of the type, of the one that says which
+    /// alternative of `node` this is.
+    pub tag: Option<u32>,
+}
+
+/// A value of an enumeration.
+#[derive(Debug)]
+pub(super) struct ItemRow {
+    pub id: i64,
+    pub name: Box<str>,
+}
+
+impl Schema {
+    /// The type of that name.
+    #[must_use]
+    pub fn type_named(&self, name: &str) -> Option<NodeId> {
+        self.types.get(name).copied()
+    }
+
+    /// Name of a node: its type, or `Type.field`.
+    #[must_use]
+    pub fn name(&self, node: NodeId) -> &str {
+        &self.node(node).name
+    }
+
+    pub(super) fn node(&self, node: NodeId) -> &Node {
+        &self.nodes[node.0 as usize]
+    }
+
+    pub(super) fn fields(&self, span: Span) -> &[FieldRow] {
+        &self.fields[span.range()]
+    }
+
+    pub(super) fn items(&self, span: Span) -> &[ItemRow] {
+        &self.items[span.range()]
+    }
+}
