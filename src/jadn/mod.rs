@@ -5,6 +5,7 @@
 //! and CBOR are judged in one pass.
 
 mod compile;
+mod example;
 mod formats;
 mod judge;
 mod package;
@@ -13,6 +14,7 @@ mod table;
 mod tape;
 
 pub use compile::{Bounds, CompileError};
+pub use example::{Mutant, Wrong};
 pub use judge::{Form, Names, Records};
 pub use package::{Base, Content, Dialect, Field, Header, Item, Opt, Package, Type};
 pub use report::Fault;
