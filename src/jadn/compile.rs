@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use regex::RegexBuilder;
 
+use super::Problem;
 use super::formats::{NetForm, OctetForm, TextFormat, integer_range};
 use super::package::{Base, Content, Dialect, Field, Opt, Package, Type};
 use super::table::{FieldRow, ItemRow, MembersKind, Node, NodeId, Schema, Shape, Sizes, Span};
@@ -34,16 +35,6 @@ impl Default for Bounds {
     }
 }
 
-/// Why a package cannot be compiled. The checker says it better, and all at once.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{place}: {reason}")]
-pub struct CompileError {
-    /// The type, or `Type.field`.
-    pub place: String,
-    /// What is wrong there.
-    pub reason: String,
-}
-
 impl Schema {
     /// Compiles a package whose imports are resolved.
     ///
@@ -53,7 +44,7 @@ impl Schema {
         package: &Package,
         undefined: &[String],
         bounds: Bounds,
-    ) -> Result<Self, CompileError> {
+    ) -> Result<Self, Problem> {
         let types = package.types.iter().map(|it| (it.name.as_str(), it)).collect();
         let mut compiler = Compiler {
             dialect: package.dialect,
@@ -131,7 +122,7 @@ impl<'p> Compiler<'p> {
         node
     }
 
-    fn defined(&mut self, it: &'p Type) -> Result<Shape, CompileError> {
+    fn defined(&mut self, it: &'p Type) -> Result<Shape, Problem> {
         match &it.content {
             Content::Fields(fields) => self.compound(it, fields),
             Content::Items(items) => {
@@ -148,7 +139,7 @@ impl<'p> Compiler<'p> {
         }
     }
 
-    fn compound(&mut self, it: &'p Type, fields: &'p [Field]) -> Result<Shape, CompileError> {
+    fn compound(&mut self, it: &'p Type, fields: &'p [Field]) -> Result<Shape, Problem> {
         let by_id = it.options.contains(&Opt::Id);
         let mut rows = Vec::with_capacity(fields.len());
         for field in fields {
@@ -179,7 +170,7 @@ impl<'p> Compiler<'p> {
         owner: &'p Type,
         fields: &'p [Field],
         field: &'p Field,
-    ) -> Result<FieldRow, CompileError> {
+    ) -> Result<FieldRow, Problem> {
         let place = if field.name.is_empty() {
             format!("{}.{}", owner.name, field.id)
         } else {
@@ -195,15 +186,18 @@ impl<'p> Compiler<'p> {
                     let at = fields
                         .iter()
                         .position(|it| it.name == *named || named.parse() == Ok(it.id));
-                    let at = at.ok_or_else(|| CompileError {
-                        place: place.clone(),
-                        reason: format!("there is no field {named:?} that could be its tag"),
+                    let at = at.ok_or_else(|| {
+                        Problem::at(
+                            &place,
+                            format!("there is no field {named:?} that could be its tag"),
+                        )
                     })?;
                     tag = u32::try_from(at).ok();
                 }
                 _ => {}
             }
         }
+        let is_spelled_out = field.options.iter().any(|it| matches!(it, Opt::MinCount(_)));
         let is_many = most.is_some_and(|most| most != 1);
         let mut node = self.field_type(field, &place, is_many)?;
         // With a tag, the alternative says itself whether it is an array (language 1.0
@@ -214,7 +208,13 @@ impl<'p> Compiler<'p> {
                 Some(most) => most,
             };
             // In CS01 what may be left out is not there as an empty array (section 3.3.2).
-            let min = if self.dialect == Dialect::Csd01 { least } else { least.max(1) };
+            // CSD01 writes `[]` for the options of a type, 1..n as they are: there only
+            // a bound that is spelled out holds.
+            let min = match self.dialect {
+                Dialect::Csd01 if !is_spelled_out => 0,
+                Dialect::Csd01 => least,
+                _ => least.max(1),
+            };
             let is_set = field.options.iter().any(|it| matches!(it, Opt::Unique | Opt::Set));
             let shape = Shape::List { element: node, count: Sizes { min, max }, is_set };
             node = self.node_with(&place, shape);
@@ -228,7 +228,7 @@ impl<'p> Compiler<'p> {
         field: &'p Field,
         place: &str,
         is_many: bool,
-    ) -> Result<NodeId, CompileError> {
+    ) -> Result<NodeId, Problem> {
         if field.options.contains(&Opt::Derived) {
             return self.derived(&format!("#{}", field.type_name), place);
         }
@@ -243,7 +243,7 @@ impl<'p> Compiler<'p> {
     }
 
     /// The node of a type that is named: defined, built in, or derived (`#T`, `>T`).
-    fn reference(&mut self, name: &str, place: &str) -> Result<NodeId, CompileError> {
+    fn reference(&mut self, name: &str, place: &str) -> Result<NodeId, Problem> {
         if let Some(node) = self.schema.type_named(name) {
             return Ok(node);
         }
@@ -257,11 +257,11 @@ impl<'p> Compiler<'p> {
         if self.undefined.iter().any(|it| it == name) {
             return Ok(self.node_with(name, Shape::Never));
         }
-        Err(CompileError { place: place.into(), reason: format!("no type {name:?} is defined") })
+        Err(Problem::at(place, format!("no type {name:?} is defined")))
     }
 
     /// The enumeration of the fields of a type (`#T`), or of the paths into it (`>T`).
-    fn derived(&mut self, of: &str, place: &str) -> Result<NodeId, CompileError> {
+    fn derived(&mut self, of: &str, place: &str) -> Result<NodeId, Problem> {
         if let Some(&node) = self.derived.get(of) {
             return Ok(node);
         }
@@ -271,7 +271,7 @@ impl<'p> Compiler<'p> {
                 return Ok(self.node_with(of, Shape::Never));
             }
             let reason = format!("no type {name:?} is defined");
-            return Err(CompileError { place: place.into(), reason });
+            return Err(Problem::at(place, reason));
         };
         let mut rows = Vec::new();
         match &it.content {
@@ -286,7 +286,7 @@ impl<'p> Compiler<'p> {
             }
             Content::Nothing => {
                 let reason = format!("{name:?} has no fields that an enumeration could be made of");
-                return Err(CompileError { place: place.into(), reason });
+                return Err(Problem::at(place, reason));
             }
         }
         let by_id = it.options.contains(&Opt::Id);
@@ -314,7 +314,7 @@ impl<'p> Compiler<'p> {
     }
 
     /// The shape of a type without fields or items.
-    fn simple(&mut self, base: Base, options: &[Opt], place: &str) -> Result<Shape, CompileError> {
+    fn simple(&mut self, base: Base, options: &[Opt], place: &str) -> Result<Shape, Problem> {
         let bounds = self.bounds;
         let format = options.iter().find_map(|it| match it {
             Opt::Format(name) => Some(name.as_str()),
@@ -374,7 +374,7 @@ impl<'p> Compiler<'p> {
             }
             Base::Choice | Base::Array | Base::Map | Base::Record => {
                 let reason = format!("{} needs a type of its own", base.as_str());
-                return Err(CompileError { place: place.into(), reason });
+                return Err(Problem::at(place, reason));
             }
         })
     }
@@ -385,30 +385,26 @@ impl<'p> Compiler<'p> {
         place: &str,
         what: &str,
         named: fn(&Opt) -> Option<&String>,
-    ) -> Result<NodeId, CompileError> {
-        match options.iter().find_map(named) {
-            Some(name) => self.reference(name, place),
-            None => {
-                let reason = format!("the type of its {what} is missing");
-                Err(CompileError { place: place.into(), reason })
-            }
+    ) -> Result<NodeId, Problem> {
+        if let Some(name) = options.iter().find_map(named) {
+            self.reference(name, place)
+        } else {
+            let reason = format!("the type of its {what} is missing");
+            Err(Problem::at(place, reason))
         }
     }
 
-    fn pattern(&mut self, options: &[Opt], place: &str) -> Result<Option<u32>, CompileError> {
+    fn pattern(&mut self, options: &[Opt], place: &str) -> Result<Option<u32>, Problem> {
         let Some(text) = options.iter().find_map(|it| match it {
             Opt::Pattern(text) => Some(text),
             _ => None,
         }) else {
             return Ok(None);
         };
-        let regex = RegexBuilder::new(&ascii_classes(text))
-            .size_limit(PATTERN_BYTES)
-            .build()
-            .map_err(|error| CompileError {
-                place: place.into(),
-                reason: format!("the pattern {text:?} cannot be used: {error}"),
-            })?;
+        let regex =
+            RegexBuilder::new(&ascii_classes(text)).size_limit(PATTERN_BYTES).build().map_err(
+                |error| Problem::at(place, format!("the pattern {text:?} cannot be used: {error}")),
+            )?;
         self.schema.patterns.push(regex);
         Ok(u32::try_from(self.schema.patterns.len() - 1).ok())
     }
@@ -439,8 +435,8 @@ pub(super) fn ascii_classes(pattern: &str) -> String {
     let mut chars = pattern.chars();
     let mut in_class = false;
     while let Some(char) = chars.next() {
-        match char {
-            '\\' => match (chars.next(), in_class) {
+        if char == '\\' {
+            match (chars.next(), in_class) {
                 (Some('d'), true) => ascii.push_str("0-9"),
                 (Some('d'), false) => ascii.push_str("[0-9]"),
                 (Some('w'), true) => ascii.push_str("0-9A-Za-z_"),
@@ -453,11 +449,10 @@ pub(super) fn ascii_classes(pattern: &str) -> String {
                 (Some('S'), false) => ascii.push_str("[^\\s\\x{feff}]"),
                 (Some(other), _) => ascii.extend(['\\', other]),
                 (None, _) => ascii.push('\\'),
-            },
-            _ => {
-                in_class = (in_class || char == '[') && char != ']';
-                ascii.push(char);
             }
+        } else {
+            in_class = (in_class || char == '[') && char != ']';
+            ascii.push(char);
         }
     }
     ascii

@@ -384,31 +384,27 @@ impl<'s> Maker<'s> {
     }
 
     fn octets(&mut self, sizes: Sizes, form: OctetForm) -> Option<String> {
-        let mut hex = |count: u32, between: &str| {
-            let octets: Vec<_> =
-                (0..count).map(|_| format!("{:02X}", self.random.u8(..))).collect();
-            octets.join(between)
-        };
         let text = match form {
             OctetForm::Hex => {
                 let most = sizes.max.min(sizes.min.saturating_add(MORE));
-                let count = fastrand_between(&mut self.random, sizes.min, most);
-                let mut text = String::new();
-                for _ in 0..count {
-                    text.push_str(&format!("{:02X}", self.random.u8(..)));
-                }
-                text
+                let count = between(&mut self.random, sizes.min, most);
+                self.hex(count, "")
             }
-            OctetForm::Eui => hex(6, ":"),
+            OctetForm::Eui => self.hex(6, ":"),
             OctetForm::Ipv4 | OctetForm::Ip => self.ipv4(),
             OctetForm::Ipv6 => self.ipv6(),
             OctetForm::Base64Url => {
                 let most = sizes.max.min(sizes.min.saturating_add(MORE * 3));
-                let count = fastrand_between(&mut self.random, sizes.min, most);
+                let count = between(&mut self.random, sizes.min, most);
                 self.base64url(count)
             }
         };
         form.octets_of(&text).is_ok_and(|count| sizes.hold(count)).then_some(text)
+    }
+
+    fn hex(&mut self, octets: u32, between: &str) -> String {
+        let octets: Vec<_> = (0..octets).map(|_| format!("{:02X}", self.random.u8(..))).collect();
+        octets.join(between)
     }
 
     fn base64url(&mut self, octets: u32) -> String {
@@ -434,9 +430,10 @@ impl<'s> Maker<'s> {
             NetForm::Ipv4 => self.ipv4(),
             NetForm::Ipv6 => self.ipv6(),
         };
-        match self.random.bool() {
-            true => format!("{addr}/{}", self.random.i64(0..=form.longest())),
-            false => addr,
+        if self.random.bool() {
+            format!("{addr}/{}", self.random.i64(0..=form.longest()))
+        } else {
+            addr
         }
     }
 
@@ -458,7 +455,7 @@ impl<'s> Maker<'s> {
     }
 
     fn word(&mut self, least: u32, most: u32) -> String {
-        let count = fastrand_between(&mut self.random, least, most);
+        let count = between(&mut self.random, least, most);
         (0..count)
             .map(|_| match self.random.u8(0..20) {
                 0 => '"',
@@ -474,7 +471,7 @@ impl<'s> Maker<'s> {
     fn size(&mut self, sizes: Sizes, depth: usize) -> usize {
         let more = if depth < SHALLOW { MORE } else { 0 };
         let most = sizes.max.min(sizes.min.saturating_add(more));
-        fastrand_between(&mut self.random, sizes.min, most) as usize
+        between(&mut self.random, sizes.min, most) as usize
     }
 
     fn below(&mut self, count: usize) -> Option<usize> {
@@ -501,139 +498,148 @@ impl<'s> Maker<'s> {
     }
 
     /// The ways to spoil a value, each with what it becomes.
-    fn ways(&mut self, node: NodeId, value: &Value) -> Vec<(Wrong, Value)> {
-        let schema = self.schema;
-        let mut ways = Vec::new();
-        let shape = &schema.node(node).shape;
-        let other_kind = match value {
-            Value::Bool(_) => json!("true"),
-            _ => json!(true),
-        };
-        if !matches!(shape, Shape::Any | Shape::Never) {
-            ways.push((Wrong::Kind, other_kind));
+    fn ways(&mut self, node: NodeId, value: &Value) -> Ways {
+        let shape = &self.schema.node(node).shape;
+        if matches!(shape, Shape::Any | Shape::Never) {
+            return Vec::new();
         }
-        match shape {
-            Shape::Integer { min, max } => {
-                const EXACT: i64 = (1 << 53) - 1;
-                if *min > -EXACT {
-                    ways.push((Wrong::BelowMinimum, json!(min - 1)));
-                }
-                if *max < EXACT {
-                    ways.push((Wrong::AboveMaximum, json!(max + 1)));
-                }
-            }
-            Shape::Number { min, max } => {
-                if min.is_finite() {
-                    ways.push((Wrong::BelowMinimum, json!(min - 1.0)));
-                }
-                if max.is_finite() {
-                    ways.push((Wrong::AboveMaximum, json!(max + 1.0)));
-                }
-            }
-            Shape::Text { chars, format: None, pattern: None } => {
-                if chars.min > 0 {
-                    ways.push((Wrong::TooShort, json!(self.word(chars.min - 1, chars.min - 1))));
-                }
-                if chars.max < TOO_LONG {
-                    ways.push((Wrong::TooLong, json!(self.word(chars.max + 1, chars.max + 1))));
-                }
-            }
-            Shape::Text { format: Some(format), .. } => {
-                // Nothing that any format would take.
-                let bad = ["", " ", "..", "\u{1}", "a b c"];
-                let bad = bad.into_iter().find(|text| (format.check)(text).is_err());
-                ways.extend(bad.map(|bad| (Wrong::Format, json!(bad))));
-            }
-            Shape::Text { chars, pattern: Some(at), .. } => {
-                let pattern = schema.patterns.get(*at as usize);
-                let bad = ["", " ", "a b", "\u{1}", "!", "-"].into_iter().find(|text| {
-                    chars.hold(text.chars().count())
-                        && pattern.is_some_and(|pattern| !pattern.is_match(text))
-                });
-                ways.extend(bad.map(|bad| (Wrong::Pattern, json!(bad))));
-            }
-            Shape::Octets { .. } | Shape::Net { .. } => {
-                ways.push((Wrong::Format, json!("not = this!")));
-            }
+        let mut ways = match shape {
+            Shape::Integer { min, max } => of_integer(*min, *max),
+            Shape::Number { min, max } => of_number(*min, *max),
+            Shape::Text { .. } => self.of_text(shape),
+            Shape::Octets { .. } | Shape::Net { .. } => vec![(Wrong::Format, json!("not = this!"))],
             Shape::Enumerated { by_id, items } => {
-                let id = schema.items(*items).iter().map(|item| item.id).max().unwrap_or(0) + 1;
-                let unknown = if *by_id { json!(id) } else { json!("no such item") };
-                ways.push((Wrong::UnknownItem, unknown));
+                let id = self.schema.items(*items).iter().map(|item| item.id).max().unwrap_or(0);
+                let unknown = if *by_id { json!(id + 1) } else { json!("no such item") };
+                vec![(Wrong::UnknownItem, unknown)]
             }
-            Shape::Choice { .. } => {
-                ways.push((Wrong::NoAlternative, json!({})));
-                if let Value::Object(members) = value {
-                    let mut two = members.clone();
-                    two.insert("no such alternative".to_owned(), Value::Null);
-                    ways.push((Wrong::SecondAlternative, two.into()));
-                }
-            }
-            Shape::Members { kind, fields, .. } => {
-                if let Value::Object(members) = value {
-                    let mut more = members.clone();
-                    more.insert("no such member".to_owned(), json!(1));
-                    ways.push((Wrong::UnknownMember, more.into()));
-                    let by_id = *kind == MembersKind::Map { by_id: true };
-                    let fields = schema.fields(*fields);
-                    // A tag takes its field with it: that would be two faults.
-                    let is_no_tag = |at: usize| {
-                        !fields.iter().any(|it| it.tag.is_some_and(|tag| tag as usize == at))
-                    };
-                    let required = (0..fields.len()).find(|&at| {
-                        fields[at].is_required && is_no_tag(at) && fields[at].tag.is_none()
-                    });
-                    if let Some(at) = required {
-                        let mut less = members.clone();
-                        less.shift_remove(&key(&fields[at], by_id));
-                        ways.push((Wrong::MissingMember, less.into()));
-                    }
-                }
-                if let Value::Array(elements) = value {
-                    let mut more = elements.clone();
-                    more.resize(schema.fields(*fields).len() + 1, Value::Null);
-                    if elements.len() == schema.fields(*fields).len() {
-                        ways.push((Wrong::TooMany, more.into()));
-                    }
-                }
-            }
-            Shape::List { count, is_set, .. } => {
-                if let Value::Array(elements) = value {
-                    if let (Some(first), true) = (elements.first(), *is_set)
-                        && elements.len() < count.max as usize
-                    {
-                        let mut twice = elements.clone();
-                        twice.push(first.clone());
-                        ways.push((Wrong::Repeated, twice.into()));
-                    }
-                    if let (Some(first), false) = (elements.first(), *is_set)
-                        && count.max < TOO_LONG
-                    {
-                        let mut more = elements.clone();
-                        more.resize(count.max as usize + 1, first.clone());
-                        ways.push((Wrong::TooMany, more.into()));
-                    }
-                    if count.min > 0 {
-                        let mut less = elements.clone();
-                        less.truncate(count.min as usize - 1);
-                        ways.push((Wrong::TooFew, less.into()));
-                    }
-                }
-            }
-            Shape::Mapping { count, .. } if count.min > 0 => {
-                ways.push((Wrong::TooFew, json!({})));
-            }
+            Shape::Choice { .. } => of_choice(value),
+            Shape::Members { kind, fields, .. } => self.of_members(*kind, *fields, value),
+            Shape::List { count, is_set, .. } => of_list(*count, *is_set, value),
+            Shape::Mapping { count, .. } if count.min > 0 => vec![(Wrong::TooFew, json!({}))],
             Shape::Any
             | Shape::Never
             | Shape::Null
             | Shape::Boolean
             | Shape::WideInteger { .. }
-            | Shape::Mapping { .. } => {}
+            | Shape::Mapping { .. } => Vec::new(),
+        };
+        let other_kind = if value.is_boolean() { json!("true") } else { json!(true) };
+        ways.push((Wrong::Kind, other_kind));
+        ways
+    }
+
+    fn of_text(&mut self, shape: &Shape) -> Ways {
+        let Shape::Text { chars, format, pattern } = shape else { return Vec::new() };
+        if let Some(format) = format {
+            let bad = ["", " ", "..", "\u{1}", "a b c"];
+            let bad = bad.into_iter().find(|text| (format.check)(text).is_err());
+            return bad.map(|bad| (Wrong::Format, json!(bad))).into_iter().collect();
+        }
+        if let Some(pattern) = pattern.and_then(|at| self.schema.patterns.get(at as usize)) {
+            let bad = ["", " ", "a b", "\u{1}", "!", "-"];
+            let bad = bad
+                .into_iter()
+                .find(|text| chars.hold(text.chars().count()) && !pattern.is_match(text));
+            return bad.map(|bad| (Wrong::Pattern, json!(bad))).into_iter().collect();
+        }
+        let mut ways = Vec::new();
+        if chars.min > 0 {
+            ways.push((Wrong::TooShort, json!(self.word(chars.min - 1, chars.min - 1))));
+        }
+        if chars.max < TOO_LONG {
+            ways.push((Wrong::TooLong, json!(self.word(chars.max + 1, chars.max + 1))));
+        }
+        ways
+    }
+
+    fn of_members(&self, kind: MembersKind, fields: Span, value: &Value) -> Ways {
+        let fields = self.schema.fields(fields);
+        let mut ways = Vec::new();
+        if let Value::Array(elements) = value
+            && elements.len() == fields.len()
+        {
+            let mut more = elements.clone();
+            more.push(Value::Null);
+            ways.push((Wrong::TooMany, more.into()));
+        }
+        let Value::Object(members) = value else { return ways };
+        let mut more = members.clone();
+        more.insert("no such member".to_owned(), json!(1));
+        ways.push((Wrong::UnknownMember, more.into()));
+        // A tag takes its field with it: that would be two faults.
+        let is_tag =
+            |at: usize| fields.iter().any(|it| it.tag.is_some_and(|tag| tag as usize == at));
+        let required = fields
+            .iter()
+            .enumerate()
+            .find(|(at, field)| field.is_required && field.tag.is_none() && !is_tag(*at));
+        if let Some((_, field)) = required {
+            let mut less = members.clone();
+            less.shift_remove(&key(field, kind == MembersKind::Map { by_id: true }));
+            ways.push((Wrong::MissingMember, less.into()));
         }
         ways
     }
 }
 
-fn fastrand_between(random: &mut Rng, least: u32, most: u32) -> u32 {
+/// Ways to spoil a value, each with what it becomes.
+type Ways = Vec<(Wrong, Value)>;
+
+fn of_integer(min: i64, max: i64) -> Ways {
+    const EXACT: i64 = (1 << 53) - 1;
+    let mut ways = Vec::new();
+    if min > -EXACT {
+        ways.push((Wrong::BelowMinimum, json!(min - 1)));
+    }
+    if max < EXACT {
+        ways.push((Wrong::AboveMaximum, json!(max + 1)));
+    }
+    ways
+}
+
+fn of_number(min: f64, max: f64) -> Ways {
+    let mut ways = Vec::new();
+    if min.is_finite() {
+        ways.push((Wrong::BelowMinimum, json!(min - 1.0)));
+    }
+    if max.is_finite() {
+        ways.push((Wrong::AboveMaximum, json!(max + 1.0)));
+    }
+    ways
+}
+
+fn of_choice(value: &Value) -> Ways {
+    let mut ways = vec![(Wrong::NoAlternative, json!({}))];
+    if let Value::Object(members) = value {
+        let mut two = members.clone();
+        two.insert("no such alternative".to_owned(), Value::Null);
+        ways.push((Wrong::SecondAlternative, two.into()));
+    }
+    ways
+}
+
+fn of_list(count: Sizes, is_set: bool, value: &Value) -> Ways {
+    let Value::Array(elements) = value else { return Vec::new() };
+    let mut ways = Vec::new();
+    if let Some(first) = elements.first() {
+        let mut more = elements.clone();
+        if is_set && elements.len() < count.max as usize {
+            more.push(first.clone());
+            ways.push((Wrong::Repeated, more.into()));
+        } else if !is_set && count.max < TOO_LONG {
+            more.resize(count.max as usize + 1, first.clone());
+            ways.push((Wrong::TooMany, more.into()));
+        }
+    }
+    if count.min > 0 {
+        let less = elements.iter().take(count.min as usize - 1).cloned();
+        ways.push((Wrong::TooFew, less.collect()));
+    }
+    ways
+}
+
+fn between(random: &mut Rng, least: u32, most: u32) -> u32 {
     random.u32(least..=most.max(least))
 }
 

@@ -76,10 +76,13 @@ impl OctetForm {
             Self::Eui => format::eui(text).map(|()| text.len().div_ceil(3)),
             Self::Ipv4 => format::ipv4_addr(text).map(|_| 4),
             Self::Ipv6 => format::ipv6_addr(text).map(|_| 16),
-            Self::Ip => match text.contains(':') {
-                true => format::ipv6_addr(text).map(|_| 16),
-                false => format::ipv4_addr(text).map(|_| 4),
-            },
+            Self::Ip => {
+                if text.contains(':') {
+                    format::ipv6_addr(text).map(|_| 16)
+                } else {
+                    format::ipv4_addr(text).map(|_| 4)
+                }
+            }
         }
     }
 

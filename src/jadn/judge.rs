@@ -1,5 +1,10 @@
 //! One pass over a message, by the table.
 
+#![expect(
+    clippy::unnecessary_box_returns,
+    reason = "a fault travels in a box, so that the path of what is valid stays narrow"
+)]
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::formats::{NetForm, OctetForm};
@@ -316,7 +321,10 @@ impl<S: Source> Judge<'_, S> {
         };
         let field = &fields[at];
         let member = u32::try_from(at).unwrap_or(u32::MAX);
-        let hash = self.value(field.node, member).map_err(|fault| fault.inside(&field.name))?;
+        let noted = self.faults.len();
+        let result = self.value(field.node, member);
+        self.inside(noted, || field.name.to_string());
+        let hash = result.map_err(|fault| fault.inside(&field.name))?;
         match self.key(fields, by_id, at, false)? {
             None => Ok(hash_of(&(at, hash))),
             Some(_) => Err(self.unlike(begin)),
@@ -427,34 +435,39 @@ impl<S: Source> Judge<'_, S> {
             Some(tag) => self.tagged(field.node, tag, begin.mark),
         };
         let depth = (self.tape.met.len(), self.tape.hashes.len(), self.tape.len(), self.sets);
-        let result = match node {
-            Some(node) => {
-                self.source.kind().map_err(|error| self.broken(&error))?;
-                let place = self.source.place();
-                match self.value(node, member) {
-                    Err(fault) if self.wants_all && !fault.is_of_encoding => {
-                        self.faults.push(*fault.inside(&self.step(field)));
-                        self.source.return_to(place);
-                        self.tape.met.truncate(depth.0);
-                        self.tape.hashes.truncate(depth.1);
-                        self.tape.forget_from(depth.2);
-                        self.sets = depth.3;
-                        self.skip()?;
-                        return Ok(0);
-                    }
-                    result => result,
+        let noted = self.faults.len();
+        let result = if let Some(node) = node {
+            self.source.kind().map_err(|error| self.broken(&error))?;
+            let place = self.source.place();
+            let result = self.value(node, member);
+            self.inside(noted, || step_of(field));
+            match result {
+                Err(fault) if self.wants_all && !fault.is_of_encoding => {
+                    self.faults.push(*fault.inside(&step_of(field)));
+                    self.source.return_to(place);
+                    self.tape.met.truncate(depth.0);
+                    self.tape.hashes.truncate(depth.1);
+                    self.tape.forget_from(depth.2);
+                    self.sets = depth.3;
+                    self.skip()?;
+                    return Ok(0);
                 }
+                result => result,
             }
-            None => {
-                let offset = self.source.offset();
-                Err(Fault::new(offset, "its tag names no alternative"))
-            }
+        } else {
+            let offset = self.source.offset();
+            Err(Fault::new(offset, "its tag names no alternative"))
         };
-        result.map_err(|fault| fault.inside(&self.step(field)))
+        result.map_err(|fault| fault.inside(&step_of(field)))
     }
 
-    fn step(&self, field: &FieldRow) -> String {
-        if field.name.is_empty() { field.id.to_string() } else { field.name.to_string() }
+    /// Faults that were noted since then lie inside this step.
+    fn inside(&mut self, since: usize, step: impl Fn() -> String) {
+        if self.faults.len() > since {
+            for fault in self.faults.drain(since..).collect::<Vec<_>>() {
+                self.faults.push(*Box::new(fault).inside(&step()));
+            }
+        }
     }
 
     /// The alternative that a tag chose.
@@ -516,7 +529,7 @@ impl<S: Source> Judge<'_, S> {
                     chosen.is_some_and(|it| matches!(self.schema.node(it).shape, Shape::Null))
                 });
                 if !is_nothing {
-                    let (name, of) = (self.step(field), self.schema.name(begin.node));
+                    let (name, of) = (step_of(field), self.schema.name(begin.node));
                     let reason = format!("{name} is missing in {of}");
                     self.fault(Fault::new(self.source.offset(), reason))?;
                 }
@@ -566,7 +579,10 @@ impl<S: Source> Judge<'_, S> {
             }
             let place = self.source.place();
             let tape = self.tape.len();
-            match self.value(element, member) {
+            let noted = self.faults.len();
+            let result = self.value(element, member);
+            self.inside(noted, || number.to_string());
+            match result {
                 Ok(value) => {
                     if is_set {
                         self.tape.hashes.push(value);
@@ -633,7 +649,10 @@ impl<S: Source> Judge<'_, S> {
             let member = u32::try_from(number).unwrap_or(u32::MAX);
             let open = self.tape.hashes.len();
             let (place, tape) = (self.source.place(), self.tape.len());
-            match self.value(value, member) {
+            let noted = self.faults.len();
+            let result = self.value(value, member);
+            self.inside(noted, || name.clone());
+            match result {
                 Ok(value) => hash = hash.wrapping_add(hash_of(&(at, value))),
                 Err(fault) => {
                     self.fault(fault.inside(&name))?;
@@ -732,9 +751,8 @@ impl Schema {
             }
             Shape::Enumerated { items, by_id } => {
                 let by_number = *by_id || form.names == Names::Numbers;
-                self.items(*items).iter().any(|item| match by_number {
-                    true => is_number(name, item.id),
-                    false => &*item.name == name,
+                self.items(*items).iter().any(|item| {
+                    if by_number { is_number(name, item.id) } else { &*item.name == name }
                 })
             }
             Shape::Octets { octets, form } => {
@@ -760,11 +778,17 @@ impl Schema {
     }
 }
 
+/// How a pointer names a field.
+fn step_of(field: &FieldRow) -> String {
+    if field.name.is_empty() { field.id.to_string() } else { field.name.to_string() }
+}
+
 /// Whether a text is this number, in the one way to write it.
 fn is_number(text: &str, number: i64) -> bool {
     text.parse() == Ok(number)
         && !text.starts_with('+')
-        && !text.trim_start_matches('-').starts_with('0') | (text == "0")
+        && !text.trim_start_matches('-').starts_with('0')
+        || (text == "0")
 }
 
 fn names_of(fields: &[FieldRow]) -> String {

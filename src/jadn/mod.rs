@@ -4,19 +4,30 @@
 //! are put together into one, and that is compiled into a table by which JSON
 //! and CBOR are judged in one pass.
 
+mod check;
 mod compile;
+mod dialect;
 mod example;
 mod formats;
 mod judge;
 mod package;
+mod problem;
+mod read;
 mod report;
+mod resolve;
 mod table;
 mod tape;
+mod write;
 
-pub use compile::{Bounds, CompileError};
+pub use compile::Bounds;
 pub use example::{Mutant, Wrong};
 pub use judge::{Form, Names, Records};
 pub use package::{Base, Content, Dialect, Field, Header, Item, Opt, Package, Type};
+pub use problem::Problem;
 pub use report::Fault;
+pub use resolve::{Merged, resolve};
 pub use table::{NodeId, Schema};
 pub use tape::{Mark, Tape, View};
+
+#[cfg(test)]
+mod tests;

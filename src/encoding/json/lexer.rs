@@ -1,0 +1,217 @@
+//! The smallest pieces of a JSON text: white space, words, numbers, strings.
+
+use std::borrow::Cow;
+
+use super::{JsonError, JsonFlaw, MAX_INTEGER};
+use crate::encoding::source::Number;
+
+/// Walks over the bytes of a text. Copying it makes a place to return to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lexer<'a> {
+    pub bytes: &'a [u8],
+    pub at: usize,
+}
+
+impl<'a> Lexer<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// `true`, `false` or `null`.
+    pub fn word(&mut self, word: &'static str) -> Result<(), JsonError> {
+        for &byte in word.as_bytes() {
+            if !self.take(byte) {
+                return Err(self.unexpected(word));
+            }
+        }
+        Ok(())
+    }
+
+    /// A number, and whether it is written as a whole one.
+    pub fn number(&mut self) -> Result<(Number, bool), JsonError> {
+        let begin = self.at;
+        self.take(b'-');
+        if !self.take(b'0') {
+            self.digits()?;
+        }
+        let mut is_whole = true;
+        if self.take(b'.') {
+            is_whole = false;
+            self.digits()?;
+        }
+        if self.take(b'e') || self.take(b'E') {
+            is_whole = false;
+            let _ = self.take(b'+') || self.take(b'-');
+            self.digits()?;
+        }
+        let text = std::str::from_utf8(&self.bytes[begin..self.at]).expect("digits are ASCII");
+        let flaw = |flaw| JsonError { offset: begin, flaw };
+        if is_whole {
+            return match text.parse() {
+                Ok(number) if (-MAX_INTEGER..=MAX_INTEGER).contains(&number) => {
+                    Ok((Number::Integer(number), true))
+                }
+                _ => Err(flaw(JsonFlaw::Integer)),
+            };
+        }
+        match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok((Number::Float(number), false)),
+            _ => Err(flaw(JsonFlaw::Float)),
+        }
+    }
+
+    /// One digit or more.
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let begin = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == begin { Err(self.unexpected("a digit")) } else { Ok(()) }
+    }
+
+    /// A string, from its opening quotation mark on; borrowed where it has no escapes.
+    pub fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        self.at += 1;
+        let plain = self.plain()?;
+        if self.take(b'"') {
+            return Ok(Cow::Borrowed(plain));
+        }
+        let mut text = plain.to_owned();
+        self.rest_of_string(&mut text)?;
+        Ok(Cow::Owned(text))
+    }
+
+    /// A string of which `text` holds the part before the first escape.
+    pub fn rest_of_string(&mut self, text: &mut String) -> Result<(), JsonError> {
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => text.push(self.escape()?),
+                _ => text.push_str(self.plain()?),
+            }
+        }
+    }
+
+    /// The characters up to the next quotation mark or backslash.
+    pub fn plain(&mut self) -> Result<&'a str, JsonError> {
+        let begin = self.at;
+        let mut is_ascii = true;
+        loop {
+            match self.peek() {
+                None => return Err(self.ends_inside(begin)),
+                Some(b'"' | b'\\') => break,
+                Some(0..=0x1f) => return Err(self.flaw(JsonFlaw::Control)),
+                Some(byte) => is_ascii &= byte.is_ascii(),
+            }
+            self.at += 1;
+        }
+        let text = std::str::from_utf8(&self.bytes[begin..self.at]).map_err(|error| JsonError {
+            offset: begin + error.valid_up_to(),
+            flaw: JsonFlaw::NotUtf8,
+        })?;
+        if !is_ascii && let Some((offset, _)) = text.char_indices().find(|it| is_noncharacter(it.1))
+        {
+            return Err(JsonError { offset: begin + offset, flaw: JsonFlaw::Noncharacter });
+        }
+        Ok(text)
+    }
+
+    /// The text ends inside a string; what is no UTF-8 there is the graver fault.
+    fn ends_inside(&self, begin: usize) -> JsonError {
+        match std::str::from_utf8(&self.bytes[begin..]) {
+            Err(error) if error.error_len().is_some() => {
+                JsonError { offset: begin + error.valid_up_to(), flaw: JsonFlaw::NotUtf8 }
+            }
+            _ => self.flaw(JsonFlaw::Ends),
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, JsonError> {
+        let begin = self.at;
+        self.at += 1;
+        let letter = self.peek().ok_or_else(|| self.flaw(JsonFlaw::Ends))?;
+        self.at += 1;
+        let flaw = |flaw| JsonError { offset: begin, flaw };
+        let decoded = match letter {
+            b'"' | b'\\' | b'/' => char::from(letter),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let first = self.hex4()?;
+                let code = match first {
+                    0xd800..=0xdbff if self.bytes[self.at..].starts_with(b"\\u") => {
+                        self.at += 2;
+                        match self.hex4()? {
+                            second @ 0xdc00..=0xdfff => {
+                                0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+                            }
+                            _ => return Err(flaw(JsonFlaw::Surrogate)),
+                        }
+                    }
+                    _ => first,
+                };
+                char::from_u32(code).ok_or_else(|| flaw(JsonFlaw::Surrogate))?
+            }
+            _ => return Err(flaw(JsonFlaw::Escape)),
+        };
+        if is_noncharacter(decoded) {
+            return Err(flaw(JsonFlaw::Noncharacter));
+        }
+        Ok(decoded)
+    }
+
+    fn hex4(&mut self) -> Result<u32, JsonError> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let byte = self.peek().ok_or_else(|| self.flaw(JsonFlaw::Ends))?;
+            let digit = char::from(byte)
+                .to_digit(16)
+                .ok_or_else(|| self.unexpected("four hexadecimal digits"))?;
+            code = code * 16 + digit;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+
+    pub fn is_at_end(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    pub fn white_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    pub fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    pub fn take(&mut self, byte: u8) -> bool {
+        let is_there = self.peek() == Some(byte);
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    pub fn flaw(&self, flaw: JsonFlaw) -> JsonError {
+        JsonError { offset: self.at, flaw }
+    }
+
+    pub fn unexpected(&self, expected: &'static str) -> JsonError {
+        match self.peek() {
+            Some(_) => self.flaw(JsonFlaw::Unexpected { expected }),
+            None => self.flaw(JsonFlaw::Ends),
+        }
+    }
+}
+
+/// Noncharacters of Unicode: the last two code points of each plane, and U+FDD0 to U+FDEF.
+fn is_noncharacter(it: char) -> bool {
+    u32::from(it) & 0xfffe == 0xfffe || matches!(it, '\u{fdd0}'..='\u{fdef}')
+}

@@ -1,0 +1,184 @@
+//! Packages put together: imports under their namespace identifiers.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::Problem;
+use super::package::{Base, Content, Opt, Package, Type};
+
+/// Packages put together into one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Merged {
+    /// All types; those imported are named `nsid:Name`.
+    pub package: Package,
+    /// Types that are named and that nobody defines. Nothing is valid where
+    /// one of them stands.
+    pub undefined: Vec<String>,
+}
+
+/// Puts a package and those that it imports together.
+///
+/// A namespace that is declared and whose package is not among `others`, or
+/// that is not even declared, leaves the types that it would have had undefined.
+///
+/// # Errors
+///
+/// Two packages of the same name that are not the same.
+pub fn resolve(root: &Package, others: &[Package]) -> Result<Merged, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut by_name: HashMap<&str, &Package> = HashMap::new();
+    for it in others.iter().chain([root]) {
+        let Some(name) = it.name() else { continue };
+        if by_name.insert(name, it).is_some_and(|before| before != it) {
+            problems.push(Problem::of_file(format!("there are two packages {name:?}")));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut package = Package { types: Vec::new(), ..root.clone() };
+    add(&mut package, root, "", &by_name, &mut HashSet::new());
+    // A name without a namespace is a mistake, which the checker reports.
+    let undefined = undefined(&package, |name| name.contains(':'));
+    Ok(Merged { package, undefined })
+}
+
+impl Merged {
+    /// Takes every type that is named and not defined for one that nothing is
+    /// valid for: language 1.0 CSD07 names types (`Unr-Target`) that it does not have.
+    #[must_use]
+    pub fn with_gaps(self) -> Self {
+        Self { undefined: undefined(&self.package, |_| true), ..self }
+    }
+}
+
+fn undefined(package: &Package, may_be: impl Fn(&str) -> bool) -> Vec<String> {
+    let defined: HashSet<_> = package.types.iter().map(|it| it.name.as_str()).collect();
+    let mut undefined = BTreeSet::new();
+    for it in &package.types {
+        each_name(it, &mut |name| {
+            let name = name.trim_start_matches(['#', '>']);
+            let is_known = defined.contains(name) || Base::named(name).is_some();
+            if !is_known && may_be(name) {
+                undefined.insert(name.to_owned());
+            }
+        });
+    }
+    undefined.into_iter().collect()
+}
+
+/// Adds the types of one package under a prefix, and then those it imports.
+fn add(
+    to: &mut Package,
+    from: &Package,
+    prefix: &str,
+    by_name: &HashMap<&str, &Package>,
+    seen: &mut HashSet<String>,
+) {
+    if !seen.insert(prefix.to_owned()) {
+        return;
+    }
+    let own = from.name();
+    let imports = from.imports();
+    let local: HashSet<_> = from.types.iter().map(|it| it.name.as_str()).collect();
+    let mut renamed = |name: &str| -> String {
+        if local.contains(name) {
+            return format!("{prefix}{name}");
+        }
+        match name.split_once(':') {
+            Some((nsid, inner)) if imports.iter().any(|it| it.0 == nsid && Some(it.1) == own) => {
+                format!("{prefix}{inner}")
+            }
+            // An import of an import is found under its own identifier as well.
+            _ => name.to_owned(),
+        }
+    };
+    for it in &from.types {
+        let mut it = it.clone();
+        it.name = format!("{prefix}{}", it.name);
+        rename(&mut it, &mut renamed);
+        to.types.push(it);
+    }
+    for (nsid, name) in imports {
+        if Some(name) != own
+            && let Some(imported) = by_name.get(name)
+        {
+            add(to, imported, &format!("{nsid}:"), by_name, seen);
+        }
+    }
+}
+
+/// Gives every type that a type names its new name.
+fn rename(it: &mut Type, renamed: &mut dyn FnMut(&str) -> String) {
+    let mut option = |option: &mut Opt| match option {
+        Opt::ValueType(name) | Opt::KeyType(name) => {
+            let plain = name.trim_start_matches(['#', '>']);
+            let mark = &name[..name.len() - plain.len()];
+            *name = format!("{mark}{}", renamed(plain));
+        }
+        Opt::Enum(name) | Opt::Pointer(name) => *name = renamed(name),
+        _ => {}
+    };
+    it.options.iter_mut().for_each(&mut option);
+    if let Content::Fields(fields) = &mut it.content {
+        for field in fields {
+            field.options.iter_mut().for_each(&mut option);
+        }
+    }
+    if let Content::Fields(fields) = &mut it.content {
+        for field in fields {
+            field.type_name = renamed(&field.type_name);
+        }
+    }
+}
+
+/// Every type that a type names, marks of derived ones included.
+pub(super) fn each_name(it: &Type, see: &mut dyn FnMut(&str)) {
+    let mut options = |options: &[Opt]| {
+        for option in options {
+            match option {
+                Opt::ValueType(name) | Opt::KeyType(name) => see(name),
+                Opt::Enum(name) => see(&format!("#{name}")),
+                Opt::Pointer(name) => see(&format!(">{name}")),
+                _ => {}
+            }
+        }
+    };
+    options(&it.options);
+    let Content::Fields(fields) = &it.content else { return };
+    for field in fields {
+        options(&field.options);
+    }
+    for field in fields {
+        if Base::named(&field.type_name).is_none() {
+            see(&field.type_name);
+        }
+    }
+}
+
+impl Package {
+    /// Its unique name: `meta.module` or `info.package`.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let members = &self.header.members;
+        members.get("package").or_else(|| members.get("module")).and_then(Value::as_str)
+    }
+
+    /// The namespace identifiers that it declares, and the packages behind them.
+    #[must_use]
+    pub fn imports(&self) -> Vec<(&str, &str)> {
+        let members = &self.header.members;
+        match members.get("namespaces").or_else(|| members.get("imports")) {
+            Some(Value::Object(imports)) => imports
+                .iter()
+                .filter_map(|(nsid, name)| Some((nsid.as_str(), name.as_str()?)))
+                .collect(),
+            Some(Value::Array(imports)) => imports
+                .iter()
+                .filter_map(|pair| Some((pair.get(0)?.as_str()?, pair.get(1)?.as_str()?)))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What can be wrong with a schema, and how that is said.
+
+use super::*;
+
+/// JADN-4.1.2-1: a schema that breaks the syntax is refused with type, field and reason.
+#[test]
+fn every_mistake_of_a_schema_is_named() {
+    let cases = [
+        // The file as a whole.
+        ("[]", "a header is missing: meta (JADN v1.0 CSD01) or info (JADN v1.0 CS01)"),
+        (
+            r#"{"info": {}, "info": {}}"#,
+            r#"no I-JSON, byte 13: the member name "info" stands there twice"#,
+        ),
+        (r#"{"info": {}, "types": [}"#, "no I-JSON, byte 23: expected a value"),
+        (r#"{"info": {}}"#, "types, an array, is missing"),
+        (r#"{"info": {}, "types": [], "other": 1}"#, r#""other" is no part of a schema"#),
+        (r#"{"meta": {}, "types": []}"#, "meta.module is missing"),
+        (
+            r#"{"meta": {"package": "p"}, "types": []}"#,
+            "this is JADN v2.0 (meta.package), which is not read here",
+        ),
+        (
+            r#"{"info": {"namespaces": [["a", "b"]]}, "types": []}"#,
+            "this is a draft of JADN v1.1 (info.namespaces is an array), which is not read here",
+        ),
+    ];
+    for (file, problem) in cases {
+        assert_eq!(problems(file), [problem], "{file}");
+    }
+
+    #[rustfmt::skip]
+    let cases = [
+        // Their syntax.
+        ("5", "types/0: no array"),
+        ("[5]", "types/0: the name of the type is missing"),
+        (r#"["A"]"#, "A: its base type is missing"),
+        (r#"["A", "Text"]"#, r#"A: "Text" is no base type"#),
+        (r#"["A", "String", [], "", [], 1]"#, "A: it has 6 elements, expected 2 to 5"),
+        (r#"["A", "String", [], "", [[1, "x", ""]]]"#, "A: this type can have no fields"),
+        (r#"["A", "Enumerated", [], "", [[1]]]"#, "A: an item has 1 elements, expected 2 to 3"),
+        (r#"["A", "Enumerated", [], "", [["x", "y", ""]]]"#, r#"A: an item has "x" for a number"#),
+        (r#"["A", "Record", [], "", [[1, "x"]]]"#, "A: a field has 2 elements, expected 3 to 5"),
+        (r#"["A", "Record", [], "", [[1, "x", 5, [], ""]]]"#, "A.x: it has 5 for a type"),
+        // Options.
+        (r#"["A", "String", ["?"], "", []]"#, r#"A: "?" is no option of a type in JADN v1.0 CS01"#),
+        (r#"["A", "String", ["$x"], "", []]"#, r#"A: "$x" is no option of a type in JADN v1.0 CS01"#),
+        (r#"["A", "String", ["[1"], "", []]"#, r#"A: "[1" is no option of a type in JADN v1.0 CS01"#),
+        (r#"["A", "String", ["{x"], "", []]"#, r#"A: "{x" holds no integer"#),
+        (r#"["A", "String", ["{1", "{2"], "", []]"#, "A: minv stands there twice"),
+        (r#"["A", "String", ["{3", "}2"], "", []]"#, "A: at least 3 and at most 2"),
+        (r#"["A", "String", ["{-1"], "", []]"#, "A: a length or count below zero"),
+        (r#"["A", "Boolean", ["{1"], "", []]"#, "A: minv is no option of Boolean"),
+        (r#"["A", "Integer", ["y1"], "", []]"#, "A: minf is no option of Integer"),
+        (r#"["A", "ArrayOf", [], "", []]"#, "A: the type of its values is missing"),
+        (r#"["A", "MapOf", ["*String"], "", []]"#, "A: the type of its keys is missing"),
+        (r#"["A", "String", ["/colour"], "", []]"#, r#"A: "colour" is no format of String known here"#),
+        (r#"["A", "Binary", ["/email"], "", []]"#, r#"A: "email" is no format of Binary known here"#),
+        (r#"["A", "String", ["%a("], "", []]"#, r#"A: the pattern "a(" cannot be used: unclosed group"#),
+        (
+            r#"["A", "String", ["%(?=a)b"], "", []]"#,
+            r#"A: the pattern "(?=a)b" cannot be used: look-around, including look-ahead and look-behind, is not supported"#,
+        ),
+        // References.
+        (r#"["A", "ArrayOf", ["*B"], "", []]"#, r#"A: no type "B" is defined"#),
+        (r#"["A", "ArrayOf", ["*#B"], "", []]"#, r#"A: no type "B" is defined"#),
+        (r##"["A", "Enumerated", ["#B"], "", []], ["B", "String"]"##, "A: B has no fields that an enumeration could be made of"),
+        (r#"["A", "Record", [], "", [[1, "x", "B", [], ""]]]"#, r#"A: no type "B" is defined"#),
+        (r#"["A", "Record", [], "", [[1, "x", "Map", [], ""]]]"#, "A.x: Map needs a type of its own"),
+        (r#"["A", "Record", [], "", [[1, "x", "B", ["{1"], ""]]], ["B", "String"]"#, "A.x: minv belongs to the type B"),
+        (r#"["A", "String"], ["A", "String"]"#, "A: another type has this name"),
+        (r#"["Map", "String"]"#, "Map: a base type has this name"),
+        // Fields and items.
+        (r#"["A", "Map", [], "", [[1, "x", "String", [], ""], [1, "y", "String", [], ""]]]"#, "A.y: another field has the number 1"),
+        (r#"["A", "Map", [], "", [[1, "x", "String", [], ""], [2, "x", "String", [], ""]]]"#, "A.x: another field has this name"),
+        (r#"["A", "Map", [], "", [[1, "", "String", [], ""]]]"#, "A.1: its name is missing"),
+        (r#"["A", "Record", [], "", [[2, "x", "String", [], ""]]]"#, "A.x: it has the number 2, and stands at 1"),
+        (r#"["A", "Enumerated", [], "", [[1, "x", ""], [1, "y", ""]]]"#, "A: two items have the number 1"),
+        (r#"["A", "Enumerated", [], "", [[1, "x", ""], [2, "x", ""]]]"#, r#"A: two items have the name "x""#),
+        (r#"["A", "Record", [], "", [[1, "x", "String", ["[3", "]2"], ""]]]"#, "A.x: at least 3 and at most 2 of it"),
+        (r#"["A", "Choice", [], "", [[1, "x", "String", ["[0"], ""]]]"#, "A.x: an alternative of a Choice cannot be left out"),
+        (r#"["A", "Record", [], "", [[1, "x", "B", ["&y"], ""]]], ["B", "Choice", [], "", [[1, "s", "String"]]]"#, r#"A.x: there is no field "y" that could be its tag"#),
+        (
+            r#"["A", "Record", [], "", [[1, "y", "String", [], ""], [2, "x", "B", ["&y"], ""]]], ["B", "Choice", [], "", [[1, "s", "String"]]]"#,
+            r#"A.x: its tag "y" is no Enumerated"#,
+        ),
+        // Without end.
+        (r#"["A", "Record", [], "", [[1, "x", "A", [], ""]]]"#, "A: every value of it would contain another one, without end"),
+    ];
+    for (types, problem) in cases {
+        assert_eq!(problems(&cs01(types)), [problem], "{types}");
+    }
+
+    let cases = [
+        (r#"["A", "String", ["/email"], ""]"#, ""),
+        (r#"["A", "String", [], "", []]"#, "A: it has 5 elements, expected 4"),
+        (r#"["A", "Enumerated", [], "", [[1, "x"]]]"#, "A: an item has 2 elements, expected 3"),
+        (r#"["A", "String", ["y1"], ""]"#, r#"A: "y1" is no option of a type in JADN v1.0 CSD01"#),
+    ];
+    for (types, problem) in cases {
+        let expected: Vec<_> = [problem].into_iter().filter(|it| !it.is_empty()).collect();
+        assert_eq!(problems(&csd01(types)), expected, "{types}");
+    }
+}
+
+#[test]
+fn all_mistakes_come_in_one_run() {
+    let file = cs01(
+        r#"["A", "ArrayOf", ["*B"]], ["C", "Record", [], "", [[1, "x", "D"], [1, "x", "E"]]]"#,
+    );
+    assert_eq!(
+        problems(&file),
+        [
+            r#"A: no type "B" is defined"#,
+            r#"C: no type "D" is defined"#,
+            r#"C: no type "E" is defined"#,
+            "C.x: another field has the number 1",
+            "C.x: another field has this name",
+        ]
+    );
+}
+
+/// JADN-2.2-1: imported types stand under their namespace identifier.
+#[test]
+fn imports_are_merged_under_their_identifier() {
+    let root = r#"{"info": {"package": "r", "namespaces": {"p": "q", "me": "r"}},
+        "types": [["A", "Record", [], "", [[1, "x", "p:B"], [2, "y", "me:C"], [3, "z", "p:none", ["[0"]]]],
+                  ["C", "String"]]}"#;
+    let other = r#"{"info": {"package": "q", "namespaces": {"back": "r"}},
+        "types": [["B", "ArrayOf", ["*C"]], ["C", "Integer"], ["D", "ArrayOf", ["*back:C"]]]}"#;
+    let read = |file: &str| Package::read(file.as_bytes()).unwrap();
+    let merged = resolve(&read(root), &[read(other)]).unwrap();
+    assert_eq!(merged.problems(), []);
+    assert_eq!(merged.undefined, ["p:none"]);
+    let names: Vec<_> = merged.package.types.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["A", "C", "p:B", "p:C", "p:D", "back:A", "back:C"]);
+    let schema = Schema::compile(&merged.package, &merged.undefined, Bounds::default()).unwrap();
+    assert!(judge(&schema, "A", r#"{"x": [1], "y": "s"}"#, Form::VERBOSE).is_ok());
+    assert!(judge(&schema, "A", r#"{"x": ["s"], "y": "s"}"#, Form::VERBOSE).is_err());
+    let fault = judge(&schema, "A", r#"{"x": [1], "y": "s", "z": 1}"#, Form::VERBOSE).unwrap_err();
+    assert_eq!(fault.to_string(), "/z: expected p:none, which the schema does not define, found 1");
+}
+
+#[test]
+fn two_packages_of_one_name_are_refused() {
+    let one = Package::read(cs01(r#"["A", "String"]"#).as_bytes()).unwrap();
+    let other = Package::read(cs01(r#"["A", "Integer"]"#).as_bytes()).unwrap();
+    let problems = resolve(&one, &[other]).unwrap_err();
+    assert_eq!(problems[0].to_string(), r#"there are two packages "http://example.org/p""#);
+    assert!(resolve(&one, std::slice::from_ref(&one)).is_ok());
+}
