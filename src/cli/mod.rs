@@ -15,6 +15,7 @@ mod query;
 mod request;
 mod responses;
 mod run;
+mod schema;
 mod send;
 mod traffic;
 mod units;
@@ -62,6 +63,9 @@ pub enum CliCommand {
     /// List, read, check and try the maps of devices
     #[command(subcommand)]
     Map(map::MapCommand),
+    /// Check schema files, judge messages by them, make messages up
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
     /// Find every mistake in the configuration
     Check(check::CheckArgs),
     /// Look into the journal: what came, and what became of it
@@ -79,6 +83,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         CliCommand::Watch(args) => watch::run(&args),
         CliCommand::Map(command) => map::run(command, &mut io::stdout().lock())
             .map_err(|error| Failure { exit: Exit::BadInput, error }),
+        CliCommand::Schema(command) => schema::run(command, &mut io::stdout().lock()),
         CliCommand::Check(args) => check::run(&args),
         CliCommand::Journal(args) => journal::run(&args),
     }

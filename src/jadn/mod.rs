@@ -9,6 +9,7 @@ mod compile;
 mod dialect;
 mod example;
 mod formats;
+mod json_schema;
 mod judge;
 mod package;
 mod problem;

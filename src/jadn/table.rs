@@ -153,6 +153,11 @@ impl Schema {
         self.types.get(name).copied()
     }
 
+    /// The names of its types, in no order.
+    pub fn type_names(&self) -> impl Iterator<Item = &str> {
+        self.types.keys().map(AsRef::as_ref)
+    }
+
     /// Name of a node: its type, or `Type.field`.
     #[must_use]
     pub fn name(&self, node: NodeId) -> &str {

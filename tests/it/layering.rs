@@ -95,9 +95,13 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("base64", &["format"]),
     ("ciborium", &["encoding"]),
     ("clap", &["main", "cli"]),
+    // Made-up messages: a seed is all that is random about them.
+    ("fastrand", &["jadn"]),
     ("idna", &["format"]),
     ("minijinja", &["actuator"]),
     ("nix", &["actuator"]),
+    ("regex", &["jadn"]),
+    ("regex_syntax", &["jadn"]),
     ("rmqtt", &["demo"]),
     ("rumqttc", &["mqtt"]),
     ("rusqlite", &["journal"]),

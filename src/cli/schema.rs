@@ -1,0 +1,296 @@
+//! `oc2 schema`: checks schema files, and messages by them.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::{Exit, Failure, escape_line};
+use crate::encoding::json::JsonSource;
+use crate::jadn::{Bounds, Fault, Form, Merged, Package, Problem, Schema, Tape, resolve};
+
+/// Deepest nesting of a message that is validated.
+const DEPTH: usize = 128;
+
+/// Longest message that is validated, in bytes.
+const MESSAGE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Commands about schemas.
+#[derive(Debug, clap::Subcommand)]
+pub enum SchemaCommand {
+    /// Find every mistake in schema files; those that import one another together
+    Check(CheckArgs),
+    /// Judge messages by a type of a schema
+    Validate(ValidateArgs),
+    /// Make up a message of a type, or one that is wrong in one way
+    Example(ExampleArgs),
+    /// Write a schema in another form
+    Convert(ConvertArgs),
+}
+
+/// Arguments of `oc2 schema check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// JADN files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Types that are named and not defined are no mistake: nothing is valid where they stand
+    #[arg(long)]
+    pub gaps: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A type of a schema.
+#[derive(Debug, clap::Args)]
+pub struct TypeArgs {
+    /// The JADN file
+    #[arg(long, value_name = "FILE")]
+    pub schema: PathBuf,
+    /// A JADN file that it imports; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub import: Vec<PathBuf>,
+    /// Name of the type
+    #[arg(long = "type", value_name = "NAME")]
+    pub root: String,
+}
+
+/// Arguments of `oc2 schema validate`.
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    of: TypeArgs,
+    /// Say everything that is wrong with a message, and not only the first
+    #[arg(long)]
+    all: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Messages as JSON; - is standard input
+    #[arg(required = true, value_name = "MESSAGE")]
+    messages: Vec<PathBuf>,
+}
+
+/// Arguments of `oc2 schema example`.
+#[derive(Debug, clap::Args)]
+pub struct ExampleArgs {
+    #[command(flatten)]
+    of: TypeArgs,
+    /// The same number makes the same message
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    seed: u64,
+    /// Make a message that is wrong in exactly one way, and say which
+    #[arg(long)]
+    wrong: bool,
+}
+
+/// Arguments of `oc2 schema convert`.
+#[derive(Debug, clap::Args)]
+pub struct ConvertArgs {
+    /// The JADN file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A JADN file that it imports; may be repeated
+    #[arg(long, value_name = "FILE")]
+    import: Vec<PathBuf>,
+    /// The form to write
+    #[arg(long, value_enum)]
+    to: Target,
+    /// Name of the type that the result describes; for json-schema
+    #[arg(long = "type", value_name = "NAME", required_if_eq("to", "json-schema"))]
+    root: Option<String>,
+}
+
+/// What a schema can be written as.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Target {
+    /// JADN, in the dialect that it was written in
+    Jadn,
+    /// JSON Schema, draft 2020-12, of the verbose JSON form
+    JsonSchema,
+}
+
+/// Carries one of them out.
+pub fn run(command: SchemaCommand, out: &mut impl Write) -> Result<Exit, Failure> {
+    match command {
+        SchemaCommand::Check(args) => check(&args, out),
+        SchemaCommand::Validate(args) => validate(&args, out),
+        SchemaCommand::Example(args) => example(&args, out),
+        SchemaCommand::Convert(args) => convert(&args, out),
+    }
+}
+
+fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> {
+    let mut read = Vec::new();
+    let mut problems = Vec::new();
+    for file in &args.files {
+        match Package::read(&bytes_of(file)?) {
+            Ok(package) => read.push((file, package)),
+            Err(of_file) => problems.extend(of_file.into_iter().map(|it| (file, it))),
+        }
+    }
+    let packages: Vec<_> = read.iter().map(|(_, package)| package.clone()).collect();
+    let mut in_order = Vec::new();
+    for (file, package) in &read {
+        let merged = match resolve(package, &packages) {
+            Ok(merged) if args.gaps => merged.with_gaps(),
+            Ok(merged) => merged,
+            Err(of_file) => {
+                problems.extend(of_file.into_iter().map(|it| (*file, it)));
+                continue;
+            }
+        };
+        let of_file = merged.problems();
+        if of_file.is_empty() {
+            in_order.push((file, package, merged));
+        }
+        problems.extend(of_file.into_iter().map(|it| (*file, it)));
+    }
+    for (file, problem) in &problems {
+        let file = file.display().to_string();
+        if args.json {
+            let line = json!({"file": file, "place": problem.place, "reason": problem.reason});
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(out, "{file}: {}", escape_line(&problem.to_string()))?;
+        }
+    }
+    if !args.json {
+        for (file, package, merged) in in_order {
+            let (types, dialect) = (package.types.len(), package.dialect.as_str());
+            writeln!(out, "{} is in order (types: {types}, {dialect})", file.display())?;
+            if !merged.undefined.is_empty() {
+                let names = escape_line(&merged.undefined.join(", "));
+                writeln!(out, "  warning: not defined, so never valid: {names}")?;
+            }
+        }
+    }
+    Ok(if problems.is_empty() { Exit::Success } else { Exit::BadInput })
+}
+
+fn validate(args: &ValidateArgs, out: &mut impl Write) -> Result<Exit, Failure> {
+    let schema = args.of.compiled()?;
+    let root = root(&schema, &args.of.root)?;
+    let mut tape = Tape::default();
+    let mut is_good = true;
+    for file in &args.messages {
+        let message = bytes_of(file)?;
+        let mut source = JsonSource::new(&message, DEPTH);
+        let faults: Vec<Fault> = if args.all {
+            schema.judge_all(root, &mut source, Form::VERBOSE)
+        } else {
+            let verdict = schema.judge(root, &mut source, Form::VERBOSE, &mut tape);
+            verdict.err().into_iter().map(|fault| *fault).collect()
+        };
+        is_good &= faults.is_empty();
+        say_verdict(file, &faults, args.json, out)?;
+    }
+    Ok(if is_good { Exit::Success } else { Exit::BadInput })
+}
+
+fn say_verdict(
+    file: &Path,
+    faults: &[Fault],
+    as_json: bool,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let file = file.display();
+    if as_json {
+        let faults: Vec<_> = faults
+            .iter()
+            .map(|it| json!({"pointer": it.pointer, "offset": it.offset, "reason": it.reason, "found": it.found}))
+            .collect();
+        let line = json!({"file": file.to_string(), "valid": faults.is_empty(), "faults": faults});
+        writeln!(out, "{line}")?;
+    } else if faults.is_empty() {
+        writeln!(out, "{file} is valid")?;
+    } else {
+        for fault in faults {
+            writeln!(out, "{file}: {}", escape_line(&fault.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+fn example(args: &ExampleArgs, out: &mut impl Write) -> Result<Exit, Failure> {
+    let schema = args.of.compiled()?;
+    let root = root(&schema, &args.of.root)?;
+    let nothing = || {
+        let name = &args.of.root;
+        Failure::say(Exit::BadInput, format!("no example of {name} could be made up"))
+    };
+    let message: Value = if args.wrong {
+        let mutant = schema.mutant(root, args.seed).ok_or_else(nothing)?;
+        eprintln!("oc2: {} at {:?}", mutant.wrong, mutant.pointer);
+        mutant.message
+    } else {
+        schema.example(root, args.seed).ok_or_else(nothing)?
+    };
+    writeln!(out, "{message:#}")?;
+    Ok(Exit::Success)
+}
+
+fn convert(args: &ConvertArgs, out: &mut impl Write) -> Result<Exit, Failure> {
+    let written = match args.to {
+        Target::Jadn => package(&args.file)?.to_json(),
+        Target::JsonSchema => {
+            let name = args.root.clone().unwrap_or_default();
+            let (schema, import) = (args.file.clone(), args.import.clone());
+            let of = TypeArgs { schema, import, root: name };
+            let schema = of.compiled()?;
+            schema.to_json_schema(root(&schema, &of.root)?)
+        }
+    };
+    writeln!(out, "{written:#}")?;
+    Ok(Exit::Success)
+}
+
+impl TypeArgs {
+    fn compiled(&self) -> Result<Schema, Failure> {
+        let file = &self.schema;
+        let others = self.import.iter().map(|it| package(it)).collect::<Result<Vec<_>, _>>()?;
+        let merged =
+            resolve(&package(file)?, &others).map_err(|problems| mistaken(file, &problems))?;
+        let Merged { package, undefined } = merged.with_gaps();
+        Schema::compile(&package, &undefined, Bounds::default())
+            .map_err(|problem| mistaken(file, &[problem]))
+    }
+}
+
+fn root(schema: &Schema, name: &str) -> Result<crate::jadn::NodeId, Failure> {
+    schema.type_named(name).ok_or_else(|| {
+        let names: Vec<_> = schema.type_names().take(40).collect();
+        let names = names.join(", ");
+        Failure::say(Exit::Usage, format!("the schema has no type {name:?}; it has {names}"))
+    })
+}
+
+fn package(file: &Path) -> Result<Package, Failure> {
+    Package::read(&bytes_of(file)?).map_err(|problems| mistaken(file, &problems))
+}
+
+fn mistaken(file: &Path, problems: &[Problem]) -> Failure {
+    let lines: Vec<_> = problems
+        .iter()
+        .map(|it| format!("{}: {}", file.display(), escape_line(&it.to_string())))
+        .collect();
+    Failure::say(Exit::BadInput, lines.join("\n"))
+}
+
+fn bytes_of(file: &Path) -> Result<Vec<u8>, Failure> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        if file.as_os_str() == "-" {
+            std::io::stdin().lock().take(MESSAGE_BYTES).read_to_end(&mut bytes)?;
+        } else {
+            fs::File::open(file)?.take(MESSAGE_BYTES).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    };
+    read()
+        .with_context(|| format!("cannot read {}", file.display()))
+        .map_err(|error| Failure { exit: Exit::Io, error })
+}
