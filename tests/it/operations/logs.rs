@@ -55,6 +55,11 @@ fn each_line_is_one_object_and_holds_no_secret_and_no_payload() {
     assert!(carried_out["request_id"].is_string() && carried_out["producer"].is_string());
     assert!(carried_out["duration_ms"].is_u64());
     assert_eq!((&refused["status"], &refused["class"]), (&json!(400), &json!("refused")));
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("expected an IPv4 address range: "),
+        "what it says itself: {reason}"
+    );
 }
 
 #[test]
