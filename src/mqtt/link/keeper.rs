@@ -337,7 +337,7 @@ impl Keeper {
         self.requests.begin_connection();
         self.channels.status.send_modify(|status| {
             status.generation = status.generation.wrapping_add(1);
-            status.limits = Some(options::limits(connack));
+            status.limits = Some(options::limits(connack, self.settings.session));
             status.session_present = session_present;
             status.statistics.connected += 1;
             status.statistics.sessions_lost += u64::from(is_lost);

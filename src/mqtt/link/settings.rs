@@ -55,6 +55,22 @@ pub enum Session {
     },
 }
 
+impl Session {
+    /// A session that is kept for as long as the settings say.
+    pub(in crate::mqtt) fn kept(config: &MqttConfig, is_known: bool) -> Self {
+        let expiry_secs = u32::try_from(config.session_expiry.as_secs()).unwrap_or(u32::MAX);
+        Self::Kept { expiry_secs, is_known }
+    }
+
+    /// The Session Expiry Interval of CONNECT (MQTT v5.0, section 3.1.2.11.2).
+    pub(super) fn expiry_secs(self) -> u32 {
+        match self {
+            Self::Clean => 0,
+            Self::Kept { expiry_secs, .. } => expiry_secs,
+        }
+    }
+}
+
 /// Wait after another client took our Client Identifier, unless set otherwise: we must
 /// not fight, since each connection of one throws the other out.
 pub const TAKEOVER_PAUSE: Duration = Duration::from_mins(1);
@@ -86,10 +102,7 @@ impl LinkSettings {
     /// have it (Transfer via MQTT v1.0, section 3.1).
     pub fn kept(config: &MqttConfig, session: &SessionFile) -> Result<Self, ConfigError> {
         Ok(Self {
-            session: Session::Kept {
-                expiry_secs: u32::try_from(config.session_expiry.as_secs()).unwrap_or(u32::MAX),
-                is_known: !session.filters().is_empty(),
-            },
+            session: Session::kept(config, !session.filters().is_empty()),
             ..Self::clean(config, session.client_id().to_owned())?
         })
     }

@@ -74,11 +74,11 @@ fn the_files_that_the_settings_name_are_opened_and_every_one_that_will_not_do_is
     write("no-key", &pem("PRIVATE KEY", "aGVsbG8="));
     write("topics.toml", GOOD);
     let check = |variables: &[(&str, &str)], [password, ca, cert, key]: [&str; 4]| {
-        let text = format!(
+        let settings = format!(
             "[mqtt]\nurl = \"mqtts://localhost\"\nusername = \"b\"\npassword-file = \"{password}\"\n\
              ca-file = \"{ca}\"\ncert-file = \"{cert}\"\nkey-file = \"{key}\"\n"
         );
-        write("bridge.toml", &text);
+        write("bridge.toml", &settings);
         let mut command = oc2();
         command.arg("check").current_dir(folder.path()).envs(variables.iter().copied());
         Started::new(command).ended()
@@ -135,7 +135,7 @@ fn with_the_broker_it_says_what_is_granted_and_what_refused() {
     for line in [
         "ok       encryption: none: for tests only",
         "ok       session: kept for 1d after a disconnect",
-        "ok       subscribe to oc2/cmd/device/gateway-1: granted, QoS 1 or more",
+        "ok       subscribe to oc2/cmd/device/gateway-1: granted, QoS 2",
         "ok       publish on oc2/rsp/oc2-check: taken; nobody listens there now",
     ] {
         assert!(said.out.lines().any(|told| told == line), "{line}\n{}", said.out);
