@@ -116,7 +116,8 @@ impl Dispatcher {
             Ok(agreed) => agreed,
             Err(reason) => return Reading::Dropped { glimpse: Glimpse::default(), reason },
         };
-        if let Some(reason) = contradiction(encoding, &inbound.payload) {
+        let is_said = declared.encoding.is_some();
+        if let Some(reason) = contradiction(encoding, is_said, &inbound.payload) {
             return dropped(reason);
         }
         let letter = match wire::read(&inbound.payload, encoding, self.rules.limits) {
@@ -204,12 +205,14 @@ fn agreed(declared: &Declared, habits: &mut Habits) -> Result<(Encoding, Kind), 
 ///
 /// A JSON message begins with `{`; a CBOR one with a map (major type 5), or
 /// with a tag (major type 6) before it (RFC 8949, section 3.1).
-fn contradiction(encoding: Encoding, payload: &[u8]) -> Option<&'static str> {
+fn contradiction(encoding: Encoding, is_said: bool, payload: &[u8]) -> Option<&'static str> {
     let first = payload.iter().find(|byte| !byte.is_ascii_whitespace())?;
     match encoding {
-        Encoding::Json if (0xa0..=0xdf).contains(first) => {
-            Some("encoding says json, the payload is CBOR")
-        }
+        Encoding::Json if (0xa0..=0xdf).contains(first) => Some(if is_said {
+            "encoding says json, the payload is CBOR"
+        } else {
+            "no encoding is said, which stands for json, and the payload is CBOR"
+        }),
         Encoding::Cbor if *first == b'{' => Some("encoding says cbor, the payload is JSON"),
         _ => None,
     }

@@ -112,3 +112,21 @@ fn a_reason_of_the_bridge_is_quoted_by_nobody() {
     let reason = Reason::Ours("no consumer here is addressed".to_owned());
     assert_eq!(seen.lines[0].reason, Some(reason));
 }
+
+#[test]
+fn an_encoding_that_nobody_has_said_is_not_called_said() {
+    let cases = [
+        (properties(), "encoding says json, the payload is CBOR"),
+        (
+            Declared::default(),
+            "no encoding is said, which stands for json, and the payload is CBOR",
+        ),
+    ];
+    for (declared, says) in cases {
+        let mut room = Room::new();
+        let mut inbound = room.inbound("device/gateway-1", vec![0xa1, 0x61]);
+        inbound.declared = declared;
+        let seen = room.takes(inbound);
+        assert_eq!(seen.lines[0].reason, Some(Reason::Ours(says.to_owned())));
+    }
+}
