@@ -205,7 +205,10 @@ fn device_link(
     settings: &Settings,
 ) -> Result<DeviceLink, Box<dyn std::error::Error + Send + Sync>> {
     let client_id = random_client_id()?;
-    let link_settings = LinkSettings::clean(&settings.mqtt, client_id.clone())?;
+    let link_settings = LinkSettings {
+        purpose: "devices",
+        ..LinkSettings::clean(&settings.mqtt, client_id.clone())?
+    };
     let (link, events) = Link::open(link_settings);
     Ok(DeviceLink::start(link, events, client_id))
 }

@@ -13,6 +13,8 @@ use crate::tls::ClientTls;
 /// What a link has to know before it connects.
 #[derive(Clone, Debug)]
 pub struct LinkSettings {
+    /// What the connection is for, in the log: a process may have several.
+    pub purpose: &'static str,
     /// Where the broker is.
     pub url: BrokerUrl,
     /// TLS; must be there for `mqtts`, and is not looked at for `mqtt`.
@@ -82,6 +84,7 @@ impl LinkSettings {
     /// [`random_client_id`](crate::mqtt::client_id::random_client_id).
     pub fn clean(config: &MqttConfig, client_id: String) -> Result<Self, ConfigError> {
         Ok(Self {
+            purpose: "tools",
             url: config.url.clone(),
             tls: config.tls()?,
             credentials: config.credentials()?,
