@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, version};
 
 /// The files a client needs for TLS.
@@ -66,6 +67,20 @@ pub enum TlsError {
         /// What went wrong while looking, if something did.
         problem: String,
     },
+    /// A PEM file holds no private key.
+    #[error("{path}: holds no private key")]
+    NoKey {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A private key that cannot be used.
+    #[error("{path}: {source}")]
+    Key {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
     /// Certificate and key do not fit together, or the key cannot be used.
     #[error("{certificate} with {key}: {source}")]
     Identity {
@@ -94,8 +109,7 @@ impl ClientTls {
             Some((certificate, key)) => {
                 warn_if_exposed(key);
                 let chain = certificates(certificate)?;
-                let secret = PrivateKeyDer::from_pem_file(key)
-                    .map_err(|source| TlsError::File { path: key.clone(), source })?;
+                let secret = secret(key)?;
                 trusting.with_client_auth_cert(chain, secret).map_err(|source| {
                     TlsError::Identity {
                         certificate: certificate.clone(),
@@ -115,6 +129,47 @@ impl ClientTls {
     pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
     }
+}
+
+impl ClientFiles {
+    /// Whether there are authorities, and all of them can be understood.
+    pub fn check_authorities(&self) -> Result<(), TlsError> {
+        authorities(self.authorities.as_deref()).map(drop)
+    }
+
+    /// Whether the file of our certificate holds one.
+    pub fn check_certificate(&self) -> Result<(), TlsError> {
+        let Some((certificate, _)) = &self.identity else { return Ok(()) };
+        certificates(certificate).map(drop)
+    }
+
+    /// Whether the file of our key holds one that can be used.
+    pub fn check_key(&self) -> Result<(), TlsError> {
+        let Some((_, key)) = &self.identity else { return Ok(()) };
+        let keys = rustls::crypto::ring::default_provider().key_provider;
+        let usable = keys.load_private_key(secret(key)?);
+        usable.map(drop).map_err(|source| TlsError::Key { path: key.clone(), source })
+    }
+
+    /// Whether our certificate is that of our key. Of use once each of the two is in order.
+    pub fn check_identity(&self) -> Result<(), TlsError> {
+        let Some((certificate, key)) = &self.identity else { return Ok(()) };
+        let provider = rustls::crypto::ring::default_provider();
+        CertifiedKey::from_der(certificates(certificate)?, secret(key)?, &provider)
+            .map(drop)
+            .map_err(|source| TlsError::Identity {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                source,
+            })
+    }
+}
+
+fn secret(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|source| match source {
+        pem::Error::NoItemsFound => TlsError::NoKey { path: path.to_owned() },
+        source => TlsError::File { path: path.to_owned(), source },
+    })
 }
 
 fn authorities(path: Option<&Path>) -> Result<RootCertStore, TlsError> {

@@ -1,7 +1,7 @@
 //! `kind = "log"`: writes the command to the log and answers 200. For trying things out.
 
 use super::{Perform, Progress};
-use crate::dispatch::Work;
+use crate::dispatch::{Outcome, Work};
 use crate::openc2::{Action, Pairs, Response, Status, TargetName};
 use crate::wire;
 
@@ -31,7 +31,7 @@ impl Log {
 }
 
 impl Perform for Log {
-    async fn perform(&self, work: Work, _progress: Progress) -> Response {
+    async fn perform(&self, work: Work, _progress: Progress) -> Outcome {
         let command = wire::command_to_json(&work.command).to_string();
         tracing::info!(
             actuator = self.name,
@@ -42,7 +42,7 @@ impl Perform for Log {
             command,
             "a command for the log"
         );
-        Response::new(Status::Ok)
+        Response::new(Status::Ok).into()
     }
 
     async fn close(&self) {}
@@ -59,7 +59,7 @@ mod tests {
     async fn every_command_is_answered_200() {
         let work = work(7);
         let progress = Progress { ticket: work.ticket, reports: mpsc::channel(1).0 };
-        let response = Log::new("log").perform(work, progress).await;
-        assert_eq!(response, Response::new(Status::Ok));
+        let outcome = Log::new("log").perform(work, progress).await;
+        assert_eq!(outcome.response, Response::new(Status::Ok));
     }
 }

@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 
 pub use runner::{Ended, Runner};
 
-use crate::dispatch::{ActuatorFace, Report, Ticket, Work};
-use crate::openc2::{Action, Members, Pairs, Response, TargetName};
+use crate::dispatch::{ActuatorFace, Outcome, Report, Ticket, Work};
+use crate::openc2::{Action, Members, Pairs, TargetName};
 
 /// Carries out one command at a time, or several, as its settings say.
 pub trait Perform {
@@ -25,7 +25,7 @@ pub trait Perform {
     ///
     /// Whatever goes wrong is a response as well: a fault of an actuator is
     /// never an error of the bridge. Status 503 says that nothing was begun.
-    fn perform(&self, work: Work, progress: Progress) -> impl Future<Output = Response> + Send;
+    fn perform(&self, work: Work, progress: Progress) -> impl Future<Output = Outcome> + Send;
 
     /// Ends what runs beside the commands (child processes, connections).
     fn close(&self) -> impl Future<Output = ()> + Send;
@@ -131,7 +131,7 @@ pub enum Actuator {
 }
 
 impl Perform for Actuator {
-    async fn perform(&self, work: Work, progress: Progress) -> Response {
+    async fn perform(&self, work: Work, progress: Progress) -> Outcome {
         match self {
             Self::Exec(exec) => exec.perform(work, progress).await,
             Self::Device(device) => device.perform(work, progress).await,

@@ -75,10 +75,10 @@ pub enum Ended {
 /// Carries out one command and hands its outcome over, however long the other side takes.
 async fn carry_out<A: Perform>(actuator: Arc<A>, work: Work, reports: mpsc::Sender<Report>) {
     let ticket = work.ticket;
-    let response = actuator.perform(work, Progress { ticket, reports: reports.clone() }).await;
+    let outcome = actuator.perform(work, Progress { ticket, reports: reports.clone() }).await;
     // The other side only goes away when the process does; the journal then
     // still says "started", which is the truth.
-    let _gone = reports.send(Report::Outcome { ticket, response }).await;
+    let _gone = reports.send(Report::Outcome { ticket, outcome }).await;
 }
 
 fn pass_on_panic(done: Result<(), JoinError>) {
@@ -98,7 +98,7 @@ pub(super) mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::*;
-    use crate::dispatch::{Address, Ticket};
+    use crate::dispatch::{Address, Outcome, Ticket};
     use crate::openc2::{Response, Status};
     use crate::wire;
 
@@ -109,10 +109,10 @@ pub(super) mod tests {
     }
 
     impl Perform for Sleeper {
-        async fn perform(&self, work: Work, progress: Progress) -> Response {
+        async fn perform(&self, work: Work, progress: Progress) -> Outcome {
             progress.say("half way");
             sleep(Duration::from_secs(work.ticket.0)).await;
-            Response::new(Status::Ok)
+            Response::new(Status::Ok).into()
         }
 
         async fn close(&self) {

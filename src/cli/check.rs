@@ -47,13 +47,13 @@ impl fmt::Display for Mistaken {
 
 impl std::error::Error for Mistaken {}
 
-/// Reads both files and says every mistake in them.
+/// Reads both files and those that they name, and says every mistake in them.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     super::runtime()?.block_on(check(args, &mut std::io::stdout().lock()))
 }
 
 async fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> {
-    let settings = Settings::load(&args.config);
+    let settings = Settings::load_with_files(&args.config);
     let topics = Topics::load(&args.topics);
     let mistakes: Vec<&Mistake> =
         [settings.as_ref().err(), topics.as_ref().err()].into_iter().flatten().flatten().collect();

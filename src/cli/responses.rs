@@ -247,7 +247,7 @@ mod tests {
 
     fn malformed() -> Arrival {
         let pointer = "/body/openc2/response/status".to_owned();
-        let fault = Fault { pointer, reason: "no status".to_owned(), status: Status::BadRequest };
+        let fault = Fault { pointer, ..Fault::quoting("no status", "no status".to_owned()) };
         Arrival::Malformed { from: None, fault, elapsed: Duration::from_millis(7) }
     }
 

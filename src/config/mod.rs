@@ -20,6 +20,7 @@ use crate::dispatch::Rules;
 use crate::format::duration;
 use crate::journal::JournalConfig;
 use crate::mqtt::MqttConfig;
+use crate::mqtt::config::ConfigError;
 use crate::telemetry::LogConfig;
 use crate::trust::TrustConfig;
 use crate::wire::Limits;
@@ -106,11 +107,38 @@ impl Settings {
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Mistake>> {
+        Self::look(file, text, environment, |_| Vec::new())
+    }
+
+    /// Reads bridge.toml as [`Self::load`] does, and opens the files that it names.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the file, in the variables, and in those files.
+    pub fn load_with_files(file: &Path) -> Result<Self, Vec<Mistake>> {
+        Self::look(file, &read_file(file)?, std::env::vars(), MqttConfig::check_files)
+    }
+
+    fn look(
+        file: &Path,
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+        files: fn(&MqttConfig) -> Vec<(&'static str, ConfigError)>,
+    ) -> Result<Self, Vec<Mistake>> {
         const TABLES: [&str; 5] = ["mqtt", "journal", "limits", "trust", "log"];
         let mut source = Source::new(file, text);
         let variables = overrides(environment, &TABLES);
+        let mqtt: MqttConfig = part(&mut source, "mqtt", &variables);
+        let unusable = if source.mistakes.is_empty() { files(&mqtt) } else { Vec::new() };
+        for (key, error) in unusable {
+            let text = format!("mqtt.{key}: {error}");
+            match variables.iter().find(|it| it.table == "mqtt" && it.key == key) {
+                Some(set) => source.mistakes.push(Mistake::somewhere(&set.variable, text)),
+                None => source.note(&format!("mqtt.{key}"), text, None),
+            }
+        }
         let settings = Self {
-            mqtt: part(&mut source, "mqtt", &variables),
+            mqtt,
             journal: part(&mut source, "journal", &variables),
             limits: part(&mut source, "limits", &variables),
             trust: part(&mut source, "trust", &variables),
@@ -224,15 +252,8 @@ fn refuse_the_rest<const N: usize>(source: &mut Source<'_>, known: [&str; N]) {
 
 /// The text of a file.
 pub(crate) fn read_file(file: &Path) -> Result<String, Vec<Mistake>> {
-    std::fs::read_to_string(file).map_err(|error| {
-        vec![Mistake {
-            file: file.to_owned(),
-            line: 0,
-            column: 0,
-            text: format!("cannot be read: {error}"),
-            nearest: None,
-        }]
-    })
+    std::fs::read_to_string(file)
+        .map_err(|error| vec![Mistake::somewhere(file, format!("cannot be read: {error}"))])
 }
 
 /// A path in a configuration file is relative to that file.

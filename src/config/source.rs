@@ -29,6 +29,13 @@ pub struct Mistake {
     pub nearest: Option<String>,
 }
 
+impl Mistake {
+    /// One that has no place in the file, or in what stands for one.
+    pub(super) fn somewhere(file: impl AsRef<Path>, text: String) -> Self {
+        Self { file: file.as_ref().to_owned(), line: 0, column: 0, text, nearest: None }
+    }
+}
+
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;

@@ -12,10 +12,10 @@ use crate::actuator::exec::{Exec, ExecError};
 use crate::actuator::log::Log;
 use crate::actuator::{Actuator, ActuatorConfig, Ended, KindConfig, Runner};
 use crate::config::{Settings, Topics};
-use crate::dispatch::{Report, Work};
+use crate::dispatch::{Outcome, Report, Work};
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::link::{Link, LinkSettings};
-use crate::openc2::{Response, Status};
+use crate::openc2::Status;
 
 /// An actuator that cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +166,7 @@ impl Crew {
         };
         refused.then(|| Report::Outcome {
             ticket,
-            response: Response::with_text(
+            outcome: Outcome::ours(
                 Status::ServiceUnavailable,
                 "the actuator was taken away while the command waited; nothing was begun",
             ),
@@ -205,7 +205,10 @@ fn device_link(
     settings: &Settings,
 ) -> Result<DeviceLink, Box<dyn std::error::Error + Send + Sync>> {
     let client_id = random_client_id()?;
-    let link_settings = LinkSettings::clean(&settings.mqtt, client_id.clone())?;
+    let link_settings = LinkSettings {
+        purpose: "devices",
+        ..LinkSettings::clean(&settings.mqtt, client_id.clone())?
+    };
     let (link, events) = Link::open(link_settings);
     Ok(DeviceLink::start(link, events, client_id))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::dispatch::{Class, LogLine, OutboxId};
+use crate::dispatch::{Class, LogLine, OutboxId, Reason};
 
 /// Lines about messages that could not be read, in one period.
 const UNREAD_LINES: u32 = 10;
@@ -39,13 +39,18 @@ impl CommandLog {
             class = line.class.map(Class::as_str),
             status = line.status,
             duration_ms = line.duration_ms,
+            reason = line.reason.as_ref().and_then(Reason::unquoted),
             passed_over = Some(std::mem::take(&mut self.passed_over)).filter(|count| *count > 0),
             "command"
         );
-        // A reason quotes the message, or is what an actuator said. The journal
-        // has it as well, where there is a ticket.
-        if let Some(reason) = &line.reason {
-            tracing::info!(target: "payload", ticket = line.ticket.map(|ticket| ticket.0), reason, "the reason");
+        // The journal has it as well, where there is a ticket.
+        if let Some(Reason::Quoting { text, .. }) = &line.reason {
+            tracing::info!(
+                target: "payload",
+                ticket = line.ticket.map(|ticket| ticket.0),
+                reason = text,
+                "the reason in full"
+            );
         }
     }
 

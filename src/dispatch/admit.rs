@@ -6,8 +6,8 @@ use super::at_once::Envelope;
 use super::house::Choice;
 use super::open::{Opened, Reading, Request};
 use super::{
-    Class, Dispatcher, Effect, Event, InProgress, Inbound, Key, Known, LogLine, Outgoing, Record,
-    Work,
+    Class, Dispatcher, Effect, Event, InProgress, Inbound, Key, Known, LogLine, Outgoing, Reason,
+    Record, Work,
 };
 use crate::openc2::{Args, Command, Response, ResponseType, Status};
 
@@ -43,13 +43,13 @@ pub(super) enum Verdict {
     /// Answered on the spot.
     Answer(Response),
     /// Turned away, and a repetition gets the same answer (not with 503).
-    Refuse(Status, String),
+    Refuse(Status, Reason),
     /// Turned away for a reason that leaves the first owner of its key alone.
-    RefuseUnkeyed(Status, String),
+    RefuseUnkeyed(Status, Reason),
     /// Known already; the response that was made for it, if there is one.
     Repeat(Option<bytes::Bytes>),
     /// Somebody else is meant.
-    Drop(String),
+    Drop(Reason),
 }
 
 impl Dispatcher {
@@ -90,14 +90,7 @@ impl Dispatcher {
                 } else {
                     for consumer in consumers {
                         let envelope = Envelope::glimpsed(consumer, &glimpse);
-                        let response = Response::with_text(status, reason.clone());
-                        self.conclude_at_once(
-                            &mut decided,
-                            &inbound,
-                            &envelope,
-                            Class::Refused,
-                            response,
-                        );
+                        self.refuse(&mut decided, &inbound, &envelope, status, reason.clone());
                     }
                 }
             }
@@ -147,16 +140,15 @@ impl Dispatcher {
         match verdict {
             Verdict::Start(actuator) => self.accept(decided, case, envelope, actuator),
             Verdict::Answer(response) => {
-                self.conclude_at_once(decided, inbound, &envelope, Class::Answered, response);
+                let end = Class::Answered;
+                self.conclude_at_once(decided, inbound, &envelope, end, response, None);
             }
-            Verdict::Refuse(status, text) => {
-                let response = Response::with_text(status, text);
-                self.conclude_at_once(decided, inbound, &envelope, Class::Refused, response);
+            Verdict::Refuse(status, reason) => {
+                self.refuse(decided, inbound, &envelope, status, reason);
             }
-            Verdict::RefuseUnkeyed(status, text) => {
+            Verdict::RefuseUnkeyed(status, reason) => {
                 envelope.key = None;
-                let response = Response::with_text(status, text);
-                self.conclude_at_once(decided, inbound, &envelope, Class::Refused, response);
+                self.refuse(decided, inbound, &envelope, status, reason);
             }
             Verdict::Repeat(recorded) => {
                 envelope.key = None;
@@ -185,19 +177,19 @@ impl Dispatcher {
         let Some(key) = key else {
             return Verdict::RefuseUnkeyed(
                 Status::BadRequest,
-                "headers.from is missing: it holds the identity of the producer".to_owned(),
+                "headers.from is missing: it holds the identity of the producer".into(),
             );
         };
         if request.headers.request_id.is_none() && wants != ResponseType::None {
             return Verdict::RefuseUnkeyed(
                 Status::BadRequest,
-                "headers.request_id is missing, and a response is asked for".to_owned(),
+                "headers.request_id is missing, and a response is asked for".into(),
             );
         }
         if request.refused_signature {
             return Verdict::RefuseUnkeyed(
                 Status::Unauthorized,
-                "the message is signed, and no signature can be checked here".to_owned(),
+                "the message is signed, and no signature can be checked here".into(),
             );
         }
         if let Some((digest, response)) = self.seen(key, known) {
@@ -206,7 +198,7 @@ impl Dispatcher {
             } else {
                 Verdict::RefuseUnkeyed(
                     Status::BadRequest,
-                    "this request_id was used before, for another command".to_owned(),
+                    "this request_id was used before, for another command".into(),
                 )
             };
         }
@@ -218,10 +210,10 @@ impl Dispatcher {
             if !minute.admits(limit, now_ms) {
                 return Verdict::Refuse(
                     Status::ServiceUnavailable,
-                    format!(
+                    Reason::Ours(format!(
                         "{consumer} takes {limit} commands a minute; try again in {} s",
                         minute.wait_secs(now_ms)
-                    ),
+                    )),
                 );
             }
         }
@@ -247,16 +239,23 @@ impl Dispatcher {
         if let Some(namespace) = self.house.unknown_argument(actuator, args) {
             return Verdict::Refuse(
                 Status::NotImplemented,
-                format!("argument namespace {namespace:?} is not known to actuator {actuator:?}"),
+                Reason::quoting(
+                    format!("an argument namespace is not known to actuator {actuator:?}"),
+                    format!(
+                        "argument namespace {namespace:?} is not known to actuator {actuator:?}"
+                    ),
+                ),
             );
         }
         if let Some(text) = not_now(args, now_ms) {
-            return Verdict::Refuse(Status::NotImplemented, text.to_owned());
+            return Verdict::Refuse(Status::NotImplemented, text.into());
         }
         if !self.has_room(actuator) {
             return Verdict::Refuse(
                 Status::ServiceUnavailable,
-                format!("the queue of actuator {actuator:?} is full; try again later"),
+                Reason::Ours(format!(
+                    "the queue of actuator {actuator:?} is full; try again later"
+                )),
             );
         }
         Verdict::Start(actuator.to_owned())
@@ -264,8 +263,8 @@ impl Dispatcher {
 
     fn turned_away(choice: Choice<'_>) -> Verdict {
         match choice {
-            Choice::NotMeant(text) => Verdict::Drop(text),
-            Choice::Refused(status, text) => Verdict::Refuse(status, text),
+            Choice::NotMeant(reason) => Verdict::Drop(reason),
+            Choice::Refused(status, reason) => Verdict::Refuse(status, reason),
             Choice::Actuator(name) => Verdict::Start(name.to_owned()),
         }
     }
@@ -370,6 +369,6 @@ fn not_now(args: &Args, now_ms: u64) -> Option<&'static str> {
     None
 }
 
-fn not_addressed() -> String {
-    "no consumer here is addressed".to_owned()
+fn not_addressed() -> Reason {
+    "no consumer here is addressed".into()
 }

@@ -6,12 +6,26 @@ use std::sync::Arc;
 use super::admit::{Decided, summary};
 use super::{
     Accepted, Class, Concluded, ContentDigest, Dispatcher, Event, Inbound, Key, Known, LogLine,
-    Outgoing, Record, Ticket,
+    Outgoing, Reason, Record, Ticket,
 };
 use crate::openc2::{Command, Response, ResponseType, Status};
 use crate::wire::Glimpse;
 
 impl Dispatcher {
+    /// Turns a message away, and tells its producer why unless it asked for silence.
+    pub(super) fn refuse(
+        &mut self,
+        decided: &mut Decided,
+        inbound: &Inbound,
+        envelope: &Envelope,
+        status: Status,
+        reason: Reason,
+    ) {
+        let response = Response::with_text(status, reason.text());
+        let end = Class::Refused;
+        self.conclude_at_once(decided, inbound, envelope, end, response, Some(reason));
+    }
+
     /// Ends a message with a response, which its producer gets unless it
     /// asked for none.
     pub(super) fn conclude_at_once(
@@ -21,6 +35,7 @@ impl Dispatcher {
         envelope: &Envelope,
         class: Class,
         response: Response,
+        reason: Option<Reason>,
     ) {
         let ticket = self.next_ticket();
         let (status, text) = (response.status, response.status_text.clone());
@@ -54,7 +69,7 @@ impl Dispatcher {
             response: outgoing,
             remembered,
         };
-        self.close_at_once(decided, inbound, envelope, ticket, concluded);
+        self.close_at_once(decided, inbound, envelope, (ticket, concluded, reason));
     }
 
     /// A known command came again: nothing acts, the recorded response goes out again.
@@ -79,7 +94,7 @@ impl Dispatcher {
             response,
             remembered: false,
         };
-        self.close_at_once(decided, inbound, envelope, ticket, concluded);
+        self.close_at_once(decided, inbound, envelope, (ticket, concluded, None));
     }
 
     /// Keeps a message that is neither acted upon nor answered.
@@ -88,17 +103,17 @@ impl Dispatcher {
         decided: &mut Decided,
         inbound: &Inbound,
         envelope: &Envelope,
-        reason: String,
+        reason: Reason,
     ) {
         let ticket = self.next_ticket();
         let concluded = Concluded {
             class: Class::Dropped,
             status: None,
-            text: Some(reason),
+            text: Some(reason.text().to_owned()),
             response: None,
             remembered: false,
         };
-        self.close_at_once(decided, inbound, envelope, ticket, concluded);
+        self.close_at_once(decided, inbound, envelope, (ticket, concluded, Some(reason)));
     }
 
     /// Records a message and its end in one commit.
@@ -107,13 +122,12 @@ impl Dispatcher {
         decided: &mut Decided,
         inbound: &Inbound,
         envelope: &Envelope,
-        ticket: Ticket,
-        concluded: Concluded,
+        (ticket, concluded, reason): (Ticket, Concluded, Option<Reason>),
     ) {
         let at_ms = inbound.received_ms;
         let accepted = envelope.accepted(inbound, None);
         self.counters.ended(concluded.class);
-        decided.lines.push(envelope.line(ticket, &concluded));
+        decided.lines.push(LogLine { reason, ..envelope.line(ticket, &concluded) });
         decided.responses.extend(concluded.response.clone());
         decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
         decided.records.push(Record { ticket, at_ms, event: Event::Outcome(Box::new(concluded)) });
@@ -177,7 +191,6 @@ impl Envelope {
             target: self.command.as_deref().map(|command| command.target.name().to_string()),
             class: Some(concluded.class),
             status: concluded.status,
-            reason: concluded.text.clone(),
             ..LogLine::default()
         }
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Receipt;
-use crate::openc2::{Command, Response};
+use crate::openc2::{Command, Response, Status};
+use crate::wire::Fault;
 
 /// What the daemon has to do, one after the other.
 #[derive(Clone, Debug, PartialEq)]
@@ -206,9 +207,35 @@ pub enum Report {
     Outcome {
         /// Which command.
         ticket: Ticket,
-        /// What to answer.
-        response: Response,
+        /// How.
+        outcome: Outcome,
     },
+}
+
+/// How the work of an actuator ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// What to answer.
+    pub response: Response,
+    /// Why it failed, in words of the bridge alone. Absent where the
+    /// response says it in words of the actuator, or quotes the command.
+    pub reason: Option<String>,
+}
+
+impl Outcome {
+    /// A failure of which the bridge itself speaks.
+    #[must_use]
+    pub fn ours(status: Status, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { response: Response::with_text(status, text.clone()), reason: Some(text) }
+    }
+}
+
+/// A response as an actuator gave it.
+impl From<Response> for Outcome {
+    fn from(response: Response) -> Self {
+        Self { response, reason: None }
+    }
 }
 
 /// One line a command, when it has ended.
@@ -227,5 +254,67 @@ pub struct LogLine {
     /// From arrival to outcome, in milliseconds.
     pub duration_ms: u64,
     /// Why, where it was not carried out.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
+}
+
+/// Why a message ended as it did, and whose words say so.
+///
+/// No word out of a message, and none of an actuator's, may stand in a log
+/// for which nobody has asked for them; what the bridge says of them may.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// In words of the bridge alone.
+    Ours(String),
+    /// With a word that somebody else wrote.
+    Quoting {
+        /// The whole sentence, for the response and the journal.
+        text: String,
+        /// What can be said without that word; nothing where all of it is foreign.
+        unquoted: Option<String>,
+    },
+}
+
+impl Reason {
+    /// A sentence that quotes, and the same without the quotation.
+    pub(super) fn quoting(unquoted: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::Quoting { text: text.into(), unquoted: Some(unquoted.into()) }
+    }
+
+    /// What a response says, and what of it the bridge can say itself.
+    pub(super) fn of_outcome(text: String, unquoted: Option<String>) -> Self {
+        if unquoted.as_ref() == Some(&text) {
+            Self::Ours(text)
+        } else {
+            Self::Quoting { text, unquoted }
+        }
+    }
+
+    /// The whole sentence.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Ours(text) | Self::Quoting { text, .. } => text,
+        }
+    }
+
+    /// What may stand in any log.
+    #[must_use]
+    pub fn unquoted(&self) -> Option<&str> {
+        match self {
+            Self::Ours(text) => Some(text),
+            Self::Quoting { unquoted, .. } => unquoted.as_deref(),
+        }
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(text: &str) -> Self {
+        Self::Ours(text.to_owned())
+    }
+}
+
+impl From<&Fault> for Reason {
+    fn from(fault: &Fault) -> Self {
+        Self::quoting(fault.unquoted(), fault.to_string())
+    }
 }

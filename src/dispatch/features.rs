@@ -33,7 +33,7 @@ pub(super) fn answer(
     if !only_how_to_answer {
         return Verdict::Refuse(
             Status::BadRequest,
-            "query features takes no argument but response_requested complete".to_owned(),
+            "query features takes no argument but response_requested complete".into(),
         );
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use super::Address;
+use super::{Address, Reason};
 use crate::openc2::{Action, Actuator, Args, Members, Pairs, Status, TargetName};
 
 /// The consumers of this bridge and their actuators, as topics.toml has them.
@@ -49,9 +49,9 @@ pub(super) enum Choice<'a> {
     /// This one.
     Actuator(&'a str),
     /// Nobody here is meant, and others may be: say nothing.
-    NotMeant(String),
+    NotMeant(Reason),
     /// Nobody here can.
-    Refused(Status, String),
+    Refused(Status, Reason),
 }
 
 impl House {
@@ -117,21 +117,21 @@ impl House {
         let mut same_profile =
             self.faces(consumer).filter(|(_, face)| face.profile == wanted.profile).peekable();
         let id = &consumer.id;
-        let (status, text) = if same_profile.peek().is_none() {
+        let (status, reason) = if same_profile.peek().is_none() {
+            let unquoted = format!("{id} has no actuator of the profile that the command names");
             let text = format!("{id} has no actuator of profile {:?}", wanted.profile);
-            (Status::NotImplemented, text)
+            (Status::NotImplemented, Reason::quoting(unquoted, text))
         } else if same_profile.any(|(_, face)| answers_to(face, wanted)) {
             return None;
         } else {
             let profile = &wanted.profile;
-            (
-                Status::NotFound,
-                format!("no {profile:?} actuator of {id} answers to these specifiers"),
-            )
+            // One of ours has it.
+            let text = format!("no {profile:?} actuator of {id} answers to these specifiers");
+            (Status::NotFound, Reason::Ours(text))
         };
         Some(match address {
-            Address::Device(_) => Choice::Refused(status, text),
-            Address::All | Address::Profile(_) => Choice::NotMeant(text),
+            Address::Device(_) => Choice::Refused(status, reason),
+            Address::All | Address::Profile(_) => Choice::NotMeant(reason),
         })
     }
 
@@ -172,10 +172,9 @@ impl House {
                 (None, Address::Profile(profile)) => format!(" with profile {profile:?}"),
                 (None, _) => String::new(),
             };
-            Choice::Refused(
-                Status::NotImplemented,
-                format!("{} does not support {action} {target}{of_profile}", consumer.id),
-            )
+            // One of ours has the profile; the pair stands in the log line as it is.
+            let text = format!("{} does not support {action} {target}{of_profile}", consumer.id);
+            Choice::Refused(Status::NotImplemented, Reason::Ours(text))
         })
     }
 

@@ -28,8 +28,8 @@ use std::sync::Arc;
 
 pub use counters::Counters;
 pub use effect::{
-    Accepted, Class, Concluded, ContentDigest, Effect, Event, Key, LogLine, OutboxId, Outgoing,
-    Record, Report, Ticket, Work,
+    Accepted, Class, Concluded, ContentDigest, Effect, Event, Key, LogLine, OutboxId, Outcome,
+    Outgoing, Reason, Record, Report, Ticket, Work,
 };
 pub use house::{ActuatorFace, Consumer, House};
 pub use inbound::{Address, Declared, Inbound, Receipt};

@@ -1,6 +1,6 @@
 //! First step: read a message and find out whom here it is for.
 
-use super::{Address, ContentDigest, Declared, Dispatcher, Inbound, Key};
+use super::{Address, ContentDigest, Declared, Dispatcher, Inbound, Key, Reason};
 use crate::openc2::{Command, Content, Headers, Status};
 use crate::trust;
 use crate::wire::{self, Encoding, Glimpse, Kind, Unreadable};
@@ -34,11 +34,11 @@ pub(super) enum Reading {
     /// A command that is well-formed in itself.
     Command(Box<Request>),
     /// A command that is not, of which enough was seen to answer it.
-    Faulty { glimpse: Glimpse, status: Status, reason: String },
+    Faulty { glimpse: Glimpse, status: Status, reason: Reason },
     /// Nothing that may be answered; kept in the journal.
-    Dropped { glimpse: Glimpse, reason: String },
+    Dropped { glimpse: Glimpse, reason: Reason },
     /// Nothing was read from it; not even kept.
-    Unread { reason: String },
+    Unread { reason: Reason },
 }
 
 /// A command with its envelope.
@@ -116,7 +116,8 @@ impl Dispatcher {
             Ok(agreed) => agreed,
             Err(reason) => return Reading::Dropped { glimpse: Glimpse::default(), reason },
         };
-        if let Some(reason) = contradiction(encoding, &inbound.payload) {
+        let is_said = declared.encoding.is_some();
+        if let Some(reason) = contradiction(encoding, is_said, &inbound.payload) {
             return dropped(reason);
         }
         let letter = match wire::read(&inbound.payload, encoding, self.rules.limits) {
@@ -133,14 +134,11 @@ impl Dispatcher {
             Content::Notification(_) => (Kind::Notification, None),
         };
         if kind != found {
-            return dropped(format!(
-                "msgType says {}, the message is a {}",
-                name(kind),
-                name(found)
-            ));
+            let (said, found) = (name(kind), name(found));
+            return dropped(Reason::Ours(format!("msgType says {said}, the message is a {found}")));
         }
         let Some(command) = command else {
-            return dropped(format!("a {} on a command topic", name(found)));
+            return dropped(not_a_command(found));
         };
         let known_by = message.headers.request_id.clone().unwrap_or_else(|| {
             format!("sha256:{}", hex(&trust::digest_of_bytes(&inbound.payload)))
@@ -157,7 +155,7 @@ impl Dispatcher {
 }
 
 /// What the properties say the payload is, or why they cannot be right.
-fn agreed(declared: &Declared, habits: &mut Habits) -> Result<(Encoding, Kind), String> {
+fn agreed(declared: &Declared, habits: &mut Habits) -> Result<(Encoding, Kind), Reason> {
     if let Some(content_type) = &declared.content_type
         && content_type != CONTENT_TYPE
     {
@@ -166,14 +164,20 @@ fn agreed(declared: &Declared, habits: &mut Habits) -> Result<(Encoding, Kind), 
             .strip_prefix(CONTENT_TYPE)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('+'));
         if !is_openc2 {
-            return Err(format!("Content Type is {content_type:?}, not {CONTENT_TYPE}"));
+            return Err(Reason::quoting(
+                format!("Content Type is not {CONTENT_TYPE}"),
+                format!("Content Type is {content_type:?}, not {CONTENT_TYPE}"),
+            ));
         }
         habits.tolerated = true;
     }
     let encoding = match declared.encoding.as_deref() {
         None | Some("json") => Encoding::Json,
         Some("cbor") => Encoding::Cbor,
-        Some(other) => return Err(format!("encoding {other:?} is neither json nor cbor")),
+        Some(other) => {
+            let text = format!("encoding {other:?} is neither json nor cbor");
+            return Err(Reason::quoting("encoding is neither json nor cbor", text));
+        }
     };
     let kind = match declared.msg_type.as_deref() {
         None | Some("req") => Kind::Request,
@@ -183,13 +187,16 @@ fn agreed(declared: &Declared, habits: &mut Habits) -> Result<(Encoding, Kind), 
         }
         Some("rsp") => Kind::Response,
         Some("ntf") => Kind::Notification,
-        Some(other) => return Err(format!("msgType {other:?} is none of req, rsp and ntf")),
+        Some(other) => {
+            let text = format!("msgType {other:?} is none of req, rsp and ntf");
+            return Err(Reason::quoting("msgType is none of req, rsp and ntf", text));
+        }
     };
     if kind != Kind::Request {
-        return Err(format!("msgType {} on a command topic", name(kind)));
+        return Err(Reason::Ours(format!("msgType {} on a command topic", name(kind))));
     }
     if encoding == Encoding::Cbor && declared.is_utf8 == Some(true) {
-        return Err("encoding is cbor, yet the Payload Format Indicator says UTF-8".to_owned());
+        return Err("encoding is cbor, yet the Payload Format Indicator says UTF-8".into());
     }
     Ok((encoding, kind))
 }
@@ -198,12 +205,14 @@ fn agreed(declared: &Declared, habits: &mut Habits) -> Result<(Encoding, Kind), 
 ///
 /// A JSON message begins with `{`; a CBOR one with a map (major type 5), or
 /// with a tag (major type 6) before it (RFC 8949, section 3.1).
-fn contradiction(encoding: Encoding, payload: &[u8]) -> Option<&'static str> {
+fn contradiction(encoding: Encoding, is_said: bool, payload: &[u8]) -> Option<&'static str> {
     let first = payload.iter().find(|byte| !byte.is_ascii_whitespace())?;
     match encoding {
-        Encoding::Json if (0xa0..=0xdf).contains(first) => {
-            Some("encoding says json, the payload is CBOR")
-        }
+        Encoding::Json if (0xa0..=0xdf).contains(first) => Some(if is_said {
+            "encoding says json, the payload is CBOR"
+        } else {
+            "no encoding is said, which stands for json, and the payload is CBOR"
+        }),
         Encoding::Cbor if *first == b'{' => Some("encoding says cbor, the payload is JSON"),
         _ => None,
     }
@@ -211,17 +220,14 @@ fn contradiction(encoding: Encoding, payload: &[u8]) -> Option<&'static str> {
 
 fn faulty(unreadable: Unreadable, declared: Kind) -> Reading {
     let Unreadable { fault, glimpse, is_whole } = unreadable;
-    let reason = fault.to_string();
+    let reason = Reason::from(&fault);
     if !glimpse.anything {
         return Reading::Unread { reason };
     }
     if let Some(kind) = glimpse.kind
         && kind != declared
     {
-        return Reading::Dropped {
-            glimpse,
-            reason: format!("a {} on a command topic", name(kind)),
-        };
+        return Reading::Dropped { glimpse, reason: not_a_command(kind) };
     }
     let can_be_answered = glimpse.from.is_some() && glimpse.request_id.is_some();
     if !is_whole && !can_be_answered {
@@ -230,8 +236,12 @@ fn faulty(unreadable: Unreadable, declared: Kind) -> Reading {
     Reading::Faulty { glimpse, status: fault.status, reason }
 }
 
-fn dropped(reason: impl Into<String>) -> Reading {
+fn dropped(reason: impl Into<Reason>) -> Reading {
     Reading::Dropped { glimpse: Glimpse::default(), reason: reason.into() }
+}
+
+fn not_a_command(kind: Kind) -> Reason {
+    Reason::Ours(format!("a {} on a command topic", name(kind)))
 }
 
 fn name(kind: Kind) -> &'static str {

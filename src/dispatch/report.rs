@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::admit::Decided;
 use super::{
-    Class, Concluded, Dispatcher, Effect, Event, InProgress, LogLine, Outgoing, Record, Report,
-    Ticket, Unfinished, Work,
+    Class, Concluded, Dispatcher, Effect, Event, InProgress, LogLine, Outcome, Outgoing, Reason,
+    Record, Report, Ticket, Unfinished, Work,
 };
 use crate::openc2::{Content, Response, ResponseType, Status};
 use crate::wire::{self, Encoding};
@@ -21,10 +21,10 @@ impl Dispatcher {
             Report::Progress { ticket, text } => {
                 self.progress(&mut decided, ticket, text, now_ms);
             }
-            Report::Outcome { ticket, response } => {
+            Report::Outcome { ticket, outcome } => {
                 if let Some(command) = self.in_progress.remove(&ticket) {
                     let actuator = command.actuator.clone();
-                    self.conclude(&mut decided, ticket, command, response, now_ms);
+                    self.conclude(&mut decided, ticket, command, outcome, now_ms);
                     self.make_room(&mut decided, &actuator, now_ms);
                 }
             }
@@ -67,16 +67,15 @@ impl Dispatcher {
         decided: &mut Decided,
         ticket: Ticket,
         command: InProgress,
-        response: Response,
+        outcome: Outcome,
         now_ms: u64,
     ) {
-        let response = if response.status == Status::Processing {
-            Response::with_text(
+        let Outcome { response, reason } = match outcome.response.status {
+            Status::Processing => Outcome::ours(
                 Status::InternalError,
                 "the actuator ended the command with status 102, which is no outcome",
-            )
-        } else {
-            response
+            ),
+            _ => outcome,
         };
         let status = response.status;
         let text = response.status_text.clone();
@@ -125,7 +124,9 @@ impl Dispatcher {
             class: Some(class),
             status: Some(status.code()),
             duration_ms: now_ms.saturating_sub(command.accepted_ms),
-            reason: text.filter(|_| !status.is_success()),
+            reason: text
+                .filter(|_| !status.is_success())
+                .map(|text| Reason::of_outcome(text, reason)),
         });
         self.counters.ended(class);
     }
@@ -174,21 +175,21 @@ impl Dispatcher {
         };
         let face = self.house.actuators.get(&actuator);
         let verdict = match face {
-            None if !started => Some(Response::with_text(
+            None if !started => Some(Outcome::ours(
                 Status::NotImplemented,
                 format!("actuator {actuator:?} was taken out of the configuration before it began"),
             )),
             Some(_) if !started => None,
             Some(face) if face.idempotent => None,
-            _ => Some(Response::with_text(
+            _ => Some(Outcome::ours(
                 Status::InternalError,
                 "in doubt: the bridge stopped while the actuator was at work; \
                  the outcome is unknown and the command is not run again",
             )),
         };
-        if let Some(response) = verdict {
+        if let Some(outcome) = verdict {
             self.counters.in_doubt += u64::from(started);
-            self.conclude(decided, ticket, under_way, response, now_ms);
+            self.conclude(decided, ticket, under_way, outcome, now_ms);
             return;
         }
         let known_by = accepted.key.as_ref().map(|key| key.request_id.clone());
@@ -218,7 +219,9 @@ impl Dispatcher {
         fault: &wire::Fault,
         now_ms: u64,
     ) {
-        let text = format!("in doubt: the recorded command can no longer be read: {fault}");
+        let why = "in doubt: the recorded command can no longer be read";
+        let text = format!("{why}: {fault}");
+        let reason = Reason::quoting(format!("{why}: {}", fault.unquoted()), text.as_str());
         let response = self.compose(
             ticket,
             &accepted.consumer,
@@ -245,7 +248,7 @@ impl Dispatcher {
             consumer: accepted.consumer.clone(),
             class: Some(Class::Answered),
             status,
-            reason: Some(text),
+            reason: Some(reason),
             ..LogLine::default()
         });
         self.counters.ended(Class::Answered);

@@ -1,5 +1,7 @@
 //! Stories of the quiet room: inputs on the left, effects on the right.
 
+mod reasons;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
@@ -66,7 +68,9 @@ impl Room {
     }
 
     fn ends(&mut self, ticket: Ticket, response: Response) -> Seen {
-        let effects = self.dispatcher.report(Report::Outcome { ticket, response }, self.now_ms);
+        let effects = self
+            .dispatcher
+            .report(Report::Outcome { ticket, outcome: response.into() }, self.now_ms);
         self.see(effects)
     }
 
@@ -578,7 +582,7 @@ fn a_command_without_an_id_is_known_by_its_bytes() {
     assert!(room.hears("device/gateway-1", &command).starts.is_empty(), "delivered again");
     let mut later = command.clone();
     later["headers"]["created"] = json!(6);
-    room.dispatcher.report(Report::Outcome { ticket: Ticket(1), response: ok() }, NOW);
+    room.dispatcher.report(Report::Outcome { ticket: Ticket(1), outcome: ok().into() }, NOW);
     assert_eq!(room.hears("device/gateway-1", &later).starts.len(), 1, "sent anew");
 }
 

@@ -166,26 +166,59 @@ impl MqttConfig {
             }
             return Ok(None);
         }
-        let files = ClientFiles {
+        Ok(Some(ClientTls::load(&self.client_files())?))
+    }
+
+    fn client_files(&self) -> ClientFiles {
+        ClientFiles {
             authorities: self.ca_file.clone(),
             identity: self.cert_file.clone().zip(self.key_file.clone()),
+        }
+    }
+
+    /// Opens the files that these settings name, whether the connection
+    /// needs them or not, and gives back the keys whose files will not do.
+    #[must_use]
+    pub fn check_files(&self) -> Vec<(&'static str, ConfigError)> {
+        let files = self.client_files();
+        let mut mistakes = Vec::new();
+        let mut note = |key, result: Result<(), ConfigError>| match result {
+            Ok(()) => true,
+            Err(error) => {
+                mistakes.push((key, error));
+                false
+            }
         };
-        Ok(Some(ClientTls::load(&files)?))
+        if self.password_file.is_some() {
+            note("password-file", self.password().map(drop));
+        }
+        // Without a file they are the system's, and that is for `tls` to see.
+        if self.ca_file.is_some() {
+            note("ca-file", files.check_authorities().map_err(ConfigError::from));
+        }
+        let has_certificate = note("cert-file", files.check_certificate().map_err(Into::into));
+        let has_key = note("key-file", files.check_key().map_err(Into::into));
+        if has_certificate && has_key {
+            note("cert-file", files.check_identity().map_err(Into::into));
+        }
+        mistakes
     }
 
     /// The credentials, with the password read from its file.
     pub fn credentials(&self) -> Result<Option<Credentials>, ConfigError> {
         let Some(username) = self.username.clone() else { return Ok(None) };
-        let password = match &self.password_file {
-            None => None,
-            Some(path) => {
-                tls::warn_if_exposed(path);
-                let text = std::fs::read_to_string(path)
-                    .map_err(|source| ConfigError::PasswordFile { path: path.clone(), source })?;
-                Some(text.lines().next().unwrap_or_default().to_owned())
-            }
-        };
-        Ok(Some(Credentials { username, password }))
+        if let Some(path) = &self.password_file {
+            tls::warn_if_exposed(path);
+        }
+        Ok(Some(Credentials { username, password: self.password()? }))
+    }
+
+    /// The first line of the password file.
+    fn password(&self) -> Result<Option<String>, ConfigError> {
+        let Some(path) = &self.password_file else { return Ok(None) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::PasswordFile { path: path.clone(), source })?;
+        Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
     }
 
     /// The file with the Client Identifier.

@@ -179,6 +179,7 @@ impl Door {
         let session = SessionFile::open(&config.client_id_path(&settings.state_folder))?;
         let named = Named::new(&settings.topics);
         let link_settings = LinkSettings {
+            purpose: "commands",
             subscriptions: named.filters.iter().cloned().map(Subscription::openc2).collect(),
             ..LinkSettings::kept(config, &session)?
         };

@@ -95,6 +95,8 @@ struct Status {
 struct Limits {
     packet_bytes: usize,
     qos: u8,
+    /// How long it keeps our session.
+    session_expiry_secs: u32,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,8 @@ enum Order {
     Close { is_drained: bool, done: oneshot::Sender<()> },
 }
 
-type Reply = oneshot::Sender<Result<(), LinkError>>;
+/// The `QoS` granted to each filter, where filters were asked for.
+type Reply = oneshot::Sender<Result<Vec<u8>, LinkError>>;
 
 impl Link {
     /// Opens a link: it connects in the background and stays connected as well as it
@@ -138,6 +141,14 @@ impl Link {
     ///
     /// A refused one is an error here, and is tried again in the background.
     pub async fn subscribe(&self, subscriptions: Vec<Subscription>) -> Result<(), LinkError> {
+        self.subscribe_and_tell(subscriptions).await.map(drop)
+    }
+
+    /// The same, and says with which `QoS` each was granted.
+    pub async fn subscribe_and_tell(
+        &self,
+        subscriptions: Vec<Subscription>,
+    ) -> Result<Vec<u8>, LinkError> {
         if let Some(bad) = subscriptions.iter().find(|one| !rumqttc::valid_filter(&one.filter)) {
             return Err(LinkError::BadTopic { topic: bad.filter.clone() });
         }
@@ -147,10 +158,10 @@ impl Link {
     /// Ends these subscriptions; returns once the broker has confirmed it. One that
     /// there is not is no error.
     pub async fn unsubscribe(&self, filters: Vec<String>) -> Result<(), LinkError> {
-        self.order(|reply| Order::Unsubscribe(filters, reply)).await
+        self.order(|reply| Order::Unsubscribe(filters, reply)).await.map(drop)
     }
 
-    async fn order(&self, order: impl FnOnce(Reply) -> Order) -> Result<(), LinkError> {
+    async fn order(&self, order: impl FnOnce(Reply) -> Order) -> Result<Vec<u8>, LinkError> {
         let (reply, answer) = oneshot::channel();
         self.orders.send(order(reply)).await.map_err(|_| LinkError::Closed)?;
         answer.await.map_err(|_| LinkError::Closed)?
@@ -226,6 +237,14 @@ impl Link {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.status.borrow().is_up
+    }
+
+    /// How long the broker keeps the session of this connection after its
+    /// end; `None` while there is no connection.
+    #[must_use]
+    pub fn session_expiry(&self) -> Option<Duration> {
+        let status = *self.status.borrow();
+        status.limits.map(|limits| Duration::from_secs(limits.session_expiry_secs.into()))
     }
 
     /// Connected, whatever has become of the subscriptions.

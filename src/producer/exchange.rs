@@ -150,11 +150,10 @@ pub(super) fn hear(delivery: &Delivery) -> Heard {
 }
 
 fn contradiction(msg_type: &str) -> Fault {
-    Fault {
-        pointer: String::new(),
-        reason: format!("the message is a response, its property msgType says {msg_type:?}"),
-        status: Status::BadRequest,
-    }
+    Fault::quoting(
+        "the message is a response, its property msgType says something else",
+        format!("the message is a response, its property msgType says {msg_type:?}"),
+    )
 }
 
 /// Wish to be told of the responses to one command.

@@ -14,14 +14,33 @@ const EXCERPT_CHARS: usize = 80;
 pub(super) const MAX_INTEGER: u64 = (1 << 53) - 1;
 
 impl Fault {
-    /// A fault of the value that is being read, with status 400.
+    /// A fault of the value that is being read, with status 400. The reason
+    /// repeats nothing of what its sender wrote.
     pub(super) fn new(reason: String) -> Self {
-        Self { pointer: String::new(), reason, status: Status::BadRequest }
+        Self { pointer: String::new(), reason, unquoted: None, status: Status::BadRequest }
+    }
+
+    /// A fault whose reason repeats a word of the sender's, and what to say without that word.
+    pub fn quoting(unquoted: impl Into<String>, reason: String) -> Self {
+        Self { unquoted: Some(unquoted.into()), ..Self::new(reason) }
     }
 
     /// Something else stands there than was expected.
     pub(super) fn expected(what: impl Display, found: &Value) -> Self {
-        Self::new(format!("expected {what}, found {}", excerpt(found)))
+        Self::found(format!("expected {what}"), &excerpt(found))
+    }
+
+    /// The sentence, and what the sender wrote instead, as its end.
+    fn found(unquoted: String, found: &str) -> Self {
+        let reason = format!("{unquoted}, found {found}");
+        Self::quoting(unquoted, reason)
+    }
+
+    /// What is wrong, without where, and without a word of the sender's: this
+    /// may stand in a log for which nobody has asked for messages.
+    #[must_use]
+    pub fn unquoted(&self) -> &str {
+        self.unquoted.as_deref().unwrap_or(&self.reason)
     }
 
     /// The same fault, seen from the object or array around it.
@@ -143,7 +162,7 @@ pub(super) fn choice<'v>(value: &'v Value, what: &str) -> Result<(&'v str, &'v V
         (_, count) => {
             let names: Vec<_> = members.keys().map(String::as_str).take(3).collect();
             let names = quoted(&names.join(", "));
-            Err(Fault::new(format!("expected exactly one {what}, found {count}: {names}")))
+            Err(Fault::found(format!("expected exactly one {what}"), &format!("{count}: {names}")))
         }
     }
 }
@@ -158,10 +177,8 @@ pub(super) fn string(value: &Value) -> Result<String, Fault> {
 
 /// A text that must pass a check.
 pub(super) fn checked<T: FromStr<Err: Display>>(value: &Value) -> Result<T, Fault> {
-    text(value)?.parse().map_err(|error| {
-        let found = excerpt(value);
-        Fault::new(format!("{error}, found {found}"))
-    })
+    // What the checks say of a text repeats nothing of it.
+    text(value)?.parse().map_err(|error: T::Err| Fault::found(error.to_string(), &excerpt(value)))
 }
 
 /// A text that must be one of these names.

@@ -59,6 +59,9 @@ pub struct Fault {
     pub pointer: String,
     /// What was expected and what stood there, escaped and cut.
     pub reason: String,
+    /// The same without a word of the sender's, where `reason` repeats one.
+    /// The pointer may hold names of the sender's as well.
+    pub unquoted: Option<String>,
     /// 400 for what is wrong; 501 for what is right but not supported here (CBOR).
     pub status: Status,
 }
@@ -142,7 +145,10 @@ fn not_yet(payload: &[u8], limits: Limits) -> Tree {
             let fault = Fault { status: Status::NotImplemented, ..Fault::new(reason) };
             Tree { value, fault: Some(fault) }
         }
-        Err(error) => Tree { value: Value::Null, fault: Some(Fault::new(error.to_string())) },
+        Err(error) => {
+            let fault = Fault::quoting("no CBOR that can be read", error.to_string());
+            Tree { value: Value::Null, fault: Some(fault) }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::Fault;
-use crate::encoding::json::{JsonError, Reader, Token};
+use crate::encoding::json::{JsonError, JsonFlaw, Reader, Token};
 
 /// What could be read of a text, and what stopped the reading.
 pub(super) struct Tree {
@@ -98,7 +98,15 @@ impl<'a> Builder<'a> {
     }
 
     fn fault(&self, error: &JsonError) -> Fault {
-        let fault = Fault::new(format!("no I-JSON, {error}"));
+        let reason = format!("no I-JSON, {error}");
+        let fault = match &error.flaw {
+            JsonFlaw::Duplicate(_) => {
+                let unquoted =
+                    format!("no I-JSON, byte {}: a member name stands there twice", error.offset);
+                Fault::quoting(unquoted, reason)
+            }
+            _ => Fault::new(reason),
+        };
         self.open.iter().rev().fold(fault, |fault, open| match open {
             Open::Object { name: Some(name), .. } => fault.inside(name),
             Open::Object { name: None, .. } => fault,

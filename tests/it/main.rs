@@ -17,6 +17,7 @@ mod mqtt_door;
 mod mqtt_faults;
 mod mqtt_link;
 mod mqtt_ping;
+mod mqtt_probe;
 mod mqtt_publish;
 mod mqtt_tls;
 mod operations;

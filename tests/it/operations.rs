@@ -7,7 +7,7 @@ mod reloading;
 mod samples;
 mod tools;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 
@@ -175,6 +175,13 @@ fn within<T: Send + 'static>(what: &str, act: impl FnOnce() -> T + Send + 'stati
         let _late = done.send(act());
     });
     result.recv_timeout(2 * PATIENCE).unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// An authority and certificates, as the broker's own script makes them; `false` without openssl.
+fn make_certs(folder: &Path) -> bool {
+    let script = checkout("broker/certs.sh");
+    let made = Command::new(script).arg(folder).arg("localhost").stdout(Stdio::null()).status();
+    made.is_ok_and(|status| status.success())
 }
 
 /// A file of the checkout.

@@ -43,7 +43,7 @@ pub use plan::DeviceError;
 
 use self::plan::{Plan, Request};
 use super::{Perform, Progress};
-use crate::dispatch::Work;
+use crate::dispatch::{Outcome, Work};
 use crate::openc2::{Pairs, Response, Status};
 use crate::wire;
 
@@ -88,22 +88,25 @@ pub fn check(
 }
 
 impl Perform for Device {
-    async fn perform(&self, work: Work, _progress: Progress) -> Response {
+    async fn perform(&self, work: Work, _progress: Progress) -> Outcome {
         let request = Request {
             command: wire::command_to_json(&work.command),
             request_id: work.request_id,
             producer: work.producer,
             consumer: work.consumer,
         };
-        let response = perform::perform(&self.plan, &self.link, &request).await;
+        let outcome = perform::perform(&self.plan, &self.link, &request).await;
         // Words of the device and of the map's author are in it: they must be
         // a response that may leave the house.
-        match wire::response_from_json(&wire::response_to_json(&response)) {
-            Ok(response) => response,
-            Err(fault) => Response::with_text(
-                Status::InternalError,
-                format!("the map made a response that is none: {fault}"),
-            ),
+        match wire::response_from_json(&wire::response_to_json(&outcome.response)) {
+            Ok(response) => Outcome { response, ..outcome },
+            Err(fault) => Outcome {
+                response: Response::with_text(
+                    Status::InternalError,
+                    format!("the map made a response that is none: {fault}"),
+                ),
+                reason: Some("the map made a response that is none".to_owned()),
+            },
         }
     }
 

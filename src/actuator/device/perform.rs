@@ -11,14 +11,15 @@ use super::judge::Verdict;
 use super::link::{Connection, DeviceLink, Listener, Pending, Turn};
 use super::plan::{Plan, Request};
 use super::prepared::{Listen, Outgoing, Prepared};
+use crate::dispatch::Outcome;
 use crate::mqtt::link::{LinkError, Properties, Publication, Taken};
 use crate::openc2::{Response, Status};
 
 /// Carries out one command.
-pub(super) async fn perform(plan: &Arc<Plan>, link: &DeviceLink, request: &Request) -> Response {
+pub(super) async fn perform(plan: &Arc<Plan>, link: &DeviceLink, request: &Request) -> Outcome {
     let mut prepared = match plan.prepare(request, link.next_seq()) {
         Ok(prepared) => prepared,
-        Err(refusal) => return refusal.into(),
+        Err(refusal) => return Response::from(refusal).into(),
     };
     let connection = link.connection();
     if !connection.borrow().up {
@@ -42,24 +43,27 @@ pub(super) async fn perform(plan: &Arc<Plan>, link: &DeviceLink, request: &Reque
 }
 
 /// Sends, and leaves it at that.
-async fn send(prepared: &Prepared, message: &Outgoing, link: &DeviceLink) -> Response {
+async fn send(prepared: &Prepared, message: &Outgoing, link: &DeviceLink) -> Outcome {
     let sent = link.publish(publication(message, prepared.timeout));
     match timeout(prepared.timeout, sent).await {
-        Ok(taken) => not_taken(taken, &message.topic).unwrap_or_else(|| prepared.unconfirmed()),
+        Ok(taken) => {
+            not_taken(taken, &message.topic).unwrap_or_else(|| prepared.unconfirmed().into())
+        }
         Err(_) => unknown(&format!("the broker took nothing within {:?}", prepared.timeout)),
     }
 }
 
 /// Judges what the device said last, or says next.
-async fn read(prepared: &Prepared, listen: &Listen, link: &DeviceLink) -> Response {
+async fn read(prepared: &Prepared, listen: &Listen, link: &DeviceLink) -> Outcome {
     let heard = timeout(prepared.timeout, link.last_or_next(&listen.filter)).await;
     match heard.ok().flatten().map(|heard| prepared.judge(&heard, false)) {
-        Some(Verdict::Answered(response)) => response,
-        Some(Verdict::Ignored(reason)) => Response::with_text(
+        Some(Verdict::Answered(response)) => response.into(),
+        Some(Verdict::Ignored(reason)) => quoting(
             Status::InternalError,
+            "the last state is unusable",
             format!("the last state is unusable: {reason}"),
         ),
-        None => Response::with_text(Status::InternalError, "the device has not told its state yet"),
+        None => Outcome::ours(Status::InternalError, "the device has not told its state yet"),
     }
 }
 
@@ -70,7 +74,7 @@ async fn exchange(
     listen: Listen,
     link: &DeviceLink,
     mut connection: watch::Receiver<Connection>,
-) -> Response {
+) -> Outcome {
     let turn = if listen.one_at_a_time {
         match timeout(prepared.timeout, link.turn(&listen.filter)).await {
             Ok(turn) => Some(turn),
@@ -104,7 +108,7 @@ struct Exchange {
 type Sending = Pending<'static, Result<Taken, LinkError>>;
 
 impl Exchange {
-    async fn run(mut self, message: Outgoing) -> Response {
+    async fn run(mut self, message: Outgoing) -> Outcome {
         let begun = Instant::now();
         let mut sending = Some(self.sending(&message));
         let mut probe = self.prepared.probe.take();
@@ -114,7 +118,7 @@ impl Exchange {
             tokio::select! {
                 biased;
                 Some(heard) = self.listener.heard() => match self.prepared.judge(&heard, probed) {
-                    Verdict::Answered(response) => return response,
+                    Verdict::Answered(response) => return response.into(),
                     Verdict::Ignored(reason) => tracing::trace!(reason, "no answer to this command"),
                 },
                 taken = finished(&mut sending) => {
@@ -122,7 +126,9 @@ impl Exchange {
                     match not_taken(taken, &message.topic) {
                         Some(failure) if !probed => return failure,
                         // The command itself is on its way: its answer may still come.
-                        Some(failure) => tracing::debug!(?failure, "the probe was not sent"),
+                        Some(failure) => {
+                            tracing::debug!(reason = failure.reason, "the probe was not sent");
+                        },
                         None => {}
                     }
                 }
@@ -147,7 +153,7 @@ impl Exchange {
     }
 
     /// The device said nothing in time.
-    fn given_up(mut self) -> Response {
+    fn given_up(mut self) -> Outcome {
         let waited = self.prepared.timeout;
         // Where a reply does not say which command it answers, a late one would pass for the answer
         // to the next. So the next command waits until it has come, or for half as long again.
@@ -195,11 +201,14 @@ fn publication(message: &Outgoing, remaining: Duration) -> Publication {
 }
 
 /// What to answer where the broker did not take the message.
-fn not_taken(taken: Result<Taken, LinkError>, topic: &str) -> Option<Response> {
+fn not_taken(taken: Result<Taken, LinkError>, topic: &str) -> Option<Outcome> {
     match taken {
         Ok(Taken::Delivered) => None,
         Ok(Taken::NoMatchingSubscribers) => {
-            Some(unavailable(&format!("the device is not connected: nobody listens on {topic}")))
+            // The topic may hold values of the command.
+            let unquoted = "the device is not connected: nobody listens on its topic";
+            let text = format!("the device is not connected: nobody listens on {topic}");
+            Some(quoting(Status::ServiceUnavailable, unquoted, text))
         }
         // Nothing tells whether the broker had passed it on.
         Err(error @ (LinkError::SessionReset | LinkError::Closed)) => {
@@ -210,20 +219,26 @@ fn not_taken(taken: Result<Taken, LinkError>, topic: &str) -> Option<Response> {
             | LinkError::TooLarge { .. }
             | LinkError::BadTopic { .. }),
         ) => {
-            let text = format!("the command was not sent to the device: {error}");
-            Some(Response::with_text(Status::InternalError, text))
+            let unquoted = "the command was not sent to the device";
+            let text = format!("{unquoted}: {error}");
+            Some(quoting(Status::InternalError, unquoted, text))
         }
     }
 }
 
-fn link_down() -> Response {
+fn link_down() -> Outcome {
     unavailable("the connection to the broker of the devices is down")
 }
 
-fn unavailable(text: &str) -> Response {
-    Response::with_text(Status::ServiceUnavailable, text)
+fn unavailable(text: &str) -> Outcome {
+    Outcome::ours(Status::ServiceUnavailable, text)
 }
 
-fn unknown(why: &str) -> Response {
-    Response::with_text(Status::InternalError, format!("{why}: the outcome is unknown"))
+fn unknown(why: &str) -> Outcome {
+    Outcome::ours(Status::InternalError, format!("{why}: the outcome is unknown"))
+}
+
+/// Something that quotes somebody else, and what can be said without that.
+fn quoting(status: Status, unquoted: &str, text: String) -> Outcome {
+    Outcome { response: Response::with_text(status, text), reason: Some(unquoted.to_owned()) }
 }

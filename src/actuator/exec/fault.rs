@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::lines::NoLine;
 use super::message::BadLine;
 use super::stderr::Flood;
+use crate::dispatch::Outcome;
 use crate::openc2::{Response, Status};
 use crate::wire;
 
@@ -150,9 +151,27 @@ impl Fault {
         }
     }
 
-    /// The response to the producer.
-    pub(super) fn into_response(self) -> Response {
-        Response::with_text(self.status(), self.to_string())
+    /// What the producer is told, and what the log.
+    pub(super) fn into_outcome(self) -> Outcome {
+        let response = Response::with_text(self.status(), self.to_string());
+        Outcome { response, reason: Some(self.unquoted()) }
+    }
+
+    /// The same without a word of the program's own.
+    fn unquoted(&self) -> String {
+        match self {
+            Self::Lied(Lie::BadLine(BadLine::NotAMessage { .. })) => {
+                "the actuator's program lied: it printed a line that is no message".to_owned()
+            }
+            Self::Lied(Lie::BadResponse(fault)) => {
+                format!("the actuator's program lied: its response is none: {}", fault.unquoted())
+            }
+            Self::Lost { .. } => {
+                "the actuator's program was lost before it answered; the outcome is unknown"
+                    .to_owned()
+            }
+            _ => self.to_string(),
+        }
     }
 }
 
@@ -208,7 +227,7 @@ mod tests {
             (ExitStatus::from_raw(40),  Status::InternalError,      "killed by signal 40"),
         ];
         for (exit, status, text) in cases {
-            let response = Fault::Exit(exit).into_response();
+            let response = Fault::Exit(exit).into_outcome().response;
             assert_eq!(response.status, status, "{exit}");
             assert!(response.status_text.unwrap().contains(text), "{exit}");
         }
@@ -216,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_code_that_means_something_means_nothing_after_a_response() {
-        let response = Fault::FailedAfterResponse(ExitStatus::from_raw(64 << 8)).into_response();
+        let response =
+            Fault::FailedAfterResponse(ExitStatus::from_raw(64 << 8)).into_outcome().response;
         assert_eq!(response.status, Status::InternalError);
     }
 }

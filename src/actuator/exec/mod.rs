@@ -40,7 +40,7 @@ use self::setting::{Patience, Setting};
 use self::stream::Stream;
 use self::teller::Teller;
 use super::{Perform, Progress};
-use crate::dispatch::Work;
+use crate::dispatch::{Outcome, Work};
 use crate::openc2::{Response, Status};
 use crate::wire;
 
@@ -91,12 +91,15 @@ impl Exec {
 }
 
 impl Perform for Exec {
-    async fn perform(&self, work: Work, progress: Progress) -> Response {
+    async fn perform(&self, work: Work, progress: Progress) -> Outcome {
         let answer = self.carry_out(Request::from(&work), progress).await;
-        answer.and_then(|answer| read_response(&answer)).unwrap_or_else(|fault| {
-            tracing::warn!(actuator = self.setting.name, ticket = work.ticket.0, "{fault}");
-            fault.into_response()
-        })
+        match answer.and_then(|answer| read_response(&answer)) {
+            Ok(response) => response.into(),
+            Err(fault) => {
+                tracing::warn!(actuator = self.setting.name, ticket = work.ticket.0, "{fault}");
+                fault.into_outcome()
+            }
+        }
     }
 
     async fn close(&self) {

@@ -286,7 +286,8 @@ impl Keeper {
             status.is_up = false;
         });
         for complaint in complaints {
-            tracing::error!(alarm = "subscription refused", "{complaint}");
+            let purpose = self.settings.purpose;
+            tracing::error!(alarm = "subscription refused", purpose, "{complaint}");
         }
         let reason = format!("subscription refused: {}", complaints.join("; "));
         self.outlet.tell(LinkEvent::Down { reason });
@@ -337,12 +338,13 @@ impl Keeper {
         self.requests.begin_connection();
         self.channels.status.send_modify(|status| {
             status.generation = status.generation.wrapping_add(1);
-            status.limits = Some(options::limits(connack));
+            status.limits = Some(options::limits(connack, self.settings.session));
             status.session_present = session_present;
             status.statistics.connected += 1;
             status.statistics.sessions_lost += u64::from(is_lost);
         });
         tracing::info!(
+            purpose = self.settings.purpose,
             url = %self.settings.url,
             client_id = self.settings.client_id,
             session_present,
@@ -354,6 +356,7 @@ impl Keeper {
         if is_lost {
             tracing::error!(
                 alarm = "session lost",
+                purpose = self.settings.purpose,
                 "the broker has forgotten our session, and the commands that were queued in it"
             );
         }
@@ -437,7 +440,8 @@ impl Keeper {
             options::resume_without_memory(&mut event_loop.options, &self.settings);
         }
         let wait = self.reconnect.wait(cause, lasted);
-        tracing::warn!(url = %self.settings.url, ?wait, "not connected: {reason}");
+        let LinkSettings { purpose, url, .. } = &self.settings;
+        tracing::warn!(purpose, %url, ?wait, "not connected: {reason}");
         self.outlet.tell(LinkEvent::Down { reason: reason.to_owned() });
         self.pause(wait).await
     }

@@ -37,12 +37,8 @@ fn mqtt_options(settings: &LinkSettings, socket: Socket) -> MqttOptions {
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.config())));
     }
 
-    let expiry_secs = match settings.session {
-        Session::Clean => 0,
-        Session::Kept { expiry_secs, .. } => expiry_secs,
-    };
     let mut properties = ConnectProperties::new();
-    properties.session_expiry_interval = Some(expiry_secs);
+    properties.session_expiry_interval = Some(settings.session.expiry_secs());
     properties.receive_maximum = Some(settings.receive_maximum.get());
     properties.request_problem_info = Some(1);
     options
@@ -132,8 +128,9 @@ impl SessionStore for NothingKept {
     }
 }
 
-/// What the broker takes, by its CONNACK.
-pub(super) fn limits(connack: &ConnAck) -> Limits {
+/// What the broker takes, and how long it keeps our session, by its CONNACK: as long as we
+/// asked where it says nothing of that (MQTT v5.0, section 3.2.2.3.2).
+pub(super) fn limits(connack: &ConnAck, session: Session) -> Limits {
     let said = connack.properties.as_ref();
     let packet_bytes = said.and_then(|said| said.max_packet_size);
     Limits {
@@ -141,6 +138,9 @@ pub(super) fn limits(connack: &ConnAck) -> Limits {
             usize::try_from(size).expect("a u32 fits on the machines we build for")
         }),
         qos: said.and_then(|said| said.max_qos).unwrap_or(2),
+        session_expiry_secs: said
+            .and_then(|said| said.session_expiry_interval)
+            .unwrap_or(session.expiry_secs()),
     }
 }
 

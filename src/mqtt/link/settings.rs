@@ -13,6 +13,8 @@ use crate::tls::ClientTls;
 /// What a link has to know before it connects.
 #[derive(Clone, Debug)]
 pub struct LinkSettings {
+    /// What the connection is for, in the log: a process may have several.
+    pub purpose: &'static str,
     /// Where the broker is.
     pub url: BrokerUrl,
     /// TLS; must be there for `mqtts`, and is not looked at for `mqtt`.
@@ -55,6 +57,22 @@ pub enum Session {
     },
 }
 
+impl Session {
+    /// A session that is kept for as long as the settings say.
+    pub(in crate::mqtt) fn kept(config: &MqttConfig, is_known: bool) -> Self {
+        let expiry_secs = u32::try_from(config.session_expiry.as_secs()).unwrap_or(u32::MAX);
+        Self::Kept { expiry_secs, is_known }
+    }
+
+    /// The Session Expiry Interval of CONNECT (MQTT v5.0, section 3.1.2.11.2).
+    pub(super) fn expiry_secs(self) -> u32 {
+        match self {
+            Self::Clean => 0,
+            Self::Kept { expiry_secs, .. } => expiry_secs,
+        }
+    }
+}
+
 /// Wait after another client took our Client Identifier, unless set otherwise: we must
 /// not fight, since each connection of one throws the other out.
 pub const TAKEOVER_PAUSE: Duration = Duration::from_mins(1);
@@ -66,6 +84,7 @@ impl LinkSettings {
     /// [`random_client_id`](crate::mqtt::client_id::random_client_id).
     pub fn clean(config: &MqttConfig, client_id: String) -> Result<Self, ConfigError> {
         Ok(Self {
+            purpose: "tools",
             url: config.url.clone(),
             tls: config.tls()?,
             credentials: config.credentials()?,
@@ -86,10 +105,7 @@ impl LinkSettings {
     /// have it (Transfer via MQTT v1.0, section 3.1).
     pub fn kept(config: &MqttConfig, session: &SessionFile) -> Result<Self, ConfigError> {
         Ok(Self {
-            session: Session::Kept {
-                expiry_secs: u32::try_from(config.session_expiry.as_secs()).unwrap_or(u32::MAX),
-                is_known: !session.filters().is_empty(),
-            },
+            session: Session::kept(config, !session.filters().is_empty()),
             ..Self::clean(config, session.client_id().to_owned())?
         })
     }

@@ -14,8 +14,8 @@ pub(super) struct Subscriptions {
     wanted: Vec<Subscription>,
     /// What the broker may still hold from before, and should not.
     unwanted: BTreeSet<String>,
-    /// What the broker has granted on this connection.
-    granted: BTreeSet<String>,
+    /// What the broker has granted on this connection, and with which `QoS`.
+    granted: BTreeMap<String, u8>,
     waiting: Vec<Waiting>,
 }
 
@@ -82,7 +82,9 @@ impl Subscriptions {
         let mut new = Vec::new();
         for subscription in asked {
             self.unwanted.remove(&subscription.filter);
-            if self.wanted.contains(&subscription) && self.granted.contains(&subscription.filter) {
+            if self.wanted.contains(&subscription)
+                && self.granted.contains_key(&subscription.filter)
+            {
                 continue;
             }
             self.wanted.retain(|one| one.filter != subscription.filter);
@@ -107,7 +109,7 @@ impl Subscriptions {
 
     /// What should be there and has not been granted on this connection.
     pub(super) fn missing(&self) -> Vec<Subscription> {
-        let is_missing = |one: &&Subscription| !self.granted.contains(&one.filter);
+        let is_missing = |one: &&Subscription| !self.granted.contains_key(&one.filter);
         self.wanted.iter().filter(is_missing).cloned().collect()
     }
 
@@ -128,7 +130,7 @@ impl Subscriptions {
                     complaints.insert(verdict.filter.clone(), complaint);
                 }
                 None => {
-                    self.granted.insert(verdict.filter.clone());
+                    self.granted.insert(verdict.filter.clone(), verdict.reason.0);
                 }
             }
         }
@@ -163,12 +165,13 @@ impl Subscriptions {
             if one.is_for_end {
                 !one.filters.iter().any(|filter| unwanted.contains(filter))
             } else {
-                one.filters.iter().all(|filter| granted.contains(filter))
+                one.filters.iter().all(|filter| granted.contains_key(filter))
             }
         });
         self.waiting = waiting;
-        for Waiting { reply, .. } in Vec::<Waiting>::from_iter(done) {
-            let _gone = reply.send(Ok(()));
+        for Waiting { filters, reply, .. } in Vec::<Waiting>::from_iter(done) {
+            let qos = filters.iter().filter_map(|filter| granted.get(filter).copied());
+            let _gone = reply.send(Ok(qos.collect()));
         }
     }
 }
@@ -214,7 +217,7 @@ mod tests {
         assert_eq!(subscriptions.want(ask(&["b", "c"]), reply).len(), 2);
 
         assert!(subscriptions.judge(&[verdict("a", 1), verdict("b", 2)]).is_empty());
-        assert!(first.try_recv().unwrap().is_ok());
+        assert_eq!(first.try_recv().unwrap().unwrap(), [1, 2]);
         assert!(second.try_recv().is_err());
         assert_eq!(subscriptions.judge(&[verdict("c", 0x8F)]), ["c: Topic Filter invalid (0x8F)"]);
         assert!(second.try_recv().unwrap().is_err());

@@ -77,6 +77,10 @@ async fn an_actuator_that_fails_or_lies_is_told_of_with_status_and_reason() {
         }
         assert_eq!(acts(&scene, does), 2, "{does}: each was tried once");
     }
+    let hanging = scene.bridge.log_line("oc2::command", "silent-hang");
+    assert!(hanging.contains(" status=500 "), "{hanging}");
+    let reason = "reason=\"Actuator timeout: no response within ";
+    assert!(hanging.contains(reason) && hanging.contains("outcome is unknown"), "{hanging}");
 
     // It said that nothing was begun: it may try again. The others never do.
     scene
@@ -103,6 +107,10 @@ async fn a_full_queue_is_answered_503_and_a_repetition_is_judged_afresh() {
     scene.send("device/gateway-1", &letter("turned-away", &wait)).await;
     let answer = scene.answered("turned-away", 503).await;
     assert!(answer.text().contains("queue of actuator \"slow\" is full"), "{answer:?}");
+    let line = scene.bridge.log_line("oc2::command", "turned-away");
+    assert!(line.contains(" status=503 "), "{line}");
+    let reason = r#"reason="the queue of actuator \"slow\" is full; try again later""#;
+    assert!(line.contains(reason), "{line}");
     scene.send("device/gateway-1", &letter("silently", &silent(wait.clone()))).await;
     assert!(scene.until_marker().await.is_empty());
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use super::{Said, Started, oc2};
+use super::{Said, Started, make_certs, oc2};
 use crate::support::broker;
 
 /// `oc2 check` on these two files.
@@ -55,6 +55,72 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
 }
 
 #[test]
+fn the_files_that_the_settings_name_are_opened_and_every_one_that_will_not_do_is_told() {
+    let test = "the_files_that_the_settings_name_are_opened_and_every_one_that_will_not_do_is_told";
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    if !make_certs(&path("certs")) {
+        assert!(std::env::var_os("CI").is_none(), "{test} needs openssl");
+        eprintln!("skipped: {test}: no openssl");
+        return;
+    }
+    let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
+    let pem =
+        |what: &str, text: &str| format!("-----BEGIN {what}-----\n{text}\n-----END {what}-----\n");
+    write("empty", "");
+    write("password", "sesame\n");
+    write("no-base64", &pem("CERTIFICATE", "not base64!"));
+    write("no-certificate", &pem("CERTIFICATE", "aGVsbG8="));
+    write("no-key", &pem("PRIVATE KEY", "aGVsbG8="));
+    write("topics.toml", GOOD);
+    let check = |variables: &[(&str, &str)], [password, ca, cert, key]: [&str; 4]| {
+        let settings = format!(
+            "[mqtt]\nurl = \"mqtts://localhost\"\nusername = \"b\"\npassword-file = \"{password}\"\n\
+             ca-file = \"{ca}\"\ncert-file = \"{cert}\"\nkey-file = \"{key}\"\n"
+        );
+        write("bridge.toml", &settings);
+        let mut command = oc2();
+        command.arg("check").current_dir(folder.path()).envs(variables.iter().copied());
+        Started::new(command).ended()
+    };
+
+    let [ca, cert, key] = ["certs/ca.crt", "certs/bridge.crt", "certs/bridge.key"];
+    let good = check(&[], ["password", ca, cert, key]);
+    assert_eq!(good.code, Some(0), "{good:?}");
+
+    #[rustfmt::skip]
+    let cases: [([&str; 4], &[&str]); 6] = [
+        // password-file, ca-file, cert-file, key-file                told, in this order
+        (["gone", "gone", "gone", "gone"],                          &["4:1: mqtt.password-file: ./gone: No such file",
+                                                                      "5:1: mqtt.ca-file: ./gone: I/O error: No such file",
+                                                                      "6:1: mqtt.cert-file: ./gone: I/O error: No such file",
+                                                                      "7:1: mqtt.key-file: ./gone: I/O error: No such file"]),
+        (["certs", "empty", "empty", "empty"],                      &["4:1: mqtt.password-file: ./certs: Is a directory",
+                                                                      "5:1: mqtt.ca-file: ./empty: holds no certificate",
+                                                                      "6:1: mqtt.cert-file: ./empty: holds no certificate",
+                                                                      "7:1: mqtt.key-file: ./empty: holds no private key"]),
+        (["password", "no-base64", "no-base64", "no-key"],          &["5:1: mqtt.ca-file: ./no-base64: base64",
+                                                                      "6:1: mqtt.cert-file: ./no-base64: base64",
+                                                                      "7:1: mqtt.key-file: ./no-key: "]),
+        (["password", "no-certificate", cert, key],                 &["5:1: mqtt.ca-file: ./no-certificate: "]),
+        (["password", ca, "no-certificate", key],                   &["6:1: mqtt.cert-file: ./no-certificate with ./certs/bridge.key: "]),
+        (["password", ca, cert, "certs/ca.key"],                    &["6:1: mqtt.cert-file: ./certs/bridge.crt with ./certs/ca.key: "]),
+    ];
+    for (files, told) in cases {
+        let said = check(&[], files);
+        assert_eq!(said.code, Some(78), "{files:?}: {said:?}");
+        let lines: Vec<_> = said.out.lines().collect();
+        assert_eq!(lines.len(), told.len(), "{files:?}: {lines:#?}");
+        for (line, told) in lines.iter().zip(told) {
+            assert!(line.starts_with(&format!("bridge.toml:{told}")), "{told}\n{line}");
+        }
+    }
+
+    let said = check(&[("OC2_MQTT_CA_FILE", "away")], ["password", ca, cert, key]);
+    assert!(said.out.starts_with("OC2_MQTT_CA_FILE: mqtt.ca-file: away: "), "{said:?}");
+}
+
+#[test]
 fn with_the_broker_it_says_what_is_granted_and_what_refused() {
     let test = "with_the_broker_it_says_what_is_granted_and_what_refused";
     let folder = tempfile::tempdir().unwrap();
@@ -69,7 +135,7 @@ fn with_the_broker_it_says_what_is_granted_and_what_refused() {
     for line in [
         "ok       encryption: none: for tests only",
         "ok       session: kept for 1d after a disconnect",
-        "ok       subscribe to oc2/cmd/device/gateway-1: granted, QoS 1 or more",
+        "ok       subscribe to oc2/cmd/device/gateway-1: granted, QoS 2",
         "ok       publish on oc2/rsp/oc2-check: taken; nobody listens there now",
     ] {
         assert!(said.out.lines().any(|told| told == line), "{line}\n{}", said.out);

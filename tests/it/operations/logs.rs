@@ -40,6 +40,10 @@ fn each_line_is_one_object_and_holds_no_secret_and_no_payload() {
         assert!(told.is_empty(), "{canary}: {told:#?}");
     }
 
+    let connected: Vec<_> = lines.iter().filter(|line| line["message"] == "connected").collect();
+    assert!(connected.iter().all(|line| line["purpose"] == "commands"), "{connected:?}");
+    assert!(!connected.is_empty());
+
     let commands: Vec<_> = lines.iter().filter(|line| line["target"] == "oc2::command").collect();
     assert_eq!(commands.len(), 2, "a line a command: {commands:?}");
     let [carried_out, refused] = commands[..] else { unreachable!() };
@@ -55,6 +59,11 @@ fn each_line_is_one_object_and_holds_no_secret_and_no_payload() {
     assert!(carried_out["request_id"].is_string() && carried_out["producer"].is_string());
     assert!(carried_out["duration_ms"].is_u64());
     assert_eq!((&refused["status"], &refused["class"]), (&json!(400), &json!("refused")));
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("expected an IPv4 address range: "),
+        "what it says itself: {reason}"
+    );
 }
 
 #[test]

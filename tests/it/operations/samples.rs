@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Said, Started, checkout, oc2, within};
+use super::{Said, Started, checkout, make_certs, oc2, within};
 use crate::support::broker::{self, Broker};
 
 /// The bridge on the two sample files, unchanged; only the broker and the folder of the journal,
@@ -254,6 +254,10 @@ fn check_shown(installed: &Path, bridge_toml: &str, topics_toml: &str) -> Said {
         assert!(install.status().unwrap().success());
     }
     let folder = tempfile::tempdir().unwrap();
+    // What it calls its papers is what the script calls them.
+    if bridge_toml.contains("\"certs/") {
+        assert!(make_certs(&folder.path().join("certs")), "broker/certs.sh makes no certificates");
+    }
     let programs = format!("{}/", installed.display());
     fs::write(folder.path().join("bridge.toml"), bridge_toml).unwrap();
     fs::write(folder.path().join("topics.toml"), topics_toml.replace(PROGRAMS, &programs)).unwrap();

@@ -114,7 +114,6 @@ impl Bridge {
             .arg(self.path("bridge.toml"))
             .arg("--topics")
             .arg(self.path("topics.toml"))
-            .env_remove("OC2_MQTT_URL")
             .env("XDG_STATE_HOME", self.path("state"))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -142,8 +141,8 @@ impl Bridge {
     /// The program, under the limits that it is to have.
     fn command(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_oc2");
-        let Some(blocks) = self.file_blocks else { return Command::new(program) };
-        let mut command = Command::new("sh");
+        let Some(blocks) = self.file_blocks else { return without_settings(program) };
+        let mut command = without_settings("sh");
         // Without the signal, the write fails with EFBIG.
         let script = format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$@\"");
         command.args(["-c", &script, program]);
@@ -165,6 +164,20 @@ impl Bridge {
             if line.contains(text) {
                 return Some(line);
             }
+        }
+    }
+
+    /// The first line that the bridge logs, or has logged, with both of these in it.
+    pub fn log_line(&self, target: &str, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            let mut lines = log.lines();
+            if let Some(line) = lines.find(|line| line.contains(target) && line.contains(text)) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < deadline, "no {text:?} of {target} in the log:\n{log}");
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 
@@ -243,7 +256,7 @@ impl Bridge {
 
     /// Runs another `oc2` command beside it, with the same folder.
     pub fn oc2(&self, arguments: &[&str]) -> std::process::Output {
-        Command::new(env!("CARGO_BIN_EXE_oc2"))
+        without_settings(env!("CARGO_BIN_EXE_oc2"))
             .args(arguments)
             .env("OC2_JOURNAL_DIR", self.path("journal"))
             .env("XDG_STATE_HOME", self.path("state"))
@@ -251,6 +264,17 @@ impl Bridge {
             .output()
             .expect("oc2 runs")
     }
+}
+
+/// A program without the settings that whoever runs the tests has in the environment.
+fn without_settings(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("OC2_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 impl Drop for Bridge {

@@ -41,6 +41,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 /// Settings of a kept session that reconnects quickly.
 pub fn kept(port: u16, client_id: &str) -> LinkSettings {
     LinkSettings {
+        purpose: "tests",
         url: url(port),
         tls: None,
         credentials: None,

@@ -165,6 +165,6 @@ impl Stage {
     pub(super) fn perform(&self, plan: &Arc<Plan>, request: Request) -> JoinHandle<Response> {
         self.link.watch(plan.filters());
         let (plan, link) = (Arc::clone(plan), self.link.clone());
-        tokio::spawn(async move { perform(&plan, &link, &request).await })
+        tokio::spawn(async move { perform(&plan, &link, &request).await.response })
     }
 }

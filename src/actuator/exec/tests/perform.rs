@@ -7,7 +7,7 @@ use crate::openc2::{Response, Status};
 
 async fn perform(script: &str) -> Response {
     let fixture = Fixture::new(script);
-    fixture.exec().perform(work(7), unheard()).await
+    fixture.exec().perform(work(7), unheard()).await.response
 }
 
 #[tokio::test]
