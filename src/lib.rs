@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | [`openc2`] | the language as types: message, command, target, response |
 //! | [`format`](mod@format), [`encoding`] | checks of single values; I-JSON, read token by token |
+//! | [`jadn`] | schemas as data, and messages judged by them |
 //! | [`wire`] | from bytes to the typed message and back |
 //! | [`trust`] | canonical digests, and what to do with signatures |
 //! | [`dispatch`] | **the quiet room**: messages and reports in, effects out; pure |

@@ -532,7 +532,7 @@ impl<'s> Maker<'s> {
     fn of_text(&mut self, shape: &Shape) -> Ways {
         let Shape::Text { chars, format, pattern } = shape else { return Vec::new() };
         if let Some(format) = format {
-            let bad = ["", " ", "..", "\u{1}", "a b c"];
+            let bad = [" ", "..", "\u{1}", "a b c", ""];
             let bad = bad.into_iter().find(|text| (format.check)(text).is_err());
             return bad.map(|bad| (Wrong::Format, json!(bad))).into_iter().collect();
         }

@@ -5,9 +5,6 @@ use serde_json::{Map, Value, json};
 use super::formats::{NetForm, OctetForm};
 use super::table::{FieldRow, MembersKind, NodeId, Schema, Shape, Sizes};
 
-/// Largest integer of I-JSON (RFC 7493, section 2.2): 2^53 - 1.
-const MAX_INTEGER: i64 = (1 << 53) - 1;
-
 /// Six or eight octets with colons.
 const EUI: &str = "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}((:[0-9A-Fa-f]{2}){2})?$";
 /// RFC 4648, section 5, without padding and without bits that no octet needs.
@@ -108,10 +105,12 @@ impl Schema {
                 let fields = self.fields(*fields);
                 let items: Vec<_> = fields
                     .iter()
-                    .map(|field| match field.is_required {
-                        true => self.used(field.node, wanted),
-                        false => {
-                            json!({ "anyOf": [self.used(field.node, wanted), {"type": "null"}] })
+                    .map(|field| {
+                        let value = self.used(field.node, wanted);
+                        if field.is_required {
+                            value
+                        } else {
+                            json!({"anyOf": [value, {"type": "null"}]})
                         }
                     })
                     .collect();

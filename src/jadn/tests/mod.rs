@@ -1,5 +1,6 @@
 //! Schemas and messages, from file to verdict.
 
+mod agreement;
 mod files;
 mod mistakes;
 mod verdicts;

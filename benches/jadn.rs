@@ -1,0 +1,79 @@
+//! How fast a message is judged by a schema: bytes to verdict, with the tape,
+//! beside `serde_json` alone and beside `serde_json` with the `jsonschema` crate on
+//! the JSON Schema that our own converter makes.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use openc2_bridge::encoding::json::JsonSource;
+use openc2_bridge::jadn::{Bounds, Form, Package, Schema, Tape, resolve};
+use serde_json::Value;
+
+const LANGUAGE: &str = include_str!("../schemas/oc2ls-1.1.jadn");
+
+/// The command of language 1.1, annex C.2.
+const COMMAND: &str = r#"{"action":"deny","target":{"ipv4_connection":{"protocol":"tcp",
+"src_addr":"1.2.3.4","src_port":10996,"dst_addr":"198.2.3.4","dst_port":80}},
+"args":{"start_time":1534775460000,"duration":500,"response_requested":"ack"},
+"command_id":"dc5-1"}"#;
+
+fn schema() -> Schema {
+    let package = Package::read(LANGUAGE.as_bytes()).expect("the language's schema can be read");
+    let merged = resolve(&package, &[]).expect("it imports nothing");
+    Schema::compile(&merged.package, &merged.undefined, Bounds::default())
+        .expect("it has no mistake")
+}
+
+/// A command of 2 KiB: a process with its parents.
+fn long_command() -> String {
+    let mut process =
+        r#"{"pid":1,"name":"init","command_line":"/sbin/init --switched-root --system"}"#
+            .to_owned();
+    for pid in 2..12 {
+        process = format!(
+            r#"{{"pid":{pid},"name":"worker-{pid}","cwd":"/var/lib/worker/{pid}","executable":{{"name":"worker","path":"/usr/libexec/worker-{pid}"}},"command_line":"/usr/libexec/worker --number {pid} --quiet","parent":{process}}}"#
+        );
+    }
+    format!(r#"{{"action":"stop","target":{{"process":{process}}}}}"#)
+}
+
+fn judge(c: &mut Criterion) {
+    let schema = schema();
+    let root = schema.type_named("OpenC2-Command").expect("the language has commands");
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema.to_json_schema(root))
+        .expect("what we write is a JSON Schema");
+    let long = long_command();
+    for (name, text) in [("annex C.2", COMMAND), ("2 KiB", long.as_str())] {
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        let mut tape = Tape::default();
+        group.bench_function("ours, with the tape", |b| {
+            b.iter(|| {
+                let mut source = JsonSource::new(black_box(text.as_bytes()), 32);
+                schema.judge(root, &mut source, Form::VERBOSE, &mut tape).is_ok()
+            });
+        });
+        group.bench_function("serde_json alone", |b| {
+            b.iter(|| serde_json::from_slice::<Value>(black_box(text.as_bytes())).is_ok());
+        });
+        group.bench_function("serde_json and jsonschema", |b| {
+            b.iter(|| {
+                let value: Value = serde_json::from_slice(black_box(text.as_bytes()))
+                    .expect("the message is JSON");
+                validator.is_valid(&value)
+            });
+        });
+        group.finish();
+    }
+    c.bench_function("load the language", |b| b.iter(self::schema));
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    targets = judge
+}
+criterion_main!(benches);
