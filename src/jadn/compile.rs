@@ -57,6 +57,7 @@ impl Schema {
                 fields: Vec::new(),
                 items: Vec::new(),
                 patterns: Vec::new(),
+                document_bytes: document_bytes(package),
                 types: HashMap::new(),
             },
         };
@@ -97,6 +98,12 @@ fn own_bounds(package: &Package, otherwise: Bounds) -> Bounds {
         octets: number(setting("$MaxBinary"), otherwise.octets),
         elements: number(setting("$MaxElements"), otherwise.elements),
     }
+}
+
+/// `max_msg` of CSD01 (section 4.1.1.2).
+fn document_bytes(package: &Package) -> Option<usize> {
+    let bounds = package.header.members.get("bounds")?;
+    bounds.get(0)?.as_u64()?.try_into().ok()
 }
 
 struct Compiler<'p> {

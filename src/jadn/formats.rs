@@ -153,7 +153,7 @@ pub(super) fn integer_range(name: &str) -> Option<(i128, i128)> {
 mod tests {
     use super::*;
 
-    /// JADN-2.1.2-1: email, hostname, uri and eui are formats that a type can name.
+    /// Shows JADN-2.1.2-1: email, hostname, uri and eui are formats that a type can name.
     #[test]
     fn the_formats_of_the_standard_have_a_check() {
         let cases = [

@@ -121,7 +121,13 @@ impl<S: Source> Judge<'_, S> {
     fn document(&mut self, root: NodeId) -> Result<(), Box<Fault>> {
         self.value(root, 0)?;
         let end = self.source.end();
-        end.map_err(|error| self.broken(&error))
+        end.map_err(|error| self.broken(&error))?;
+        match (self.schema.document_bytes, self.source.offset()) {
+            (Some(most), bytes) if bytes > most => {
+                Err(Fault::new(most, format!("{bytes} bytes long, {most} are allowed")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn value(&mut self, node: NodeId, member: u32) -> Verdict {

@@ -24,7 +24,8 @@ pub struct Merged {
 ///
 /// # Errors
 ///
-/// Two packages of the same name that are not the same.
+/// Two packages of the same name, or under the same namespace identifier, that
+/// are not the same.
 pub fn resolve(root: &Package, others: &[Package]) -> Result<Merged, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut by_name: HashMap<&str, &Package> = HashMap::new();
@@ -38,7 +39,11 @@ pub fn resolve(root: &Package, others: &[Package]) -> Result<Merged, Vec<Problem
         return Err(problems);
     }
     let mut package = Package { types: Vec::new(), ..root.clone() };
-    add(&mut package, root, "", &by_name, &mut HashSet::new());
+    let mut merger = Merger { by_name, seen: HashMap::new(), problems };
+    merger.add(&mut package, root, "");
+    if !merger.problems.is_empty() {
+        return Err(merger.problems);
+    }
     // A name without a namespace is a mistake, which the checker reports.
     let undefined = undefined(&package, |name| name.contains(':'));
     Ok(Merged { package, undefined })
@@ -68,43 +73,53 @@ fn undefined(package: &Package, may_be: impl Fn(&str) -> bool) -> Vec<String> {
     undefined.into_iter().collect()
 }
 
-/// Adds the types of one package under a prefix, and then those it imports.
-fn add(
-    to: &mut Package,
-    from: &Package,
-    prefix: &str,
-    by_name: &HashMap<&str, &Package>,
-    seen: &mut HashSet<String>,
-) {
-    if !seen.insert(prefix.to_owned()) {
-        return;
-    }
-    let own = from.name();
-    let imports = from.imports();
-    let local: HashSet<_> = from.types.iter().map(|it| it.name.as_str()).collect();
-    let mut renamed = |name: &str| -> String {
-        if local.contains(name) {
-            return format!("{prefix}{name}");
-        }
-        match name.split_once(':') {
-            Some((nsid, inner)) if imports.iter().any(|it| it.0 == nsid && Some(it.1) == own) => {
-                format!("{prefix}{inner}")
+struct Merger<'p> {
+    by_name: HashMap<&'p str, &'p Package>,
+    /// The package behind each prefix.
+    seen: HashMap<String, Option<&'p str>>,
+    problems: Vec<Problem>,
+}
+
+impl<'p> Merger<'p> {
+    /// Adds the types of one package under a prefix, and then those it imports.
+    fn add(&mut self, to: &mut Package, from: &'p Package, prefix: &str) {
+        let own = from.name();
+        match self.seen.insert(prefix.to_owned(), own) {
+            None => {}
+            Some(before) if before == own => return,
+            Some(_) => {
+                let reason = format!("the namespace {prefix:?} stands for two packages");
+                return self.problems.push(Problem::of_file(reason));
             }
-            // An import of an import is found under its own identifier as well.
-            _ => name.to_owned(),
         }
-    };
-    for it in &from.types {
-        let mut it = it.clone();
-        it.name = format!("{prefix}{}", it.name);
-        rename(&mut it, &mut renamed);
-        to.types.push(it);
-    }
-    for (nsid, name) in imports {
-        if Some(name) != own
-            && let Some(imported) = by_name.get(name)
-        {
-            add(to, imported, &format!("{nsid}:"), by_name, seen);
+        let imports = from.imports();
+        let local: HashSet<_> = from.types.iter().map(|it| it.name.as_str()).collect();
+        let mut renamed = |name: &str| -> String {
+            if local.contains(name) {
+                return format!("{prefix}{name}");
+            }
+            match name.split_once(':') {
+                Some((nsid, inner))
+                    if imports.iter().any(|it| it.0 == nsid && Some(it.1) == own) =>
+                {
+                    format!("{prefix}{inner}")
+                }
+                // An import of an import stands under its own identifier.
+                _ => name.to_owned(),
+            }
+        };
+        for it in &from.types {
+            let mut it = it.clone();
+            it.name = format!("{prefix}{}", it.name);
+            rename(&mut it, &mut renamed);
+            to.types.push(it);
+        }
+        for (nsid, name) in imports {
+            if Some(name) != own
+                && let Some(&imported) = self.by_name.get(name)
+            {
+                self.add(to, imported, &format!("{nsid}:"));
+            }
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Schema {
     /// The items of all enumerations, those of one side by side.
     pub(super) items: Vec<ItemRow>,
     pub(super) patterns: Vec<Regex>,
+    /// Longest document, in bytes, where the package says one.
+    pub(super) document_bytes: Option<usize>,
     /// The node of each type that has a name.
     pub(super) types: HashMap<Box<str>, NodeId>,
 }

@@ -22,6 +22,7 @@ mod mqtt_publish;
 mod mqtt_tls;
 mod operations;
 mod readme;
+mod schemas;
 mod source;
 mod support;
 mod vectors;

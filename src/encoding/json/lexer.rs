@@ -5,6 +5,19 @@ use std::borrow::Cow;
 use super::{JsonError, JsonFlaw, MAX_INTEGER};
 use crate::encoding::source::Number;
 
+/// The bytes that end a run of plain characters in a string.
+const ENDS_PLAIN: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        ends[control] = true;
+        control += 1;
+    }
+    ends[b'"' as usize] = true;
+    ends[b'\\' as usize] = true;
+    ends
+};
+
 /// Walks over the bytes of a text. Copying it makes a place to return to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lexer<'a> {
@@ -98,21 +111,20 @@ impl<'a> Lexer<'a> {
     /// The characters up to the next quotation mark or backslash.
     pub fn plain(&mut self) -> Result<&'a str, JsonError> {
         let begin = self.at;
-        let mut is_ascii = true;
-        loop {
-            match self.peek() {
-                None => return Err(self.ends_inside(begin)),
-                Some(b'"' | b'\\') => break,
-                Some(0..=0x1f) => return Err(self.flaw(JsonFlaw::Control)),
-                Some(byte) => is_ascii &= byte.is_ascii(),
-            }
-            self.at += 1;
+        let rest = self.bytes.get(begin..).unwrap_or_default();
+        let stop = rest.iter().position(|&byte| ENDS_PLAIN[usize::from(byte)]);
+        self.at += stop.unwrap_or(rest.len());
+        match self.peek() {
+            None => return Err(self.ends_inside(begin)),
+            Some(0..=0x1f) => return Err(self.flaw(JsonFlaw::Control)),
+            Some(_) => {}
         }
         let text = std::str::from_utf8(&self.bytes[begin..self.at]).map_err(|error| JsonError {
             offset: begin + error.valid_up_to(),
             flaw: JsonFlaw::NotUtf8,
         })?;
-        if !is_ascii && let Some((offset, _)) = text.char_indices().find(|it| is_noncharacter(it.1))
+        if !text.is_ascii()
+            && let Some((offset, _)) = text.char_indices().find(|it| is_noncharacter(it.1))
         {
             return Err(JsonError { offset: begin + offset, flaw: JsonFlaw::Noncharacter });
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 
-/// JADN-4.1-1: a file is read and written again, and nothing of it is lost.
+/// A file is read and written again, and nothing of it is lost.
 #[test]
 fn a_file_that_was_read_is_written_the_same() {
     for file in [LANGUAGE_11, LANGUAGE_10, META_10] {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// JADN-4.1.2-1: a schema that breaks the syntax is refused with type, field and reason.
+/// Shows JADN-4.1.2-1: a schema that breaks the syntax is refused with type, field and reason.
 #[test]
 fn every_mistake_of_a_schema_is_named() {
     let cases = [
@@ -120,7 +120,7 @@ fn all_mistakes_come_in_one_run() {
     );
 }
 
-/// JADN-2.2-1: imported types stand under their namespace identifier.
+/// Shows JADN-2.2-1: imported types stand under their namespace identifier.
 #[test]
 fn imports_are_merged_under_their_identifier() {
     let root = r#"{"info": {"package": "r", "namespaces": {"p": "q", "me": "r"}},
@@ -139,6 +139,19 @@ fn imports_are_merged_under_their_identifier() {
     assert!(judge(&schema, "A", r#"{"x": ["s"], "y": "s"}"#, Form::VERBOSE).is_err());
     let fault = judge(&schema, "A", r#"{"x": [1], "y": "s", "z": 1}"#, Form::VERBOSE).unwrap_err();
     assert_eq!(fault.to_string(), "/z: expected p:none, which the schema does not define, found 1");
+}
+
+#[test]
+fn a_namespace_stands_for_one_package() {
+    let file = |package: &str, namespaces: &str| {
+        let file = format!(
+            r#"{{"info": {{"package": "{package}", "namespaces": {namespaces}}}, "types": [["A", "String"]]}}"#
+        );
+        Package::read(file.as_bytes()).unwrap()
+    };
+    let others = [file("q", r#"{"n": "s"}"#), file("s", "{}"), file("t", "{}")];
+    let problems = resolve(&file("r", r#"{"q": "q", "n": "t"}"#), &others).unwrap_err();
+    assert_eq!(problems[0].to_string(), r#"the namespace "n:" stands for two packages"#);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::jadn::{Names, Records};
 
 const SEEDS: u64 = 3000;
 
-/// JADN-2.1-1, JADN-2.1.3-1: every built-in type, by good and bad values.
+/// Shows JADN-2.1-1, JADN-2.1.2-1, JADN-2.1.3-1, JADN-3-1 and JADN-3.2-1: every
+/// built-in type, by good and bad values.
 #[test]
 fn every_type_takes_what_it_should_and_nothing_else() {
     #[rustfmt::skip]
@@ -27,6 +28,11 @@ fn every_type_takes_what_it_should_and_nothing_else() {
         (r#"["T", "Binary", ["{2", "}2"]]"#, &[r#""AQI""#], &[r#""AQ""#, r#""AQID""#]),
         (r#"["T", "Binary", ["/x"]]"#, &[r#""0AFF""#], &[r#""0AF""#, r#""xx""#]),
         (r#"["T", "Binary", ["/ipv4-addr"]]"#, &[r#""10.0.0.1""#], &[r#""10.0.0""#, r#""::1""#]),
+        (r#"["T", "Binary", ["/ipv6-addr"]]"#, &[r#""2001:DB8::1""#], &[r#""10.0.0.1""#, r#""::1%eth0""#]),
+        (r#"["T", "Array", ["/ipv6-net"], "", [[1, "a", "Binary", ["/ipv6-addr"]], [2, "p", "Integer", ["[0"]]]]"#, &[r#""2001:db8::/32""#, r#""::1""#], &[r#""::1/129""#, r#""10.0.0.0/8""#]),
+        (r#"["T", "String", ["/email"]]"#, &[r#""a@b.example""#], &[r#""a b@c""#]),
+        (r#"["T", "String", ["/uri"]]"#, &[r#""https://a.example/""#], &[r#""/a""#]),
+        (r#"["T", "Binary", ["/eui"]]"#, &[r#""01:23:45:67:89:AB""#], &[r#""01:23:45""#]),
         (r#"["T", "Array", ["/ipv4-net"], "", [[1, "a", "Binary", ["/ipv4-addr"]], [2, "p", "Integer", ["[0"]]]]"#, &[r#""10.0.0.0/8""#, r#""10.1.2.3""#], &[r#""10.0.0.0/33""#, "[1]"]),
         (r#"["T", "Enumerated", [], "", [[1, "a"], [2, "b"]]]"#, &[r#""a""#, r#""\u0062""#], &[r#""c""#, "1"]),
         (r#"["T", "Enumerated", ["="], "", [[1, "a"], [2, "b"]]]"#, &["1", "2.0"], &["3", r#""a""#]),
@@ -68,7 +74,7 @@ fn every_type_takes_what_it_should_and_nothing_else() {
     }
 }
 
-/// JADN-2.1.4-1: a derived enumeration as CSD01 writes it, and what may be empty there.
+/// Shows JADN-2.1.4-1: a derived enumeration as CSD01 writes it, and what may be empty there.
 #[test]
 fn csd01_has_its_own_spelling() {
     let schema = compiled(&csd01(
@@ -85,19 +91,25 @@ fn csd01_has_its_own_spelling() {
     }
 }
 
-/// JADN-4.1-1: the bounds of a package hold where a type has none of its own.
+/// Shows JADN-4.1-1: the bounds of a package hold where a type has none of its own.
 #[test]
 fn bounds_of_the_package_are_defaults() {
-    let types = r#"["T", "Record", [], "", [[1, "s", "String", [], ""], [2, "l", "String", ["[0"], ""],
-                    [3, "m", "M", ["[0"], ""]]], ["M", "String", ["]9"], ""]"#;
-    let file = csd01(types)
-        .replace(r#""example.org/p""#, r#""example.org/p", "bounds": [1000, 4, 10, 10]"#);
-    let schema = compiled(&file);
+    let types = r#"["T", "Record", [], "", [[1, "s", "String", ["[0"], ""], [2, "m", "M", ["[0"], ""],
+        [3, "b", "Binary", ["[0"], ""], [4, "l", "L", ["[0"], ""]]],
+        ["M", "String", ["]9"], ""], ["L", "ArrayOf", ["*Integer"], ""]"#;
+    let bounds = r#""example.org/p", "bounds": [40, 4, 2, 3]"#;
+    let schema = compiled(&csd01(types).replace(r#""example.org/p""#, bounds));
     for (text, is_good) in [
         (r#"{"s": "abcd"}"#, true),
         (r#"{"s": "abcde"}"#, false),
-        (r#"{"s": "", "m": "abcdefghi"}"#, true),
-        (r#"{"s": "", "m": "abcdefghij"}"#, false),
+        (r#"{"m": "abcdefghi"}"#, true),
+        (r#"{"m": "abcdefghij"}"#, false),
+        (r#"{"b": "AQI"}"#, true),
+        (r#"{"b": "AQID"}"#, false),
+        (r#"{"l": [1, 2, 3]}"#, true),
+        (r#"{"l": [1, 2, 3, 4]}"#, false),
+        (r#"{"l": [1000000000, 2000000000, 3000000]}"#, true),
+        (r#"{"l": [1000000000, 2000000000, 30000000]}"#, false),
     ] {
         assert_eq!(judge(&schema, "T", text, Form::VERBOSE).is_ok(), is_good, "{text}");
     }
@@ -158,7 +170,7 @@ fn all_faults_come_on_request() {
     );
 }
 
-/// JADN-3-1: compact JSON has numbers for names, and arrays for records.
+/// Compact JSON has numbers for names, and arrays for records.
 #[test]
 fn compact_json_is_read_by_the_same_table() {
     let schema = compiled(&cs01(

@@ -1,0 +1,121 @@
+//! `oc2 schema` as a user starts it.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const LANGUAGE: &str = "schemas/oc2ls-1.1.jadn";
+
+/// Runs `oc2 schema` in the folder of the project, with something on standard input.
+fn oc2_schema(words: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_oc2"))
+        .arg("schema")
+        .args(words)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that has ended already reads nothing.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn the_schemas_of_the_project_are_in_order() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let mut count = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|it| it == "jadn") {
+            let checked = oc2_schema(&["check", "--gaps", path.to_str().unwrap()], "");
+            assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
+            count += 1;
+        }
+    }
+    assert!(count >= 3);
+}
+
+#[test]
+fn a_mistake_in_a_schema_is_told_and_ends_with_65() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bad.jadn");
+    fs::write(&file, r#"{"info": {"package": "p"}, "types": [["A", "ArrayOf", ["*B"]]]}"#).unwrap();
+    let name = file.to_str().unwrap();
+    let checked = oc2_schema(&["check", name], "");
+    assert_eq!(checked.status.code(), Some(65));
+    assert_eq!(text(&checked.stdout), format!("{name}: A: no type \"B\" is defined\n"));
+    let checked = oc2_schema(&["check", "--json", name], "");
+    let line: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(line["place"], "A");
+    let checked = oc2_schema(&["check", "--gaps", name], "");
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(text(&checked.stdout).contains("warning: not defined, so never valid: B"));
+}
+
+#[test]
+fn a_message_is_judged_by_a_type() {
+    let of = ["--schema", LANGUAGE, "--type", "OpenC2-Command"];
+    let validate = |more: &[&str], message: &str| {
+        let words = [&["validate"], &of[..], more, &["-"]].concat();
+        let judged = oc2_schema(&words, message);
+        (judged.status.code(), text(&judged.stdout))
+    };
+    let good = r#"{"action": "deny", "target": {"ipv4_net": "198.51.100.0/24"}}"#;
+    assert_eq!(validate(&[], good), (Some(0), "- is valid\n".to_owned()));
+    let bad = r#"{"action": "denyy", "target": {"ipv4_connection": {"dst_port": 70000}}}"#;
+    let (code, said) = validate(&[], bad);
+    assert_eq!(code, Some(65));
+    assert!(said.starts_with("-: /action: expected Action (scan, "), "{said}");
+    let (_, said) = validate(&["--all"], bad);
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.contains("/target/ipv4_connection/dst_port: expected Port"), "{said}");
+    let (_, said) = validate(&["--json"], bad);
+    let line: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(line["faults"][0]["pointer"], "/action");
+}
+
+#[test]
+fn an_unknown_type_or_a_missing_file_is_named() {
+    let asked = oc2_schema(&["example", "--schema", LANGUAGE, "--type", "Comand"], "");
+    assert_eq!(asked.status.code(), Some(64));
+    assert!(text(&asked.stderr).contains(r#"the schema has no type "Comand""#));
+    let asked = oc2_schema(&["check", "no-such-file.jadn"], "");
+    assert_eq!(asked.status.code(), Some(74));
+}
+
+#[test]
+fn what_is_made_up_is_judged_as_it_was_meant() {
+    let of = ["--schema", LANGUAGE, "--type", "OpenC2-Command"];
+    for seed in ["1", "2", "3"] {
+        for (wrong, code) in [(&[][..], 0), (&["--wrong"], 65)] {
+            let made = oc2_schema(&[&["example", "--seed", seed], &of[..], wrong].concat(), "");
+            assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+            let words = [&["validate"], &of[..], &["-"]].concat();
+            let judged = oc2_schema(&words, &text(&made.stdout));
+            assert_eq!(judged.status.code(), Some(code), "{}", text(&made.stdout));
+        }
+    }
+}
+
+#[test]
+fn a_schema_is_converted() {
+    let converted = oc2_schema(&["convert", LANGUAGE, "--to", "jadn"], "");
+    let written: Value = serde_json::from_slice(&converted.stdout).unwrap();
+    let read: Value = serde_json::from_str(&fs::read_to_string(LANGUAGE).unwrap()).unwrap();
+    assert_eq!(written, read);
+    let words = ["convert", LANGUAGE, "--to", "json-schema", "--type", "OpenC2-Command"];
+    let converted = oc2_schema(&words, "");
+    let written: Value = serde_json::from_slice(&converted.stdout).unwrap();
+    assert_eq!(written["$ref"], "#/$defs/OpenC2-Command");
+    assert_eq!(written["$defs"]["Port"]["maximum"], 65535);
+}
