@@ -8,7 +8,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src benches \
     && echo '' >src/lib.rs \
-    && echo 'fn main() {}' | tee src/main.rs >benches/round_trip.rs \
+    && echo 'fn main() {}' | tee src/main.rs benches/jadn.rs >benches/round_trip.rs \
     && cargo build --locked --release --no-default-features \
     && rm -r src benches
 COPY . .

@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # The recipes of `test` build on one another: one at a time.
 .NOTPARALLEL:
-.PHONY: install-examples help test tools check demo round-trip doc deny compose-check bless
+.PHONY: install-examples help test tools check demo round-trip schema-speed doc deny compose-check bless
 
 VENV := target/venv
 PREFIX := /usr/local
@@ -38,6 +38,9 @@ demo: ## A broker, the bridge and three devices in one process
 round-trip: ## Measures a command there and back through mosquitto, beside fdatasync and a bare echo
 	scripts/tools.sh debian
 	cargo bench --locked --no-default-features --bench round_trip
+
+schema-speed: ## Judging messages by a schema, beside serde_json alone and with the jsonschema crate
+	cargo bench --locked --no-default-features --bench jadn
 
 doc: ## The library's documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
