@@ -8,7 +8,7 @@
 //! | room | what it is for |
 //! | --- | --- |
 //! | [`openc2`] | the language as types: message, command, target, response |
-//! | [`format`](mod@format), [`encoding`] | checks of single values; I-JSON, read token by token |
+//! | [`format`](mod@format), [`encoding`] | checks of single values; I-JSON and CBOR, read by what is asked |
 //! | [`jadn`] | schemas as data, and messages judged by them |
 //! | [`wire`] | from bytes to the typed message and back |
 //! | [`trust`] | canonical digests, and what to do with signatures |

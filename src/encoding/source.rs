@@ -65,6 +65,10 @@ pub trait Source {
     /// Reads a number.
     fn number(&mut self) -> Result<Number, Self::Error>;
 
+    /// Reads an integer of up to 64 bits and a sign, beyond those that I-JSON has
+    /// exactly; only CBOR has them.
+    fn wide_integer(&mut self) -> Result<i128, Self::Error>;
+
     /// Reads text.
     fn text(&mut self) -> Result<&str, Self::Error>;
 

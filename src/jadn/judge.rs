@@ -180,7 +180,15 @@ impl<S: Source> Judge<'_, S> {
                 self.tape.set_number(begin.mark, number.to_bits().cast_signed());
                 Ok(number.to_bits())
             }
-            (Shape::WideInteger { min, max }, Kind::Text) => {
+            (Shape::WideInteger { min, max }, Kind::Number) if self.form.has_octets => {
+                let number = self.source.wide_integer();
+                let number = number.map_err(|error| self.broken(&error))?;
+                if !(*min..=*max).contains(&number) {
+                    return Err(self.unlike(begin));
+                }
+                Ok(if self.sets > 0 { hash_of(&number) } else { 0 })
+            }
+            (Shape::WideInteger { min, max }, Kind::Text) if !self.form.has_octets => {
                 let is_sure = |number: &i128| (*min..=*max).contains(number);
                 let read = self.text(|text| {
                     let number = text.parse().ok().filter(is_sure);
@@ -354,9 +362,11 @@ impl<S: Source> Judge<'_, S> {
                 return Err(self.broken_by(fault));
             }
         };
+        let has_numbers = self.form.has_octets;
         let matches = |field: &FieldRow| match key {
             Key::Text(name) if !by_number => &*field.name == name,
-            Key::Text(name) => is_number(name, field.id),
+            // Only where keys are always text, a number is text as well.
+            Key::Text(name) => !has_numbers && is_number(name, field.id),
             Key::Integer(id) => by_number && field.id == id,
         };
         // Most senders keep the order of the standard's tables.
@@ -505,7 +515,7 @@ impl<S: Source> Judge<'_, S> {
             let kind = self.source.kind().map_err(|error| self.broken(&error))?;
             let is_gap = kind == Kind::Null
                 && !field.is_required
-                && !matches!(self.schema.node(field.node).shape, Shape::Null | Shape::Any);
+                && !matches!(self.schema.node(field.node).shape, Shape::Null);
             if is_gap {
                 self.source.null().map_err(|error| self.broken(&error))?;
             } else {
@@ -635,8 +645,11 @@ impl<S: Source> Judge<'_, S> {
                 Ok(Some(Key::Text(name))) => {
                     (schema.takes_key(key, name, form), name.to_owned(), hash_of(name))
                 }
+                // As JSON it would be text, and must not stand there twice.
                 Ok(Some(Key::Integer(id))) => {
-                    (schema.takes_number(key, id, form), id.to_string(), hash_of(&id))
+                    let name = id.to_string();
+                    let at = hash_of(name.as_str());
+                    (schema.takes_number(key, id, form), name, at)
                 }
                 Err(error) => {
                     let fault = error.to_string();
@@ -758,13 +771,17 @@ impl Schema {
             Shape::Enumerated { items, by_id } => {
                 let by_number = *by_id || form.names == Names::Numbers;
                 self.items(*items).iter().any(|item| {
-                    if by_number { is_number(name, item.id) } else { &*item.name == name }
+                    if by_number {
+                        !form.has_octets && is_number(name, item.id)
+                    } else {
+                        &*item.name == name
+                    }
                 })
             }
             Shape::Octets { octets, form } => {
                 form.octets_of(name).is_ok_and(|count| octets.hold(count))
             }
-            Shape::Integer { min, max } => {
+            Shape::Integer { min, max } if !form.has_octets => {
                 name.parse().is_ok_and(|id| (*min..=*max).contains(&id) && is_number(name, id))
             }
             _ => false,

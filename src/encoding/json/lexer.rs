@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{JsonError, JsonFlaw, MAX_INTEGER};
+use crate::encoding::is_noncharacter;
 use crate::encoding::source::Number;
 
 /// The bytes that end a run of plain characters in a string.
@@ -221,9 +222,4 @@ impl<'a> Lexer<'a> {
             None => self.flaw(JsonFlaw::Ends),
         }
     }
-}
-
-/// Noncharacters of Unicode: the last two code points of each plane, and U+FDD0 to U+FDEF.
-fn is_noncharacter(it: char) -> bool {
-    u32::from(it) & 0xfffe == 0xfffe || matches!(it, '\u{fdd0}'..='\u{fdef}')
 }

@@ -4,11 +4,8 @@ use std::borrow::Cow;
 
 use super::lexer::Lexer;
 use super::{JsonError, JsonFlaw, Reader, Token};
-use crate::encoding::MAX_DEPTH;
 use crate::encoding::source::{Key, Kind, Number, Source};
-
-/// Largest whole number that a float has exactly, and I-JSON allows.
-const EXACT: f64 = 9_007_199_254_740_991.0;
+use crate::encoding::{MAX_DEPTH, exact_integer};
 
 /// Reads an I-JSON text (RFC 7493).
 ///
@@ -115,12 +112,13 @@ impl Source for JsonSource<'_> {
         let (number, _) = self.lexer.number()?;
         Ok(match number {
             // 200.0 is the integer 200, as JSON sees it.
-            #[expect(clippy::cast_possible_truncation, reason = "whole, and exact in 64 bits")]
-            Number::Float(float) if float.fract() == 0.0 && float.abs() <= EXACT => {
-                Number::Integer(float as i64)
-            }
-            number => number,
+            Number::Float(float) => exact_integer(float).map_or(number, Number::Integer),
+            number @ Number::Integer(_) => number,
         })
+    }
+
+    fn wide_integer(&mut self) -> Result<i128, JsonError> {
+        Err(self.lexer.unexpected("text, since JSON has no integers of 64 bits"))
     }
 
     fn text(&mut self) -> Result<&str, JsonError> {
