@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Settings, Topics};
 use crate::dispatch::{Counters, Dispatcher};
-use crate::journal::{Journal, JournalError, Socket};
+use crate::journal::{Journal, JournalError, Socket, Storage};
 use crate::mqtt::door::{Door, DoorSettings, OpenError};
 use crew::{Crew, CrewError};
 use hall::Hall;
@@ -61,6 +61,12 @@ pub async fn run(
     topics: Topics,
     control: Control,
 ) -> Result<Counters, DaemonError> {
+    if settings.journal.storage == Storage::Memory {
+        tracing::warn!(
+            "the journal is in memory: when this process ends, commands under way and unsent \
+             responses are lost, and repetitions are carried out again"
+        );
+    }
     let (journal, committed, recovered) = Journal::open(&settings.journal)?;
     let socket = Socket::bind(&settings.journal.dir)?;
     let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);

@@ -4,17 +4,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::error::JournalError;
-use super::lock::Lock;
-use super::schema;
 use super::socket::{self, Line, Request};
-use super::view::{self, Detail, Entry, FOUND, Listing};
+use super::sqlite::Reader;
+use super::store::FOUND;
+use super::view::{Detail, Entry, Listing};
+use crate::dispatch::Ticket;
 
 /// Longest wait for the whole answer of a running bridge.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
@@ -131,28 +131,19 @@ fn answer(request: &Request, mut lines: Vec<Line>) -> Result<Answer, AskError> {
 }
 
 fn directly(dir: PathBuf, request: Request) -> Result<Answer, AskError> {
-    let open = |dir| -> Result<(Lock, Connection), JournalError> {
-        Ok((Lock::shared(dir)?, schema::open_to_read(dir)?))
-    };
     match request {
-        Request::List(listing) => {
-            let (_lock, connection) = open(&dir)?;
-            Ok(Answer::List(list(&connection, listing)?))
-        }
-        Request::Show { id } => {
-            let (_lock, connection) = open(&dir)?;
-            Ok(Answer::Show(show(&connection, id)?))
-        }
+        Request::List(listing) => Ok(Answer::List(list(&Reader::open(&dir)?, listing)?)),
+        Request::Show { id } => Ok(Answer::Show(show(&Reader::open(&dir)?, id)?)),
         Request::Status => Err(AskError::NotRunning { dir }),
     }
 }
 
-fn list(connection: &Connection, mut listing: Listing) -> Result<Vec<Entry>, JournalError> {
+fn list(journal: &Reader, mut listing: Listing) -> Result<Vec<Entry>, JournalError> {
     let limit = listing.limit.min(Listing::LIMIT_MAX);
     let mut entries = Vec::new();
     while entries.len() < limit {
         listing.limit = limit - entries.len();
-        let page = view::page(connection, &listing)?;
+        let page = journal.page(&listing)?;
         entries.extend(page.entries);
         let Some(before) = page.before else { break };
         listing.before = Some(before);
@@ -160,17 +151,17 @@ fn list(connection: &Connection, mut listing: Listing) -> Result<Vec<Entry>, Jou
     Ok(entries)
 }
 
-fn show(connection: &Connection, id: String) -> Result<Vec<Detail>, JournalError> {
+fn show(journal: &Reader, id: String) -> Result<Vec<Detail>, JournalError> {
     if let Ok(ticket) = id.parse()
-        && let Some(detail) = view::detail(connection, ticket)?
+        && let Some(detail) = journal.detail(Ticket(ticket))?
     {
         return Ok(vec![detail]);
     }
-    let mut tickets = view::find(connection, &id)?;
+    let mut tickets = journal.find(&id)?;
     if tickets.is_empty() {
-        let entries = list(connection, Listing::by_request_id(id, FOUND))?;
-        tickets = entries.iter().map(|entry| entry.ticket).collect();
+        let entries = list(journal, Listing::by_request_id(id, FOUND))?;
+        tickets = entries.iter().map(|entry| Ticket(entry.ticket)).collect();
     }
-    let details = tickets.into_iter().map(|ticket| view::detail(connection, ticket));
+    let details = tickets.into_iter().map(|ticket| journal.detail(ticket));
     details.filter_map(Result::transpose).collect()
 }

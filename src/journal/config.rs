@@ -7,12 +7,28 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 
 use crate::format::duration;
 
+/// What the records are kept on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Storage {
+    /// A database in [`JournalConfig::dir`].
+    #[default]
+    File,
+    /// The memory of this process. When it ends, however it ends, everything
+    /// is forgotten: commands under way are lost without an answer, unsent
+    /// responses too, and repetitions are carried out again. For tests and
+    /// benchmarks.
+    Memory,
+}
+
 /// Where the journal is, and how long it remembers.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct JournalConfig {
     /// Folder of the journal. Made, for this user only, where it does not exist.
     pub dir: PathBuf,
+    /// What the records are kept on.
+    pub storage: Storage,
     /// How long a command is kept after it has been answered; at least one
     /// minute. As long is a repetition of it recognised, so it must not be
     /// shorter than the MQTT session expiry.
@@ -45,6 +61,7 @@ impl Default for JournalConfig {
     fn default() -> Self {
         Self {
             dir: PathBuf::from("journal"),
+            storage: Storage::File,
             keep_age: Duration::from_hours(7 * 24),
             keep_count: 1_000_000,
             batch_records: 256,
@@ -100,10 +117,11 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let file = "dir = \"/var/lib/j\"\nkeep-age = \"36h\"\nkeep-count = 5\nbatch-records = 1\ngather = \"0s\"";
+        let file = "dir = \"/var/lib/j\"\nstorage = \"memory\"\nkeep-age = \"36h\"\nkeep-count = 5\nbatch-records = 1\ngather = \"0s\"";
         let read: JournalConfig = toml::from_str(file).unwrap();
         let meant = JournalConfig {
             dir: PathBuf::from("/var/lib/j"),
+            storage: Storage::Memory,
             keep_age: Duration::from_hours(36),
             keep_count: 5,
             batch_records: 1,
@@ -118,6 +136,7 @@ mod tests {
             ("keep-age = \"59s\"", "keep-age is 59s, allowed is 1m or more"),
             ("keep-age = 7", "expected a string"),
             ("keep-age = \"7 days\"", "\"7 days\" is not a duration"),
+            ("storage = \"disk\"", "expected `file` or `memory`"),
             ("keep-count = 0", "expected a keep-count of 1 or more"),
             ("batch-records = 0", "batch-records is 0, allowed are 1 to 4096"),
             ("gather = \"2s\"", "gather is 2s, allowed is 1s or less"),

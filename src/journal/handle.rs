@@ -7,10 +7,12 @@ use std::thread;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::config::JournalConfig;
+use super::config::{JournalConfig, Storage};
 use super::error::JournalError;
+use super::memory::{Disk, Memory};
+use super::sqlite::Sqlite;
 use super::store::{Recovered, Store};
-use super::view::{self, Detail, Entry, Listing};
+use super::view::{Detail, Entry, Listing};
 use super::writer::{Read, Request, Writer};
 use crate::dispatch::{Key, Known, OutboxId, Outgoing, Record, Ticket};
 
@@ -55,7 +57,20 @@ impl<T: Send + 'static> Journal<T> {
     ///
     /// Blocks while it reads. The journal is this process's alone until it is closed.
     pub fn open(config: &JournalConfig) -> Result<(Self, Committed<T>, Recovered), JournalError> {
-        let store = Store::open(&config.dir)?;
+        match config.storage {
+            Storage::File => Self::start(Box::new(Sqlite::open(&config.dir)?), config),
+            Storage::Memory => {
+                let lock = Sqlite::lock(&config.dir)?;
+                Self::start(Box::new(Memory::open(&Disk::default()).guarded_by(lock)), config)
+            }
+        }
+    }
+
+    /// Puts a store to work.
+    pub(super) fn start(
+        store: Box<dyn Store + Send>,
+        config: &JournalConfig,
+    ) -> Result<(Self, Committed<T>, Recovered), JournalError> {
         let recovered = store.recovered()?;
 
         let (queue, requests) = sync_channel(Self::MAX_OUTSTANDING + LAZY_WAITING + READS_WAITING);
@@ -123,7 +138,7 @@ impl<T: Send + 'static> Journal<T> {
         while entries.len() < limit {
             query.limit = limit - entries.len();
             let slice = query.clone();
-            let page = self.read(move |store| view::page(&store.connection, &slice)).await?;
+            let page = self.read(move |store| store.page(&slice)).await?;
             entries.extend(page.entries);
             let Some(before) = page.before else { break };
             query.before = Some(before);
@@ -133,7 +148,7 @@ impl<T: Send + 'static> Journal<T> {
 
     /// All there is about a command.
     pub async fn show(&self, ticket: Ticket) -> Result<Option<Detail>, JournalError> {
-        self.read(move |store| view::detail(&store.connection, ticket.0)).await
+        self.read(move |store| store.detail(ticket)).await
     }
 
     /// The commands that have this request id, newest first.
@@ -141,8 +156,7 @@ impl<T: Send + 'static> Journal<T> {
     /// Commands whose key is another's (repetitions) or is forgotten are not
     /// among them; a [`Listing`] by request id finds those as well.
     pub async fn find(&self, request_id: String) -> Result<Vec<Ticket>, JournalError> {
-        let found = self.read(move |store| view::find(&store.connection, &request_id)).await?;
-        Ok(found.into_iter().map(Ticket).collect())
+        self.read(move |store| store.find(&request_id)).await
     }
 
     /// Writes what is queued, moves it all into the database, and gives the journal free.
@@ -158,7 +172,7 @@ impl<T: Send + 'static> Journal<T> {
 
     pub(super) async fn read<R: Send + 'static>(
         &self,
-        read: impl FnOnce(&Store) -> Result<R, JournalError> + Send + 'static,
+        read: impl FnOnce(&dyn Store) -> Result<R, JournalError> + Send + 'static,
     ) -> Result<R, JournalError> {
         self.ask(Request::Read, read).await
     }
@@ -166,7 +180,7 @@ impl<T: Send + 'static> Journal<T> {
     async fn ask<R: Send + 'static>(
         &self,
         how: fn(Read) -> Request<T>,
-        read: impl FnOnce(&Store) -> Result<R, JournalError> + Send + 'static,
+        read: impl FnOnce(&dyn Store) -> Result<R, JournalError> + Send + 'static,
     ) -> Result<R, JournalError> {
         // It goes with the question, since whoever asked may lose interest first.
         let permit = self.shared.permit().await;

@@ -10,6 +10,9 @@
 //! the keys by which repetitions are recognised, and the outbox of responses
 //! that the transport has not taken over yet. They change in the same commit.
 //!
+//! The records are on a disk ([`Storage::File`]), or for tests and benchmarks in
+//! memory ([`Memory`]); which of the two is not seen from outside.
+//!
 //! A store error ends the writer. It is never retried, and nothing is handed
 //! back that was not written.
 
@@ -19,9 +22,10 @@ mod config;
 mod error;
 mod handle;
 mod lock;
+mod memory;
 mod prune;
-mod schema;
 mod socket;
+mod sqlite;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -29,9 +33,10 @@ mod view;
 mod writer;
 
 pub use ask::{Answer, AskError, ask};
-pub use config::JournalConfig;
+pub use config::{JournalConfig, Storage};
 pub use error::JournalError;
 pub use handle::{Committed, Journal};
+pub use memory::{Disk, Memory};
 pub use socket::{Request, Socket, StatusSource};
 pub use store::Recovered;
 pub use view::{Detail, Entry, Listing, State, Step};

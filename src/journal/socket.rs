@@ -26,7 +26,8 @@ use tokio::time::{sleep, timeout};
 
 use super::error::{JournalError, with_causes};
 use super::handle::Journal;
-use super::view::{Detail, Entry, FOUND, Listing};
+use super::store::FOUND;
+use super::view::{Detail, Entry, Listing};
 use crate::dispatch::Ticket;
 
 /// Name of the socket in the journal's folder.

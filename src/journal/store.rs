@@ -1,27 +1,20 @@
-//! The open database: what happened goes in, what is known of it comes out.
+//! What a place for records must be able to do.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
-
-use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
-use super::body::{self, Kind};
 use super::error::JournalError;
-use super::lock::Lock;
-use super::schema;
-use crate::dispatch::{
-    Accepted, Concluded, ContentDigest, Event, Key, Known, OutboxId, Outgoing, Record, Ticket,
-    Unfinished,
-};
+use super::view::{Detail, Entry, Listing};
+use crate::dispatch::{Key, Known, OutboxId, Outgoing, Record, Ticket, Unfinished};
 
-/// Pages in the write-ahead log from which on they are moved into the
-/// database: 1 MiB. It bounds what a damaged log can cost.
-const CHECKPOINT_PAGES: i32 = 256;
+/// Commands looked at for a list before the writer goes on with its own work.
+pub(super) const SLICE: usize = 512;
+
+/// Commands that one request id may bring up: it can have gone to many consumers.
+pub(super) const FOUND: usize = 16;
+
+/// Records shown of one command; the last ones, where it has more.
+pub(super) const RECORDS_SHOWN: usize = 1000;
 
 /// Most bytes of payload that one look into the outbox brings.
-const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
 
 /// What the journal held when it was opened.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,368 +29,71 @@ pub struct Recovered {
     pub outbox_waiting: u64,
 }
 
-/// Numbers that only grow, and how many commands there are.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Mark {
-    pub(super) ticket: u64,
-    pub(super) outbox: u64,
-    pub(super) commands: u64,
-}
-
-/// The database, with the right to write it.
-#[derive(Debug)]
-pub(super) struct Store {
-    pub(super) connection: Connection,
-    pub(super) mark: Mark,
-    mark_saved: Mark,
-    last_seq: u64,
-    wal_pages: Arc<AtomicI32>,
-    // Below the connection, so that it is given back after the files are closed.
-    _lock: Lock,
-}
-
-impl Store {
-    /// Opens or makes the journal in a folder.
-    pub(super) fn open(dir: &Path) -> Result<Self, JournalError> {
-        schema::make_dir(dir)?;
-        let lock = Lock::exclusive(dir)?;
-        let mut connection = schema::open(dir)?;
-
-        let wal_pages = Arc::new(AtomicI32::new(0));
-        let pages = Arc::clone(&wal_pages);
-        // In place of SQLite's own checkpoints: those come before a commit
-        // returns, and nobody hears when they fail.
-        connection.wal_hook(Some(move |_: &mut _, now| {
-            pages.store(now, Ordering::Relaxed);
-            Ok(())
-        }))?;
-
-        let mark =
-            connection.query_row("SELECT ticket, outbox, commands FROM mark", [], |row| {
-                Ok(Mark {
-                    ticket: number(row, 0)?,
-                    outbox: number(row, 1)?,
-                    commands: number(row, 2)?,
-                })
-            })?;
-        let last_seq = connection.query_row(
-            "SELECT max(ifnull((SELECT max(seq) FROM record), 0),
-                        ifnull((SELECT last_seq FROM anchor ORDER BY first_seq DESC LIMIT 1), 0))",
-            [],
-            |row| number(row, 0),
-        )?;
-        Ok(Self { connection, mark, mark_saved: mark, last_seq, wal_pages, _lock: lock })
-    }
-
+/// Keeps records, and answers questions about them. What is asked sees
+/// everything that was applied, committed or not; what is committed survives.
+///
+/// There are two: [`Sqlite`](super::sqlite::Sqlite) on a disk, and
+/// [`Memory`](super::Memory). The same tests hold for both.
+pub(super) trait Store {
     /// What the crash rules are applied to.
-    pub(super) fn recovered(&self) -> Result<Recovered, JournalError> {
-        let mut statement = self.connection.prepare(
-            "SELECT c.ticket, c.accepted_ms, c.started_ms IS NOT NULL, r.body
-             FROM command c JOIN record r
-               ON r.seq = (SELECT min(seq) FROM record
-                          WHERE ticket = c.ticket AND kind = 'accepted')
-             WHERE c.ended_ms IS NULL ORDER BY c.ticket",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut unfinished = Vec::new();
-        while let Some(row) = rows.next()? {
-            let ticket = Ticket(number(row, 0)?);
-            let event = decode(ticket, Kind::Accepted, blob(row, 3)?)?;
-            let Event::Accepted(accepted) = event else { continue };
-            unfinished.push(Unfinished {
-                ticket,
-                accepted_ms: number(row, 1)?,
-                accepted: *accepted,
-                started: row.get(2)?,
-            });
-        }
-        let outbox_waiting =
-            self.connection.query_row("SELECT count(*) FROM outbox", [], |row| number(row, 0))?;
-        Ok(Recovered {
-            unfinished,
-            last_ticket: Ticket(self.mark.ticket),
-            last_outbox: OutboxId(self.mark.outbox),
-            outbox_waiting,
-        })
-    }
+    fn recovered(&self) -> Result<Recovered, JournalError>;
 
-    /// Opens a transaction, where none is open.
-    pub(super) fn begin(&self) -> Result<(), JournalError> {
-        if self.connection.is_autocommit() {
-            self.execute("BEGIN IMMEDIATE", [])?;
-        }
-        Ok(())
-    }
+    /// Adds a record; it is part of the next commit.
+    fn apply(&mut self, record: Record) -> Result<(), JournalError>;
 
-    /// Makes everything since [`Store::begin`] durable.
+    /// Makes everything durable that was applied or removed since the last
+    /// commit. Without such it costs nothing.
     ///
-    /// After an error nothing is known of it, and it must not be tried again:
-    /// after a failed fsync the kernel may call pages clean that are not on the disk.
-    pub(super) fn commit(&mut self) -> Result<(), JournalError> {
-        if self.connection.is_autocommit() {
-            return Ok(());
-        }
-        let Mark { ticket, outbox, commands } = self.mark;
-        if self.mark != self.mark_saved {
-            let values = [sql(ticket), sql(outbox), sql(commands)];
-            self.execute("UPDATE mark SET ticket = ?1, outbox = ?2, commands = ?3", values)?;
-        }
-        self.execute("COMMIT", [])?;
-        self.mark_saved = self.mark;
-        Ok(())
-    }
-
-    /// Moves what is in the log into the database, when it has grown enough.
-    pub(super) fn checkpoint_if_due(&self) -> Result<(), JournalError> {
-        if self.wal_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
-            self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)")?;
-            self.wal_pages.store(0, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// The orderly end: the database holds everything, the log is empty.
-    pub(super) fn close(self) -> Result<(), JournalError> {
-        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
-    }
-
-    fn checkpoint(&self, pragma: &str) -> Result<(), JournalError> {
-        let mut statement = self.connection.prepare_cached(pragma)?;
-        let busy: bool = statement.query_row([], |row| row.get(0))?;
-        if busy {
-            tracing::warn!("the journal could not be checkpointed, although nobody else has it");
-        }
-        Ok(())
-    }
-
-    /// Adds a record, in the open transaction.
-    pub(super) fn apply(&mut self, record: &Record) -> Result<(), JournalError> {
-        self.last_seq += 1;
-        let (ticket, at_ms) = (sql(record.ticket.0), sql(record.at_ms));
-        self.execute(
-            "INSERT INTO record (seq, ticket, at_ms, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                sql(self.last_seq),
-                ticket,
-                at_ms,
-                Kind::of(&record.event).as_str(),
-                body::encode(&record.event)
-            ],
-        )?;
-        match &record.event {
-            Event::Accepted(accepted) => self.accepted(record, accepted),
-            Event::Started => {
-                let changed = self.execute(
-                    "UPDATE command SET started_ms = ifnull(started_ms, ?2) WHERE ticket = ?1",
-                    [ticket, at_ms],
-                )?;
-                expect_one(changed, record, "is started, but was never accepted");
-                Ok(())
-            }
-            Event::Progress { response } => self.respond(record, response),
-            Event::Outcome(concluded) => self.concluded(record, concluded),
-            Event::Answered { outbox } => self.answered(record, *outbox),
-        }
-    }
-
-    fn accepted(&mut self, record: &Record, accepted: &Accepted) -> Result<(), JournalError> {
-        let ticket = sql(record.ticket.0);
-        let changed = self.execute(
-            "INSERT INTO command (ticket, consumer, producer, request_id, summary, actuator,
-                                  digest, accepted_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-            params![
-                ticket,
-                accepted.consumer,
-                accepted.producer,
-                accepted.request_id,
-                accepted.summary,
-                accepted.actuator,
-                accepted.digest.map(|digest| digest.0),
-                sql(record.at_ms)
-            ],
-        )?;
-        expect_one(changed, record, "is accepted a second time");
-        self.mark.commands += u64::try_from(changed).unwrap_or(0);
-        self.mark.ticket = self.mark.ticket.max(record.ticket.0);
-
-        if let Some(key) = &accepted.key {
-            let changed = self.execute(
-                "INSERT INTO key (request_id, producer, consumer, ticket) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO NOTHING",
-                params![key.request_id, key.producer, key.consumer, ticket],
-            )?;
-            expect_one(changed, record, "has the key of another command, which keeps it");
-        }
-        Ok(())
-    }
-
-    fn respond(&mut self, record: &Record, response: &Outgoing) -> Result<(), JournalError> {
-        let (ticket, seq) = (sql(record.ticket.0), sql(self.last_seq));
-        let changed = self.execute(
-            "INSERT INTO outbox (id, record) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            [sql(response.id.0), seq],
-        )?;
-        expect_one(changed, record, "has the outbox number of another response, which keeps it");
-        self.mark.outbox = self.mark.outbox.max(response.id.0);
-        let waiting = i64::try_from(changed).unwrap_or(0);
-        let changed = self.execute(
-            "UPDATE command SET response = ?2, waiting = waiting + ?3 WHERE ticket = ?1",
-            [ticket, seq, waiting],
-        )?;
-        expect_one(changed, record, "is answered, but was never accepted");
-        Ok(())
-    }
-
-    fn concluded(&mut self, record: &Record, concluded: &Concluded) -> Result<(), JournalError> {
-        let changed = self.execute(
-            "UPDATE command SET ended_ms = ?2, class = ?3, status = ?4, text = ?5
-             WHERE ticket = ?1 AND ended_ms IS NULL",
-            params![
-                sql(record.ticket.0),
-                sql(record.at_ms),
-                body::class_name(concluded.class),
-                concluded.status,
-                concluded.text
-            ],
-        )?;
-        expect_one(changed, record, "ends, but was never accepted or has ended");
-        if let Some(response) = &concluded.response {
-            self.respond(record, response)?;
-        }
-        if !concluded.remembered {
-            self.forget_key(record.ticket)?;
-        }
-        Ok(())
-    }
-
-    fn answered(&mut self, record: &Record, outbox: OutboxId) -> Result<(), JournalError> {
-        // A second PUBACK for the same response, after a reconnect, finds nothing to do.
-        if self.execute("DELETE FROM outbox WHERE id = ?1", [sql(outbox.0)])? == 0 {
-            return Ok(());
-        }
-        self.execute(
-            "UPDATE command SET waiting = waiting - 1, answered_ms =
-               CASE WHEN waiting = 1 AND ended_ms IS NOT NULL THEN ?2 ELSE answered_ms END
-             WHERE ticket = ?1",
-            [sql(record.ticket.0), sql(record.at_ms)],
-        )?;
-        Ok(())
-    }
-
-    /// From now on a repetition of this command is a new one.
-    pub(super) fn forget_key(&self, ticket: Ticket) -> Result<(), JournalError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT body FROM record WHERE ticket = ?1 AND kind = 'accepted' ORDER BY seq LIMIT 1",
-        )?;
-        let body: Option<Vec<u8>> =
-            statement.query_row([sql(ticket.0)], |row| row.get(0)).optional()?;
-        let Some(body) = body else { return Ok(()) };
-        if let Event::Accepted(accepted) = decode(ticket, Kind::Accepted, &body)?
-            && let Some(Key { consumer, producer, request_id }) = accepted.key
-        {
-            self.execute(
-                "DELETE FROM key
-                 WHERE request_id = ?1 AND producer = ?2 AND consumer = ?3 AND ticket = ?4",
-                params![request_id, producer, consumer, sql(ticket.0)],
-            )?;
-        }
-        Ok(())
-    }
+    /// After an error nothing is known of it, and it must not be tried again.
+    fn commit(&mut self) -> Result<(), JournalError>;
 
     /// What is known of a key.
-    pub(super) fn recall(&self, key: &Key) -> Result<Option<Known>, JournalError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT c.ticket, c.digest, c.ended_ms IS NOT NULL, r.body
-             FROM key k JOIN command c ON c.ticket = k.ticket LEFT JOIN record r ON r.seq = c.response
-             WHERE k.request_id = ?1 AND k.producer = ?2 AND k.consumer = ?3",
-        )?;
-        let known = statement.query_row([&key.request_id, &key.producer, &key.consumer], |row| {
-            let response = row.get_ref(3)?.as_blob_or_null()?;
-            Ok(Known {
-                ticket: Ticket(number(row, 0)?),
-                digest: row.get::<_, Option<[u8; 32]>>(1)?.map(ContentDigest),
-                response: response.map(|body| Bytes::copy_from_slice(body::split(body).1)),
-                ended: row.get(2)?,
-            })
-        });
-        Ok(known.optional()?)
-    }
+    fn recall(&self, key: &Key) -> Result<Option<Known>, JournalError>;
 
     /// The responses that wait, oldest first: at most `limit`, and fewer where they are large.
-    pub(super) fn outbox(
-        &self,
-        after: Option<OutboxId>,
-        limit: usize,
-    ) -> Result<Vec<Outgoing>, JournalError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT r.ticket, r.kind, r.body FROM outbox o JOIN record r ON r.seq = o.record
-             WHERE o.id > ?1 ORDER BY o.id LIMIT ?2",
-        )?;
-        let after = after.map_or(i64::MIN, |id| sql(id.0));
-        let mut rows = statement.query([after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-        let mut waiting = Vec::new();
-        let mut bytes = 0;
-        while bytes < OUTBOX_BYTES
-            && let Some(row) = rows.next()?
-        {
-            let ticket = Ticket(number(row, 0)?);
-            let response = match decode(ticket, kind(row, 1)?, blob(row, 2)?)? {
-                Event::Progress { response } => response,
-                Event::Outcome(concluded) if concluded.response.is_some() => {
-                    concluded.response.expect("it was just looked at")
-                }
-                _ => return Err(damaged(ticket, "the outbox names a record without a response")),
-            };
-            bytes += response.payload.len();
-            waiting.push(response);
-        }
-        Ok(waiting)
-    }
+    fn outbox(&self, after: Option<OutboxId>, limit: usize) -> Result<Vec<Outgoing>, JournalError>;
 
-    /// Runs one statement and counts the rows it changed.
-    pub(super) fn execute(
-        &self,
-        statement: &str,
-        values: impl rusqlite::Params,
-    ) -> Result<usize, rusqlite::Error> {
-        self.connection.prepare_cached(statement)?.execute(values)
-    }
+    /// Looks through the next commands, newest first, and no further than [`SLICE`].
+    fn page(&self, listing: &Listing) -> Result<Page, JournalError>;
+
+    /// Tickets of the commands that own this request id, newest first,
+    /// whoever sent them and to whomever: at most [`FOUND`].
+    fn find(&self, request_id: &str) -> Result<Vec<Ticket>, JournalError>;
+
+    /// All there is about a command.
+    fn detail(&self, ticket: Ticket) -> Result<Option<Detail>, JournalError>;
+
+    /// How many commands are kept.
+    fn commands(&self) -> u64;
+
+    /// The next commands after a ticket, oldest first, as pruning sees them.
+    fn candidates(&self, after: Ticket, most: usize) -> Result<Vec<Candidate>, JournalError>;
+
+    /// Forgets a command and its records; it is part of the next commit.
+    fn remove(&mut self, ticket: Ticket) -> Result<(), JournalError>;
+
+    /// Sees to the files, when that has become necessary.
+    fn tidy(&mut self) -> Result<(), JournalError>;
+
+    /// The orderly end, after the last commit.
+    fn close(self: Box<Self>) -> Result<(), JournalError>;
 }
 
-/// SQLite's integers have a sign; ours are mapped bit by bit, so that none is ever refused.
-pub(super) fn sql(number: u64) -> i64 {
-    number.cast_signed()
+/// A part of a list.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) entries: Vec<Entry>,
+    /// Where to go on; absent at the end of the journal.
+    pub(super) before: Option<u64>,
 }
 
-/// The way back from [`sql`].
-pub(super) fn number(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
-    row.get(column).map(i64::cast_unsigned)
-}
-
-/// What stands in a column `kind`.
-pub(super) fn kind(row: &Row<'_>, column: usize) -> Result<Kind, JournalError> {
-    let name = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
-    Kind::from_str(name)
-        .ok_or_else(|| JournalError::Damaged { what: format!("{name:?} is not a kind of record") })
-}
-
-/// What stands in a column `body`.
-pub(super) fn blob<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a [u8], rusqlite::Error> {
-    Ok(row.get_ref(column)?.as_blob()?)
-}
-
-fn decode(ticket: Ticket, kind: Kind, body: &[u8]) -> Result<Event, JournalError> {
-    body::decode(ticket, kind, body).map_err(|what| damaged(ticket, &what))
-}
-
-fn damaged(ticket: Ticket, what: &str) -> JournalError {
-    JournalError::Damaged { what: format!("command {ticket}: {what}") }
-}
-
-/// The record stands, whatever the tables make of it; but somebody has a bug.
-fn expect_one(changed: usize, record: &Record, complaint: &str) {
-    if changed != 1 {
-        tracing::error!(ticket = record.ticket.0, "command {} {complaint}", record.ticket);
-    }
+/// A command that may have to leave.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) ticket: Ticket,
+    pub(super) ended: bool,
+    /// When it was answered, or else ended.
+    pub(super) last_ms: u64,
+    /// Its responses in the outbox.
+    pub(super) waiting: u64,
 }

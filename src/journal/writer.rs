@@ -37,14 +37,14 @@ pub(super) enum Request<T> {
 }
 
 /// A question, and where its answer goes. An error stops the writer.
-pub(super) type Read = Box<dyn FnOnce(&Store) -> Result<(), Failure> + Send>;
+pub(super) type Read = Box<dyn FnOnce(&dyn Store) -> Result<(), Failure> + Send>;
 
 /// Shared, since everybody who waits is told.
 type Failure = Arc<JournalError>;
 
 /// Owns the store; takes requests in the order in which they came.
 pub(super) struct Writer<T> {
-    pub(super) store: Store,
+    pub(super) store: Box<dyn Store + Send>,
     pub(super) queue: Receiver<Request<T>>,
     pub(super) committed: mpsc::Sender<T>,
     pub(super) shared: Arc<Shared>,
@@ -68,7 +68,7 @@ struct Batch<T> {
 
 impl<T> Writer<T> {
     pub(super) fn new(
-        store: Store,
+        store: Box<dyn Store + Send>,
         queue: Receiver<Request<T>>,
         committed: mpsc::Sender<T>,
         shared: Arc<Shared>,
@@ -117,7 +117,7 @@ impl<T> Writer<T> {
                 self.commit()?;
             }
             self.hand_out(batch.thens);
-            self.store.checkpoint_if_due()?;
+            self.store.tidy()?;
             self.prune_while_busy(batch.records)?;
         }
         Ok(self.commit()?)
@@ -143,18 +143,18 @@ impl<T> Writer<T> {
                 batch.is_urgent |= !records.is_empty();
                 batch.records += records.len();
                 batch.thens.push(then);
-                Ok(self.apply(&records)?)
+                Ok(self.apply(records)?)
             }
             Request::Lazily { records } => {
                 self.shared.lazily_taken();
                 batch.records += records.len();
                 self.lazy_since.get_or_insert_with(Instant::now);
-                Ok(self.apply(&records)?)
+                Ok(self.apply(records)?)
             }
-            Request::Read(read) => read(&self.store),
+            Request::Read(read) => read(&*self.store),
             Request::ReadDurable(read) => {
                 self.commit()?;
-                read(&self.store)
+                read(&*self.store)
             }
             Request::Close { closed } => {
                 self.closed = Some(closed);
@@ -163,12 +163,8 @@ impl<T> Writer<T> {
         }
     }
 
-    fn apply(&mut self, records: &[Record]) -> Result<(), JournalError> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        self.store.begin()?;
-        records.iter().try_for_each(|record| self.store.apply(record))
+    fn apply(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
+        records.into_iter().try_for_each(|record| self.store.apply(record))
     }
 
     fn commit(&mut self) -> Result<(), JournalError> {
@@ -188,7 +184,7 @@ impl<T> Writer<T> {
     fn next(&mut self) -> Result<Option<Request<T>>, JournalError> {
         loop {
             let now = Instant::now();
-            let prune_at = self.pruning.due(self.store.mark.commands, now);
+            let prune_at = self.pruning.due(self.store.commands(), now);
             let lazy_at = self.lazy_since.map(|since| since + LAZY);
             let until = lazy_at.map_or(prune_at, |lazy_at| lazy_at.min(prune_at));
             match self.queue.recv_timeout(until.saturating_duration_since(now)) {
@@ -196,10 +192,10 @@ impl<T> Writer<T> {
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => {
                     if prune_at <= Instant::now() {
-                        self.pruning.slice(&mut self.store, PRUNE_IDLE)?;
+                        self.pruning.slice(&mut *self.store, PRUNE_IDLE)?;
                     }
                     self.commit()?;
-                    self.store.checkpoint_if_due()?;
+                    self.store.tidy()?;
                 }
             }
         }
@@ -209,11 +205,11 @@ impl<T> Writer<T> {
     /// with the next commit, and as fast as new commands come in.
     fn prune_while_busy(&mut self, batch_records: usize) -> Result<(), JournalError> {
         let now = Instant::now();
-        if self.pruning.due(self.store.mark.commands, now) > now {
+        if self.pruning.due(self.store.commands(), now) > now {
             return Ok(());
         }
         self.lazy_since.get_or_insert(now);
-        self.pruning.slice(&mut self.store, batch_records.max(PRUNE_BUSY))
+        self.pruning.slice(&mut *self.store, batch_records.max(PRUNE_BUSY))
     }
 
     fn is_lazy_due(&self) -> bool {

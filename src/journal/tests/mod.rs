@@ -1,6 +1,7 @@
 //! Stories about the journal, told through its handle.
 
 mod crash;
+mod file;
 mod prune;
 mod socket;
 mod view;
@@ -11,6 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tempfile::TempDir;
 
+use super::sqlite::{Sqlite, schema};
+use super::store::Store;
 use super::*;
 use crate::dispatch::{
     Accepted, Address, Class, Concluded, ContentDigest, Event, Key, Known, OutboxId, Outgoing,
@@ -32,6 +35,67 @@ fn config(dir: &TempDir) -> JournalConfig {
 fn open(config: &JournalConfig) -> (Journal<u64>, Committed<u64>, Recovered) {
     Journal::open(config).unwrap()
 }
+
+/// What a journal is kept on, so that it can be opened again.
+enum Home {
+    File(TempDir),
+    Memory(Disk),
+}
+
+impl Home {
+    fn config(&self) -> JournalConfig {
+        match self {
+            Self::File(dir) => config(dir),
+            Self::Memory(_) => JournalConfig {
+                keep_age: Duration::from_hours(24 * 365 * 1000),
+                ..JournalConfig::default()
+            },
+        }
+    }
+
+    fn open(&self) -> (Journal<u64>, Committed<u64>, Recovered) {
+        Journal::start(self.store(), &self.config()).unwrap()
+    }
+
+    fn store(&self) -> Box<dyn Store + Send> {
+        match self {
+            Self::File(_) => Box::new(Sqlite::open(&self.config().dir).unwrap()),
+            Self::Memory(disk) => Box::new(Memory::open(disk)),
+        }
+    }
+
+    /// One like it, with what would be left if the process were killed now.
+    fn killed(&self) -> Self {
+        match self {
+            Self::File(_) => {
+                let dir = TempDir::new().unwrap();
+                std::fs::create_dir(config(&dir).dir).unwrap();
+                crash::copy_of(&self.config().dir, &config(&dir).dir);
+                Self::File(dir)
+            }
+            Self::Memory(disk) => Self::Memory(disk.copy()),
+        }
+    }
+}
+
+/// Makes a test of each story for the journal on a disk and for its twin in memory.
+macro_rules! both_tell {
+    ($($story:ident),* $(,)?) => {
+        mod on_a_disk {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $story() {
+                super::$story(&super::Home::File(super::TempDir::new().unwrap())).await;
+            })*
+        }
+        mod in_memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $story() {
+                super::$story(&super::Home::Memory(super::Disk::default())).await;
+            })*
+        }
+    };
+}
+use both_tell;
 
 /// Appends and waits until it is durable.
 async fn write(journal: &Journal<u64>, committed: &mut Committed<u64>, records: Vec<Record>) {
@@ -122,33 +186,21 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-#[tokio::test]
-async fn a_new_journal_is_empty_and_for_this_user_only() {
-    use std::os::unix::fs::PermissionsExt;
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, _committed, recovered) = open(&config);
+both_tell!(
+    what_is_unfinished_is_found_again_in_every_state,
+    a_response_stays_in_the_outbox_until_it_is_answered,
+    a_response_is_durable_before_anybody_sees_it_in_the_outbox,
+    lazy_records_are_written_without_anybody_waiting,
+    a_key_is_known_from_the_call_of_append_and_after_a_restart,
+    a_command_turned_away_for_now_is_forgotten,
+    the_first_owner_of_a_key_keeps_it_and_no_record_is_lost,
+    what_many_tasks_append_comes_out_in_the_order_of_the_calls,
+    more_than_the_allowed_number_of_calls_is_refused_and_the_rest_comes_out,
+    a_closed_journal_says_so,
+);
 
-    let nothing = Recovered {
-        unfinished: Vec::new(),
-        last_ticket: Ticket(0),
-        last_outbox: OutboxId(0),
-        outbox_waiting: 0,
-    };
-    assert_eq!(recovered, nothing);
-    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&config.dir), 0o700);
-    for name in names(&config.dir) {
-        assert_eq!(mode(&config.dir.join(&name)), 0o600, "{name}");
-    }
-    journal.close().await.unwrap();
-}
-
-#[tokio::test]
-async fn what_is_unfinished_is_found_again_in_every_state() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, mut committed, _) = open(&config);
+async fn what_is_unfinished_is_found_again_in_every_state(home: &Home) {
+    let (journal, mut committed, _) = home.open();
     let progress = |ticket, id| {
         let response = Outgoing { id: OutboxId(id), ..response(ticket) };
         event(ticket, Event::Progress { response })
@@ -171,7 +223,7 @@ async fn what_is_unfinished_is_found_again_in_every_state() {
     write(&journal, &mut committed, records).await;
     journal.close().await.unwrap();
 
-    let (journal, _committed, recovered) = open(&config);
+    let (journal, _committed, recovered) = home.open();
     let found: Vec<_> =
         recovered.unfinished.iter().map(|command| (command.ticket.0, command.started)).collect();
     assert_eq!(found, [(1, false), (2, true), (3, true)]);
@@ -189,15 +241,12 @@ async fn what_is_unfinished_is_found_again_in_every_state() {
     journal.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_response_stays_in_the_outbox_until_it_is_answered() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, mut committed, _) = open(&config);
+async fn a_response_stays_in_the_outbox_until_it_is_answered(home: &Home) {
+    let (journal, mut committed, _) = home.open();
     write(&journal, &mut committed, vec![accepted(1), ended(1)]).await;
     journal.close().await.unwrap();
 
-    let (journal, _committed, recovered) = open(&config);
+    let (journal, _committed, recovered) = home.open();
     assert_eq!(recovered.outbox_waiting, 1);
     journal.append_lazily(vec![answered(1)]).unwrap();
     assert_eq!(journal.outbox(None, 10).await.unwrap(), [], "seen before it is durable");
@@ -205,7 +254,7 @@ async fn a_response_stays_in_the_outbox_until_it_is_answered() {
     journal.append_lazily(vec![answered(1)]).unwrap();
     journal.close().await.unwrap();
 
-    let (journal, _committed, recovered) = open(&config);
+    let (journal, _committed, recovered) = home.open();
     assert_eq!(recovered.outbox_waiting, 0);
     assert_eq!(recovered.last_outbox, OutboxId(1), "its number is not given again");
     let shown = journal.show(Ticket(1)).await.unwrap().unwrap();
@@ -214,16 +263,13 @@ async fn a_response_stays_in_the_outbox_until_it_is_answered() {
 }
 
 /// A response that is published and then forgotten by a crash would be followed by another one.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_response_is_durable_before_anybody_sees_it_in_the_outbox() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, mut committed, _) = open(&config);
+async fn a_response_is_durable_before_anybody_sees_it_in_the_outbox(home: &Home) {
+    let (journal, mut committed, _) = home.open();
     let (begin, may_begin) = std::sync::mpsc::channel();
     let (go_on, may_go_on) = std::sync::mpsc::channel();
     let held = |until: std::sync::mpsc::Receiver<()>| {
         let journal = journal.clone();
-        let wait = move |_: &store::Store| {
+        let wait = move |_: &dyn Store| {
             until.recv().unwrap();
             Ok(())
         };
@@ -242,11 +288,8 @@ async fn a_response_is_durable_before_anybody_sees_it_in_the_outbox() {
     let (waiting, (last,)) = tokio::join!(waiting, after);
     assert_eq!(waiting.unwrap(), [response(1)]);
 
-    let copy = TempDir::new().unwrap();
-    crash::copy_of(&config.dir, copy.path());
-    let connection = schema::open_to_read(copy.path()).unwrap();
-    let detail = super::view::detail(&connection, 1).unwrap();
-    assert_eq!(detail.map(|detail| detail.entry.state), Some(State::Ended));
+    let left = home.killed().store().detail(Ticket(1)).unwrap();
+    assert_eq!(left.map(|detail| detail.entry.state), Some(State::Ended));
 
     go_on.send(()).unwrap();
     assert_eq!(committed.recv().await, Some(1));
@@ -255,20 +298,11 @@ async fn a_response_is_durable_before_anybody_sees_it_in_the_outbox() {
     journal.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn lazy_records_are_written_without_anybody_waiting() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, _committed, _) = open(&config);
+async fn lazy_records_are_written_without_anybody_waiting(home: &Home) {
+    let (journal, _committed, _) = home.open();
     journal.append_lazily(whole(1)).unwrap();
 
-    // Read past the writer: what another process would find after a crash.
-    let is_durable = || {
-        let copy = TempDir::new().unwrap();
-        crash::copy_of(&config.dir, copy.path());
-        let connection = schema::open_to_read(copy.path()).unwrap();
-        super::view::detail(&connection, 1).unwrap().is_some()
-    };
+    let is_durable = || home.killed().store().detail(Ticket(1)).unwrap().is_some();
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     while !is_durable() {
         assert!(std::time::Instant::now() < deadline, "it is not written");
@@ -277,11 +311,8 @@ async fn lazy_records_are_written_without_anybody_waiting() {
     journal.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_key_is_known_from_the_call_of_append_and_after_a_restart() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, mut committed, _) = open(&config);
+async fn a_key_is_known_from_the_call_of_append_and_after_a_restart(home: &Home) {
+    let (journal, mut committed, _) = home.open();
     let known = |ticket, response: Option<Bytes>, ended| {
         let digest = Some(ContentDigest([7; 32]));
         Some(Known { ticket: Ticket(ticket), digest, response, ended })
@@ -296,7 +327,7 @@ async fn a_key_is_known_from_the_call_of_append_and_after_a_restart() {
     assert_eq!(committed.recv().await, Some(1));
     assert_eq!(committed.recv().await, Some(2));
     journal.close().await.unwrap();
-    let (journal, _committed, _) = open(&config);
+    let (journal, _committed, _) = home.open();
     assert_eq!(journal.recall(keys).await.unwrap(), found);
     let others = [
         Key { consumer: "gateway-2".to_owned(), ..key(1) },
@@ -306,11 +337,8 @@ async fn a_key_is_known_from_the_call_of_append_and_after_a_restart() {
     journal.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_command_turned_away_for_now_is_forgotten() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, mut committed, _) = open(&config);
+async fn a_command_turned_away_for_now_is_forgotten(home: &Home) {
+    let (journal, mut committed, _) = home.open();
     let busy = |ticket| {
         let refusal = Concluded {
             class: Class::Refused,
@@ -334,11 +362,8 @@ async fn a_command_turned_away_for_now_is_forgotten() {
     journal.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn the_first_owner_of_a_key_keeps_it_and_no_record_is_lost() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, mut committed, _) = open(&config);
+async fn the_first_owner_of_a_key_keeps_it_and_no_record_is_lost(home: &Home) {
+    let (journal, mut committed, _) = home.open();
     let same_key = Accepted { key: Some(key(1)), ..command(2) };
     let no_key = Accepted { key: None, request_id: Some("request-1".to_owned()), ..command(3) };
     let records = vec![
@@ -363,13 +388,10 @@ async fn the_first_owner_of_a_key_keeps_it_and_no_record_is_lost() {
     journal.close().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_many_tasks_append_comes_out_in_the_order_of_the_calls() {
+async fn what_many_tasks_append_comes_out_in_the_order_of_the_calls(home: &Home) {
     const TASKS: u64 = 8;
     const EACH: u64 = 200;
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, mut committed, _) = open(&config);
+    let (journal, mut committed, _) = home.open();
     let last = std::sync::Arc::new(std::sync::Mutex::new(0));
 
     for task in 0..TASKS {
@@ -389,14 +411,11 @@ async fn what_many_tasks_append_comes_out_in_the_order_of_the_calls() {
         assert_eq!(committed.recv().await, Some(expected));
     }
     journal.close().await.unwrap();
-    assert_eq!(open(&config).2.unfinished.len() as u64, (TASKS - 1) * EACH);
+    assert_eq!(home.open().2.unfinished.len() as u64, (TASKS - 1) * EACH);
 }
 
-#[tokio::test]
-async fn more_than_the_allowed_number_of_calls_is_refused_and_the_rest_comes_out() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, mut committed, _) = open(&config);
+async fn more_than_the_allowed_number_of_calls_is_refused_and_the_rest_comes_out(home: &Home) {
+    let (journal, mut committed, _) = home.open();
     let most = Journal::<u64>::MAX_OUTSTANDING as u64;
     for n in 0..most {
         journal.append(vec![accepted(n + 1)], n).unwrap();
@@ -411,27 +430,8 @@ async fn more_than_the_allowed_number_of_calls_is_refused_and_the_rest_comes_out
     journal.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_second_process_is_refused_and_told_who_has_it() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, _committed, _) = open(&config);
-    let Err(error) = Journal::<u64>::open(&config) else { panic!("it was opened twice") };
-    let expected = format!(
-        "the journal in {} is in use by process {}",
-        config.dir.display(),
-        std::process::id()
-    );
-    assert_eq!(error.to_string(), expected);
-    journal.close().await.unwrap();
-    open(&config).0.close().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_closed_journal_says_so() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    let (journal, mut committed, _) = open(&config);
+async fn a_closed_journal_says_so(home: &Home) {
+    let (journal, mut committed, _) = home.open();
     let other = journal.clone();
     journal.append(vec![accepted(1)], 1).unwrap();
     journal.close().await.unwrap();
@@ -441,24 +441,4 @@ async fn a_closed_journal_says_so() {
     let error = other.append(vec![accepted(2)], 2).unwrap_err();
     assert_eq!(error.to_string(), "the journal has stopped: it was closed");
     assert!(other.recall(vec![key(1)]).await.is_err());
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_journal_is_left_alone() {
-    let dir = TempDir::new().unwrap();
-    let config = config(&dir);
-    std::fs::create_dir(&config.dir).unwrap();
-    let path = schema::file(&config.dir);
-
-    std::fs::write(&path, "Dear diary, today nothing happened. ".repeat(100)).unwrap();
-    let before = std::fs::read(&path).unwrap();
-    assert!(Journal::<u64>::open(&config).is_err());
-    assert_eq!(std::fs::read(&path).unwrap(), before);
-
-    std::fs::remove_file(&path).unwrap();
-    let other = rusqlite::Connection::open(&path).unwrap();
-    other.execute_batch("CREATE TABLE cats (name TEXT); PRAGMA user_version = 1").unwrap();
-    drop(other);
-    let Err(error) = Journal::<u64>::open(&config) else { panic!("it was opened") };
-    assert!(error.to_string().contains("its application id is 0x0, not 0x4f43324a"), "{error}");
 }

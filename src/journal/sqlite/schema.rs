@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::error::JournalError;
+use crate::journal::error::JournalError;
 
 /// Name of the database in the journal's folder.
 const FILE: &str = "journal.db";
@@ -97,7 +97,7 @@ const TABLES: &str = "
 ";
 
 /// Where the database of a journal is.
-pub(super) fn file(dir: &Path) -> PathBuf {
+pub(in crate::journal) fn file(dir: &Path) -> PathBuf {
     dir.join(FILE)
 }
 
@@ -162,13 +162,13 @@ pub(super) fn open(dir: &Path) -> Result<Connection, JournalError> {
 }
 
 /// Opens the database of a journal that nobody has open, to read, without
-/// writing anything. The caller holds a shared [`super::lock::Lock`].
+/// writing anything. The caller holds a shared [`Lock`](crate::journal::lock::Lock).
 ///
 /// A process that was killed leaves committed pages in the log only. To see
 /// them without recovering the file, the log is indexed in this process's
 /// memory (exclusive mode) and the lock that this would take on the file is
 /// left out (`unix-none`), since a file open for reading cannot be locked so.
-pub(super) fn open_to_read(dir: &Path) -> Result<Connection, JournalError> {
+pub(in crate::journal) fn open_to_read(dir: &Path) -> Result<Connection, JournalError> {
     let path = file(dir);
     if !path.exists() {
         return Err(JournalError::Missing { dir: dir.to_owned() });

@@ -1,0 +1,387 @@
+//! The journal in memory: the twin of the database, for tests and benchmarks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::body::{self, Kind};
+use super::error::JournalError;
+use super::lock::Lock;
+use super::store::{Candidate, FOUND, OUTBOX_BYTES, Page, RECORDS_SHOWN, Recovered, SLICE, Store};
+use super::view::{Detail, Entry, Listing, State};
+use crate::dispatch::{
+    Accepted, Concluded, ContentDigest, Event, Key, Known, OutboxId, Outgoing, Record, Ticket,
+    Unfinished,
+};
+
+/// What stands in for the disk under a [`Memory`]: it holds what was
+/// committed, and keeps it when the [`Memory`] goes. All clones of it are one disk.
+#[derive(Clone, Debug, Default)]
+pub struct Disk(Arc<Mutex<Durable>>);
+
+#[derive(Clone, Debug, Default)]
+struct Durable {
+    records: BTreeMap<u64, Arc<Record>>,
+    mark: Mark,
+}
+
+/// Numbers that only grow.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    seq: u64,
+    ticket: u64,
+    outbox: u64,
+}
+
+impl Disk {
+    /// A disk of its own with what is on this one now.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.content().clone())))
+    }
+
+    fn content(&self) -> MutexGuard<'_, Durable> {
+        self.0.lock().expect("nobody panics while writing")
+    }
+}
+
+/// A journal without a file, and without a wait.
+///
+/// It answers as the one on a disk does, and forgets as that does: a crash is
+/// to drop it and to open another one on the same [`Disk`]. What was committed
+/// is there again, and nothing else.
+#[derive(Debug)]
+pub struct Memory {
+    disk: Disk,
+    records: BTreeMap<u64, Arc<Record>>,
+    commands: BTreeMap<u64, Row>,
+    keys: HashMap<Key, u64>,
+    /// The record that holds each response.
+    outbox: BTreeMap<u64, u64>,
+    mark: Mark,
+    /// Records that the disk has and is to forget.
+    forgotten: Vec<u64>,
+    _lock: Option<Lock>,
+}
+
+/// What the records of a command come to.
+#[derive(Debug)]
+struct Row {
+    entry: Entry,
+    digest: Option<ContentDigest>,
+    key: Option<Key>,
+    records: Vec<u64>,
+    /// The record that holds its last response.
+    response: Option<u64>,
+    /// Its responses in the outbox.
+    waiting: u64,
+}
+
+impl Memory {
+    /// Takes up what is on a disk.
+    #[must_use]
+    pub fn open(disk: &Disk) -> Self {
+        let Durable { records, mark } = disk.content().clone();
+        let mut memory = Self {
+            disk: disk.clone(),
+            records: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            keys: HashMap::new(),
+            outbox: BTreeMap::new(),
+            mark,
+            forgotten: Vec::new(),
+            _lock: None,
+        };
+        for (seq, record) in records {
+            memory.add(seq, &record);
+        }
+        memory
+    }
+
+    /// The same, keeping others out of the folder beside it for as long as it lives.
+    pub(super) fn guarded_by(self, lock: Lock) -> Self {
+        Self { _lock: Some(lock), ..self }
+    }
+
+    /// Adds records; they are seen at once, and durable after [`Memory::commit`].
+    pub fn append(&mut self, records: Vec<Record>) {
+        for record in records {
+            self.mark.seq += 1;
+            self.add(self.mark.seq, &Arc::new(record));
+        }
+    }
+
+    /// Makes everything durable that was done since the last commit.
+    pub fn commit(&mut self) {
+        let mut disk = self.disk.content();
+        for seq in self.forgotten.drain(..) {
+            disk.records.remove(&seq);
+        }
+        let new = self.records.range(disk.mark.seq + 1..);
+        disk.records.extend(new.map(|(seq, record)| (*seq, Arc::clone(record))));
+        disk.mark = self.mark;
+    }
+
+    /// Commands without an outcome, and the highest numbers given.
+    #[must_use]
+    pub fn recovered(&self) -> Recovered {
+        let open = self.commands.iter().filter(|(_, row)| row.entry.ended_ms.is_none());
+        let unfinished = open.filter_map(|(ticket, row)| {
+            Some(Unfinished {
+                ticket: Ticket(*ticket),
+                accepted_ms: row.entry.accepted_ms,
+                accepted: self.accepted(row)?.clone(),
+                started: row.entry.started_ms.is_some(),
+            })
+        });
+        Recovered {
+            unfinished: unfinished.collect(),
+            last_ticket: Ticket(self.mark.ticket),
+            last_outbox: OutboxId(self.mark.outbox),
+            outbox_waiting: self.outbox.len() as u64,
+        }
+    }
+
+    /// What is known of a key.
+    #[must_use]
+    pub fn recall(&self, key: &Key) -> Option<Known> {
+        let ticket = *self.keys.get(key)?;
+        let row = self.commands.get(&ticket)?;
+        let response = row.response.and_then(|seq| response(self.records.get(&seq)?));
+        Some(Known {
+            ticket: Ticket(ticket),
+            digest: row.digest,
+            response: response.map(|response| response.payload.clone()),
+            ended: row.entry.ended_ms.is_some(),
+        })
+    }
+
+    /// The responses that wait, oldest first: at most `limit`, and fewer where they are large.
+    #[must_use]
+    pub fn outbox(&self, after: Option<OutboxId>, limit: usize) -> Vec<Outgoing> {
+        let after = after.map_or(0, |id| id.0.saturating_add(1));
+        let mut bytes = 0;
+        let mut waiting = Vec::new();
+        for seq in self.outbox.range(after..).map(|(_, seq)| seq).take(limit) {
+            if bytes >= OUTBOX_BYTES {
+                break;
+            }
+            let Some(response) = self.records.get(seq).and_then(|record| response(record)) else {
+                continue;
+            };
+            bytes += response.payload.len();
+            waiting.push(response.clone());
+        }
+        waiting
+    }
+
+    /// How many commands are kept.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        self.commands.len() as u64
+    }
+
+    fn accepted(&self, row: &Row) -> Option<&Accepted> {
+        row.records.iter().find_map(|seq| match &self.records.get(seq)?.event {
+            Event::Accepted(accepted) => Some(&**accepted),
+            _ => None,
+        })
+    }
+
+    fn add(&mut self, seq: u64, record: &Arc<Record>) {
+        let Record { ticket, at_ms, event } = &**record;
+        let (ticket, at_ms) = (ticket.0, *at_ms);
+        self.records.insert(seq, Arc::clone(record));
+        if let Event::Accepted(accepted) = event {
+            self.accept(ticket, at_ms, accepted);
+        }
+        let Some(row) = self.commands.get_mut(&ticket) else { return };
+        row.records.push(seq);
+        match event {
+            Event::Accepted(_) => {}
+            Event::Started => {
+                row.entry.started_ms.get_or_insert(at_ms);
+                row.entry.state = State::of(row.entry.started_ms, row.entry.ended_ms);
+            }
+            Event::Progress { response } => self.respond(ticket, seq, response.id),
+            Event::Outcome(concluded) => self.conclude(ticket, at_ms, seq, concluded),
+            Event::Answered { outbox } => {
+                if self.outbox.remove(&outbox.0).is_some() {
+                    row.waiting -= 1;
+                    if row.waiting == 0 && row.entry.ended_ms.is_some() {
+                        row.entry.answered_ms = Some(at_ms);
+                    }
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, ticket: u64, at_ms: u64, accepted: &Accepted) {
+        self.mark.ticket = self.mark.ticket.max(ticket);
+        let key = accepted.key.clone();
+        if let Some(key) = &key {
+            self.keys.entry(key.clone()).or_insert(ticket);
+        }
+        let row = || Row {
+            entry: Entry {
+                ticket,
+                request_id: accepted.request_id.clone(),
+                producer: accepted.producer.clone(),
+                consumer: accepted.consumer.clone(),
+                summary: accepted.summary.clone(),
+                actuator: accepted.actuator.clone(),
+                state: State::Accepted,
+                class: None,
+                status: None,
+                text: None,
+                accepted_ms: at_ms,
+                started_ms: None,
+                ended_ms: None,
+                answered_ms: None,
+            },
+            digest: accepted.digest,
+            key,
+            records: Vec::new(),
+            response: None,
+            waiting: 0,
+        };
+        self.commands.entry(ticket).or_insert_with(row);
+    }
+
+    fn conclude(&mut self, ticket: u64, at_ms: u64, seq: u64, concluded: &Concluded) {
+        if let Some(row) = self.commands.get_mut(&ticket)
+            && row.entry.ended_ms.is_none()
+        {
+            row.entry.ended_ms = Some(at_ms);
+            row.entry.class = Some(body::class_name(concluded.class).to_owned());
+            row.entry.status = concluded.status;
+            row.entry.text.clone_from(&concluded.text);
+            row.entry.state = State::Ended;
+        }
+        if let Some(response) = &concluded.response {
+            self.respond(ticket, seq, response.id);
+        }
+        if !concluded.remembered {
+            self.forget_key(ticket);
+        }
+    }
+
+    fn respond(&mut self, ticket: u64, seq: u64, id: OutboxId) {
+        self.mark.outbox = self.mark.outbox.max(id.0);
+        let is_new = !self.outbox.contains_key(&id.0);
+        self.outbox.entry(id.0).or_insert(seq);
+        if let Some(row) = self.commands.get_mut(&ticket) {
+            row.response = Some(seq);
+            row.waiting += u64::from(is_new);
+        }
+    }
+
+    fn forget_key(&mut self, ticket: u64) {
+        let Some(key) = self.commands.get(&ticket).and_then(|row| row.key.as_ref()) else { return };
+        if self.keys.get(key) == Some(&ticket) {
+            self.keys.remove(key);
+        }
+    }
+}
+
+/// The response that a record holds.
+fn response(record: &Record) -> Option<&Outgoing> {
+    match &record.event {
+        Event::Progress { response } => Some(response),
+        Event::Outcome(concluded) => concluded.response.as_ref(),
+        Event::Accepted(_) | Event::Started | Event::Answered { .. } => None,
+    }
+}
+
+impl Store for Memory {
+    fn recovered(&self) -> Result<Recovered, JournalError> {
+        Ok(self.recovered())
+    }
+
+    fn apply(&mut self, record: Record) -> Result<(), JournalError> {
+        self.append(vec![record]);
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), JournalError> {
+        self.commit();
+        Ok(())
+    }
+
+    fn recall(&self, key: &Key) -> Result<Option<Known>, JournalError> {
+        Ok(self.recall(key))
+    }
+
+    fn outbox(&self, after: Option<OutboxId>, limit: usize) -> Result<Vec<Outgoing>, JournalError> {
+        Ok(self.outbox(after, limit))
+    }
+
+    fn page(&self, listing: &Listing) -> Result<Page, JournalError> {
+        let mut page = Page { entries: Vec::new(), before: None };
+        let range = self.commands.range(..listing.before.unwrap_or(u64::MAX));
+        for (seen, (ticket, row)) in range.rev().enumerate() {
+            if page.entries.len() == listing.limit || seen == SLICE {
+                return Ok(page);
+            }
+            page.before = Some(*ticket);
+            if listing.admits(&row.entry) {
+                page.entries.push(row.entry.clone());
+            }
+        }
+        page.before = None;
+        Ok(page)
+    }
+
+    fn find(&self, request_id: &str) -> Result<Vec<Ticket>, JournalError> {
+        let owned = self.keys.iter().filter(|(key, _)| key.request_id == request_id);
+        let mut tickets: Vec<_> = owned.map(|(_, ticket)| Ticket(*ticket)).collect();
+        tickets.sort_unstable_by(|one, other| other.cmp(one));
+        tickets.truncate(FOUND);
+        Ok(tickets)
+    }
+
+    fn detail(&self, ticket: Ticket) -> Result<Option<Detail>, JournalError> {
+        let Some(row) = self.commands.get(&ticket.0) else { return Ok(None) };
+        let mut detail = Detail::new(row.entry.clone());
+        let shown = row.records.len().saturating_sub(RECORDS_SHOWN);
+        for seq in &row.records[shown..] {
+            let Record { at_ms, event, .. } = &*self.records[seq];
+            let added = detail.add(*seq, *at_ms, Kind::of(event), &body::encode(event));
+            added.map_err(|what| JournalError::Damaged { what })?;
+        }
+        Ok(Some(detail))
+    }
+
+    fn commands(&self) -> u64 {
+        self.commands()
+    }
+
+    fn candidates(&self, after: Ticket, most: usize) -> Result<Vec<Candidate>, JournalError> {
+        let next = self.commands.range(after.0.saturating_add(1)..).take(most);
+        let candidates = next.map(|(ticket, Row { entry, waiting, .. })| Candidate {
+            ticket: Ticket(*ticket),
+            ended: entry.ended_ms.is_some(),
+            last_ms: entry.answered_ms.or(entry.ended_ms).unwrap_or(0),
+            waiting: *waiting,
+        });
+        Ok(candidates.collect())
+    }
+
+    fn remove(&mut self, ticket: Ticket) -> Result<(), JournalError> {
+        self.forget_key(ticket.0);
+        if let Some(row) = self.commands.remove(&ticket.0) {
+            for seq in row.records {
+                self.records.remove(&seq);
+                self.forgotten.push(seq);
+            }
+        }
+        Ok(())
+    }
+
+    fn tidy(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), JournalError> {
+        Ok(())
+    }
+}

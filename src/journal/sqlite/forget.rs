@@ -1,0 +1,65 @@
+//! How a command leaves the tables.
+
+use rusqlite::Connection;
+
+use super::{Sqlite, count, number, sql};
+use crate::dispatch::Ticket;
+use crate::journal::error::JournalError;
+use crate::journal::store::Candidate;
+
+pub(super) fn candidates(
+    connection: &Connection,
+    after: Ticket,
+    most: usize,
+) -> Result<Vec<Candidate>, JournalError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT ticket, ended_ms IS NOT NULL, ifnull(answered_ms, ifnull(ended_ms, 0)), waiting
+         FROM command WHERE ticket > ?1 ORDER BY ticket LIMIT ?2",
+    )?;
+    let rows = statement.query_map([sql(after.0), count(most)], |row| {
+        Ok(Candidate {
+            ticket: Ticket(number(row, 0)?),
+            ended: row.get(1)?,
+            last_ms: number(row, 2)?,
+            waiting: number(row, 3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn remove(store: &mut Sqlite, ticket: Ticket) -> Result<(), JournalError> {
+    store.forget_key(ticket)?;
+    store.execute("DELETE FROM command WHERE ticket = ?1", [sql(ticket.0)])?;
+    store.mark.commands = store.mark.commands.saturating_sub(1);
+
+    let mut statement =
+        store.connection.prepare_cached("DELETE FROM record WHERE ticket = ?1 RETURNING seq")?;
+    let seqs = statement.query_map([sql(ticket.0)], |row| number(row, 0))?;
+    let seqs: Vec<u64> = seqs.collect::<Result<_, _>>()?;
+    drop(statement);
+    seqs.into_iter().try_for_each(|seq| anchor(store, seq))
+}
+
+/// Notes that a record is gone. Neighbours make one row, so there are never
+/// more rows than islands of records that had to stay.
+fn anchor(store: &Sqlite, seq: u64) -> Result<(), JournalError> {
+    let left = store.execute(
+        "UPDATE anchor SET last_seq = ?1
+         WHERE first_seq = (SELECT max(first_seq) FROM anchor WHERE first_seq < ?1)
+           AND last_seq = ?1 - 1",
+        [sql(seq)],
+    )?;
+    if left == 0 {
+        store.execute("INSERT INTO anchor (first_seq, last_seq) VALUES (?1, ?1)", [sql(seq)])?;
+    }
+    let joined = store.execute(
+        "UPDATE anchor SET last_seq = (SELECT last_seq FROM anchor WHERE first_seq = ?1 + 1)
+         WHERE first_seq = (SELECT max(first_seq) FROM anchor WHERE first_seq <= ?1)
+           AND EXISTS (SELECT 1 FROM anchor WHERE first_seq = ?1 + 1)",
+        [sql(seq)],
+    )?;
+    if joined > 0 {
+        store.execute("DELETE FROM anchor WHERE first_seq = ?1 + 1", [sql(seq)])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,444 @@
+//! The journal on a disk: what happened goes in, what is known of it comes out.
+
+mod forget;
+pub(super) mod schema;
+mod view;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::body::{self, Kind};
+use super::error::JournalError;
+use super::lock::Lock;
+use super::store::{Candidate, OUTBOX_BYTES, Page, Recovered, Store};
+use super::view::{Detail, Listing};
+use crate::dispatch::{
+    Accepted, Concluded, ContentDigest, Event, Key, Known, OutboxId, Outgoing, Record, Ticket,
+    Unfinished,
+};
+
+/// Pages in the write-ahead log from which on they are moved into the
+/// database: 1 MiB. It bounds what a damaged log can cost.
+const CHECKPOINT_PAGES: i32 = 256;
+
+/// Numbers that only grow, and how many commands there are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Mark {
+    pub(super) ticket: u64,
+    pub(super) outbox: u64,
+    pub(super) commands: u64,
+}
+
+/// The database, with the right to write it.
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    pub(super) connection: Connection,
+    pub(super) mark: Mark,
+    mark_saved: Mark,
+    last_seq: u64,
+    wal_pages: Arc<AtomicI32>,
+    // Below the connection, so that it is given back after the files are closed.
+    _lock: Lock,
+}
+
+impl Sqlite {
+    /// Opens or makes the journal in a folder.
+    pub(super) fn open(dir: &Path) -> Result<Self, JournalError> {
+        let lock = Self::lock(dir)?;
+        let mut connection = schema::open(dir)?;
+
+        let wal_pages = Arc::new(AtomicI32::new(0));
+        let pages = Arc::clone(&wal_pages);
+        // In place of SQLite's own checkpoints: those come before a commit
+        // returns, and nobody hears when they fail.
+        connection.wal_hook(Some(move |_: &mut _, now| {
+            pages.store(now, Ordering::Relaxed);
+            Ok(())
+        }))?;
+
+        let mark =
+            connection.query_row("SELECT ticket, outbox, commands FROM mark", [], |row| {
+                Ok(Mark {
+                    ticket: number(row, 0)?,
+                    outbox: number(row, 1)?,
+                    commands: number(row, 2)?,
+                })
+            })?;
+        let last_seq = connection.query_row(
+            "SELECT max(ifnull((SELECT max(seq) FROM record), 0),
+                        ifnull((SELECT last_seq FROM anchor ORDER BY first_seq DESC LIMIT 1), 0))",
+            [],
+            |row| number(row, 0),
+        )?;
+        Ok(Self { connection, mark, mark_saved: mark, last_seq, wal_pages, _lock: lock })
+    }
+
+    /// The right to the folder, which is made where there is none.
+    pub(super) fn lock(dir: &Path) -> Result<Lock, JournalError> {
+        schema::make_dir(dir)?;
+        Lock::exclusive(dir)
+    }
+
+    /// Opens a transaction, where none is open.
+    fn begin(&self) -> Result<(), JournalError> {
+        if self.connection.is_autocommit() {
+            self.execute("BEGIN IMMEDIATE", [])?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self, pragma: &str) -> Result<(), JournalError> {
+        let mut statement = self.connection.prepare_cached(pragma)?;
+        let busy: bool = statement.query_row([], |row| row.get(0))?;
+        if busy {
+            tracing::warn!("the journal could not be checkpointed, although nobody else has it");
+        }
+        Ok(())
+    }
+
+    fn accepted(&mut self, record: &Record, accepted: &Accepted) -> Result<(), JournalError> {
+        let ticket = sql(record.ticket.0);
+        let changed = self.execute(
+            "INSERT INTO command (ticket, consumer, producer, request_id, summary, actuator,
+                                  digest, accepted_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+            params![
+                ticket,
+                accepted.consumer,
+                accepted.producer,
+                accepted.request_id,
+                accepted.summary,
+                accepted.actuator,
+                accepted.digest.map(|digest| digest.0),
+                sql(record.at_ms)
+            ],
+        )?;
+        expect_one(changed, record, "is accepted a second time");
+        self.mark.commands += u64::try_from(changed).unwrap_or(0);
+        self.mark.ticket = self.mark.ticket.max(record.ticket.0);
+
+        if let Some(key) = &accepted.key {
+            let changed = self.execute(
+                "INSERT INTO key (request_id, producer, consumer, ticket) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO NOTHING",
+                params![key.request_id, key.producer, key.consumer, ticket],
+            )?;
+            expect_one(changed, record, "has the key of another command, which keeps it");
+        }
+        Ok(())
+    }
+
+    fn respond(&mut self, record: &Record, response: &Outgoing) -> Result<(), JournalError> {
+        let (ticket, seq) = (sql(record.ticket.0), sql(self.last_seq));
+        let changed = self.execute(
+            "INSERT INTO outbox (id, record) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            [sql(response.id.0), seq],
+        )?;
+        expect_one(changed, record, "has the outbox number of another response, which keeps it");
+        self.mark.outbox = self.mark.outbox.max(response.id.0);
+        let waiting = i64::try_from(changed).unwrap_or(0);
+        let changed = self.execute(
+            "UPDATE command SET response = ?2, waiting = waiting + ?3 WHERE ticket = ?1",
+            [ticket, seq, waiting],
+        )?;
+        expect_one(changed, record, "is answered, but was never accepted");
+        Ok(())
+    }
+
+    fn concluded(&mut self, record: &Record, concluded: &Concluded) -> Result<(), JournalError> {
+        let changed = self.execute(
+            "UPDATE command SET ended_ms = ?2, class = ?3, status = ?4, text = ?5
+             WHERE ticket = ?1 AND ended_ms IS NULL",
+            params![
+                sql(record.ticket.0),
+                sql(record.at_ms),
+                body::class_name(concluded.class),
+                concluded.status,
+                concluded.text
+            ],
+        )?;
+        expect_one(changed, record, "ends, but was never accepted or has ended");
+        if let Some(response) = &concluded.response {
+            self.respond(record, response)?;
+        }
+        if !concluded.remembered {
+            self.forget_key(record.ticket)?;
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, record: &Record, outbox: OutboxId) -> Result<(), JournalError> {
+        // A second PUBACK for the same response, after a reconnect, finds nothing to do.
+        if self.execute("DELETE FROM outbox WHERE id = ?1", [sql(outbox.0)])? == 0 {
+            return Ok(());
+        }
+        self.execute(
+            "UPDATE command SET waiting = waiting - 1, answered_ms =
+               CASE WHEN waiting = 1 AND ended_ms IS NOT NULL THEN ?2 ELSE answered_ms END
+             WHERE ticket = ?1",
+            [sql(record.ticket.0), sql(record.at_ms)],
+        )?;
+        Ok(())
+    }
+
+    /// From now on a repetition of this command is a new one.
+    pub(super) fn forget_key(&self, ticket: Ticket) -> Result<(), JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT body FROM record WHERE ticket = ?1 AND kind = 'accepted' ORDER BY seq LIMIT 1",
+        )?;
+        let body: Option<Vec<u8>> =
+            statement.query_row([sql(ticket.0)], |row| row.get(0)).optional()?;
+        let Some(body) = body else { return Ok(()) };
+        if let Event::Accepted(accepted) = decode(ticket, Kind::Accepted, &body)?
+            && let Some(Key { consumer, producer, request_id }) = accepted.key
+        {
+            self.execute(
+                "DELETE FROM key
+                 WHERE request_id = ?1 AND producer = ?2 AND consumer = ?3 AND ticket = ?4",
+                params![request_id, producer, consumer, sql(ticket.0)],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Runs one statement and counts the rows it changed.
+    pub(super) fn execute(
+        &self,
+        statement: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<usize, rusqlite::Error> {
+        self.connection.prepare_cached(statement)?.execute(values)
+    }
+}
+
+impl Store for Sqlite {
+    fn recovered(&self) -> Result<Recovered, JournalError> {
+        let mut statement = self.connection.prepare(
+            "SELECT c.ticket, c.accepted_ms, c.started_ms IS NOT NULL, r.body
+             FROM command c JOIN record r
+               ON r.seq = (SELECT min(seq) FROM record
+                          WHERE ticket = c.ticket AND kind = 'accepted')
+             WHERE c.ended_ms IS NULL ORDER BY c.ticket",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut unfinished = Vec::new();
+        while let Some(row) = rows.next()? {
+            let ticket = Ticket(number(row, 0)?);
+            let event = decode(ticket, Kind::Accepted, blob(row, 3)?)?;
+            let Event::Accepted(accepted) = event else { continue };
+            unfinished.push(Unfinished {
+                ticket,
+                accepted_ms: number(row, 1)?,
+                accepted: *accepted,
+                started: row.get(2)?,
+            });
+        }
+        let outbox_waiting =
+            self.connection.query_row("SELECT count(*) FROM outbox", [], |row| number(row, 0))?;
+        Ok(Recovered {
+            unfinished,
+            last_ticket: Ticket(self.mark.ticket),
+            last_outbox: OutboxId(self.mark.outbox),
+            outbox_waiting,
+        })
+    }
+
+    fn apply(&mut self, record: Record) -> Result<(), JournalError> {
+        self.begin()?;
+        self.last_seq += 1;
+        let (ticket, at_ms) = (sql(record.ticket.0), sql(record.at_ms));
+        self.execute(
+            "INSERT INTO record (seq, ticket, at_ms, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                sql(self.last_seq),
+                ticket,
+                at_ms,
+                Kind::of(&record.event).as_str(),
+                body::encode(&record.event)
+            ],
+        )?;
+        match &record.event {
+            Event::Accepted(accepted) => self.accepted(&record, accepted),
+            Event::Started => {
+                let changed = self.execute(
+                    "UPDATE command SET started_ms = ifnull(started_ms, ?2) WHERE ticket = ?1",
+                    [ticket, at_ms],
+                )?;
+                expect_one(changed, &record, "is started, but was never accepted");
+                Ok(())
+            }
+            Event::Progress { response } => self.respond(&record, response),
+            Event::Outcome(concluded) => self.concluded(&record, concluded),
+            Event::Answered { outbox } => self.answered(&record, *outbox),
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), JournalError> {
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        let Mark { ticket, outbox, commands } = self.mark;
+        if self.mark != self.mark_saved {
+            let values = [sql(ticket), sql(outbox), sql(commands)];
+            self.execute("UPDATE mark SET ticket = ?1, outbox = ?2, commands = ?3", values)?;
+        }
+        self.execute("COMMIT", [])?;
+        self.mark_saved = self.mark;
+        Ok(())
+    }
+
+    fn recall(&self, key: &Key) -> Result<Option<Known>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT c.ticket, c.digest, c.ended_ms IS NOT NULL, r.body
+             FROM key k JOIN command c ON c.ticket = k.ticket LEFT JOIN record r ON r.seq = c.response
+             WHERE k.request_id = ?1 AND k.producer = ?2 AND k.consumer = ?3",
+        )?;
+        let known = statement.query_row([&key.request_id, &key.producer, &key.consumer], |row| {
+            let response = row.get_ref(3)?.as_blob_or_null()?;
+            Ok(Known {
+                ticket: Ticket(number(row, 0)?),
+                digest: row.get::<_, Option<[u8; 32]>>(1)?.map(ContentDigest),
+                response: response.map(|body| Bytes::copy_from_slice(body::split(body).1)),
+                ended: row.get(2)?,
+            })
+        });
+        Ok(known.optional()?)
+    }
+
+    fn outbox(&self, after: Option<OutboxId>, limit: usize) -> Result<Vec<Outgoing>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT r.ticket, r.kind, r.body FROM outbox o JOIN record r ON r.seq = o.record
+             WHERE o.id > ?1 ORDER BY o.id LIMIT ?2",
+        )?;
+        let after = after.map_or(i64::MIN, |id| sql(id.0));
+        let mut rows = statement.query([after, count(limit)])?;
+        let mut waiting = Vec::new();
+        let mut bytes = 0;
+        while bytes < OUTBOX_BYTES
+            && let Some(row) = rows.next()?
+        {
+            let ticket = Ticket(number(row, 0)?);
+            let response = match decode(ticket, kind(row, 1)?, blob(row, 2)?)? {
+                Event::Progress { response } => response,
+                Event::Outcome(concluded) if concluded.response.is_some() => {
+                    concluded.response.expect("it was just looked at")
+                }
+                _ => return Err(damaged(ticket, "the outbox names a record without a response")),
+            };
+            bytes += response.payload.len();
+            waiting.push(response);
+        }
+        Ok(waiting)
+    }
+
+    fn page(&self, listing: &Listing) -> Result<Page, JournalError> {
+        view::page(&self.connection, listing)
+    }
+
+    fn find(&self, request_id: &str) -> Result<Vec<Ticket>, JournalError> {
+        view::find(&self.connection, request_id)
+    }
+
+    fn detail(&self, ticket: Ticket) -> Result<Option<Detail>, JournalError> {
+        view::detail(&self.connection, ticket)
+    }
+
+    fn commands(&self) -> u64 {
+        self.mark.commands
+    }
+
+    fn candidates(&self, after: Ticket, most: usize) -> Result<Vec<Candidate>, JournalError> {
+        forget::candidates(&self.connection, after, most)
+    }
+
+    fn remove(&mut self, ticket: Ticket) -> Result<(), JournalError> {
+        self.begin()?;
+        forget::remove(self, ticket)
+    }
+
+    fn tidy(&mut self) -> Result<(), JournalError> {
+        if self.wal_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+            self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)")?;
+            self.wal_pages.store(0, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), JournalError> {
+        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+}
+
+/// The database of a journal that nobody has open, to look into it.
+#[derive(Debug)]
+pub(super) struct Reader {
+    connection: Connection,
+    // Below the connection, as above.
+    _lock: Lock,
+}
+
+impl Reader {
+    /// Opens the journal in a folder, and writes nothing.
+    pub(super) fn open(dir: &Path) -> Result<Self, JournalError> {
+        let lock = Lock::shared(dir)?;
+        Ok(Self { connection: schema::open_to_read(dir)?, _lock: lock })
+    }
+
+    pub(super) fn page(&self, listing: &Listing) -> Result<Page, JournalError> {
+        view::page(&self.connection, listing)
+    }
+
+    pub(super) fn find(&self, request_id: &str) -> Result<Vec<Ticket>, JournalError> {
+        view::find(&self.connection, request_id)
+    }
+
+    pub(super) fn detail(&self, ticket: Ticket) -> Result<Option<Detail>, JournalError> {
+        view::detail(&self.connection, ticket)
+    }
+}
+
+/// A bound for SQL.
+fn count(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+/// SQLite's integers have a sign; ours are mapped bit by bit, so that none is ever refused.
+pub(super) fn sql(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// The way back from [`sql`].
+pub(super) fn number(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
+    row.get(column).map(i64::cast_unsigned)
+}
+
+/// What stands in a column `kind`.
+pub(super) fn kind(row: &Row<'_>, column: usize) -> Result<Kind, JournalError> {
+    let name = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    Kind::from_str(name)
+        .ok_or_else(|| JournalError::Damaged { what: format!("{name:?} is not a kind of record") })
+}
+
+/// What stands in a column `body`.
+pub(super) fn blob<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a [u8], rusqlite::Error> {
+    Ok(row.get_ref(column)?.as_blob()?)
+}
+
+fn decode(ticket: Ticket, kind: Kind, body: &[u8]) -> Result<Event, JournalError> {
+    body::decode(ticket, kind, body).map_err(|what| damaged(ticket, &what))
+}
+
+fn damaged(ticket: Ticket, what: &str) -> JournalError {
+    JournalError::Damaged { what: format!("command {ticket}: {what}") }
+}
+
+/// The record stands, whatever the tables make of it; but somebody has a bug.
+fn expect_one(changed: usize, record: &Record, complaint: &str) {
+    if changed != 1 {
+        tracing::error!(ticket = record.ticket.0, "command {} {complaint}", record.ticket);
+    }
+}

@@ -1,0 +1,61 @@
+//! What there is to say of the files.
+
+use super::*;
+
+#[tokio::test]
+async fn a_new_journal_is_empty_and_for_this_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, _committed, recovered) = open(&config);
+
+    let nothing = Recovered {
+        unfinished: Vec::new(),
+        last_ticket: Ticket(0),
+        last_outbox: OutboxId(0),
+        outbox_waiting: 0,
+    };
+    assert_eq!(recovered, nothing);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&config.dir), 0o700);
+    for name in names(&config.dir) {
+        assert_eq!(mode(&config.dir.join(&name)), 0o600, "{name}");
+    }
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_and_told_who_has_it() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    let (journal, _committed, _) = open(&config);
+    let Err(error) = Journal::<u64>::open(&config) else { panic!("it was opened twice") };
+    let expected = format!(
+        "the journal in {} is in use by process {}",
+        config.dir.display(),
+        std::process::id()
+    );
+    assert_eq!(error.to_string(), expected);
+    journal.close().await.unwrap();
+    open(&config).0.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_journal_is_left_alone() {
+    let dir = TempDir::new().unwrap();
+    let config = config(&dir);
+    std::fs::create_dir(&config.dir).unwrap();
+    let path = schema::file(&config.dir);
+
+    std::fs::write(&path, "Dear diary, today nothing happened. ".repeat(100)).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert!(Journal::<u64>::open(&config).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    std::fs::remove_file(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE cats (name TEXT); PRAGMA user_version = 1").unwrap();
+    drop(other);
+    let Err(error) = Journal::<u64>::open(&config) else { panic!("it was opened") };
+    assert!(error.to_string().contains("its application id is 0x0, not 0x4f43324a"), "{error}");
+}
