@@ -168,6 +168,7 @@ impl Hall {
                     }
                 }
                 Effect::Respond(outgoing) => self.outbox.respond(&self.door, outgoing),
+                Effect::Reply(_) => unreachable!("only a POST is replied to, and none comes in"),
                 Effect::Log(line) => self.log.command(&line),
             }
         }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::at_once::Envelope;
 use super::house::Choice;
 use super::open::{Opened, Reading, Request};
+use super::post::{Party, Unsaid};
 use super::{
     Class, Dispatcher, Effect, Event, InProgress, Inbound, Key, Known, LogLine, Outgoing, Reason,
-    Record, Work,
+    Record, Reply, Work,
 };
 use crate::openc2::{Args, Command, Response, ResponseType, Status};
 
@@ -18,12 +19,18 @@ pub(super) struct Decided {
     pub starts: Vec<Work>,
     pub responses: Vec<Outgoing>,
     pub lines: Vec<LogLine>,
+    /// Answers to POST requests.
+    pub replies: Vec<Reply>,
+    /// Who answers, or will answer, the POST that is admitted.
+    pub parties: Vec<Party>,
+    /// What its caller is told where nobody answers it.
+    pub unsaid: Option<Unsaid>,
 }
 
 impl Decided {
     /// In the order that the promise needs: recorded, acknowledged, started.
     pub fn into_effects(self, acknowledge: Option<super::Receipt>) -> Vec<Effect> {
-        let Self { records, starts, responses, lines } = self;
+        let Self { records, starts, responses, lines, replies, .. } = self;
         let mut effects = Vec::with_capacity(4);
         if !records.is_empty() {
             effects.push(Effect::Record(records));
@@ -31,8 +38,21 @@ impl Decided {
         effects.extend(acknowledge.map(Effect::Acknowledge));
         effects.extend(starts.into_iter().map(|work| Effect::Start(Box::new(work))));
         effects.extend(responses.into_iter().map(Effect::Respond));
+        effects.extend(replies.into_iter().map(|reply| Effect::Reply(Box::new(reply))));
         effects.extend(lines.into_iter().map(|line| Effect::Log(Box::new(line))));
         effects
+    }
+
+    /// Sends a recorded response on its way. Where it is for callers alone it
+    /// leaves the outbox in the commit that put it there: it stays with its command.
+    pub fn send(&mut self, outgoing: Outgoing, is_published: bool, at_ms: u64) {
+        if is_published {
+            self.responses.push(outgoing);
+        } else {
+            let Outgoing { id, ticket, .. } = outgoing;
+            let event = Event::Answered { outbox: id };
+            self.records.push(Record { ticket, at_ms, event });
+        }
     }
 }
 
@@ -58,6 +78,7 @@ impl Dispatcher {
     pub fn admit(&mut self, opened: Opened, known: &[Option<Known>]) -> Vec<Effect> {
         let Opened { inbound, reading, consumers, keys, habits } = opened;
         let receipt = inbound.receipt;
+        let sender = inbound.caller.as_ref().map(|caller| caller.sender(&reading));
         let mut decided = Decided::default();
         let cases = consumers.len().max(1) as u64;
         self.counters.deliveries += 1;
@@ -69,6 +90,7 @@ impl Dispatcher {
             Reading::Unread { reason } => {
                 self.counters.dropped += cases;
                 self.counters.unread += cases;
+                decided.unsaid = Some((Status::BadRequest, reason.clone()));
                 decided.lines.push(LogLine {
                     class: Some(Class::Dropped),
                     reason: Some(reason),
@@ -76,6 +98,7 @@ impl Dispatcher {
                 });
             }
             Reading::Dropped { glimpse, reason } => {
+                decided.unsaid = Some((Status::BadRequest, reason.clone()));
                 // It is kept for each consumer that it addressed, as it is counted.
                 let nobody = consumers.is_empty().then(String::new);
                 for consumer in consumers.into_iter().chain(nobody) {
@@ -86,6 +109,7 @@ impl Dispatcher {
             Reading::Faulty { glimpse, status, reason } => {
                 if consumers.is_empty() {
                     let envelope = Envelope::glimpsed(String::new(), &glimpse);
+                    decided.unsaid = Some((status, reason));
                     self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
                     for consumer in consumers {
@@ -101,6 +125,7 @@ impl Dispatcher {
                 if consumers.is_empty() {
                     let headers = request.headers;
                     let envelope = Envelope::of(headers.from, headers.request_id);
+                    decided.unsaid = Some((Status::NotFound, not_addressed()));
                     self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
                     let command = Arc::new(request.command.clone());
@@ -113,7 +138,9 @@ impl Dispatcher {
                 }
             }
         }
-        decided.into_effects(Some(receipt))
+        let Some(sender) = sender else { return decided.into_effects(Some(receipt)) };
+        self.attend_to(&mut decided, receipt, sender, inbound.received_ms);
+        decided.into_effects(None)
     }
 
     fn admit_one(
@@ -151,11 +178,15 @@ impl Dispatcher {
                 self.refuse(decided, inbound, &envelope, status, reason);
             }
             Verdict::Repeat(recorded) => {
-                envelope.key = None;
+                let key = envelope.key.take();
+                if recorded.is_none() {
+                    self.join(decided, inbound, &envelope.consumer, key.as_ref());
+                }
                 self.repeat(decided, inbound, &envelope, recorded);
             }
             Verdict::Drop(reason) => {
                 envelope.key = None;
+                decided.unsaid = Some((Status::NotFound, reason.clone()));
                 self.drop_message(decided, inbound, &envelope, reason);
             }
         }
@@ -171,27 +202,12 @@ impl Dispatcher {
     ) -> Verdict {
         let Case { inbound, request, command } = *case;
         let args = &command.args;
-        let wants = args.response_requested.unwrap_or_default();
         let now_ms = inbound.received_ms;
 
-        let Some(key) = key else {
-            return Verdict::RefuseUnkeyed(
-                Status::BadRequest,
-                "headers.from is missing: it holds the identity of the producer".into(),
-            );
+        let key = match key_or_fault(case, key) {
+            Ok(key) => key,
+            Err((status, reason)) => return Verdict::RefuseUnkeyed(status, reason),
         };
-        if request.headers.request_id.is_none() && wants != ResponseType::None {
-            return Verdict::RefuseUnkeyed(
-                Status::BadRequest,
-                "headers.request_id is missing, and a response is asked for".into(),
-            );
-        }
-        if request.refused_signature {
-            return Verdict::RefuseUnkeyed(
-                Status::Unauthorized,
-                "the message is signed, and no signature can be checked here".into(),
-            );
-        }
         if let Some((digest, response)) = self.seen(key, known) {
             return if digest == Some(request.digest) {
                 Verdict::Repeat(response)
@@ -282,6 +298,23 @@ impl Dispatcher {
         self.settled.get(key).or(known).map(|known| (known.digest, known.response.clone()))
     }
 
+    /// Another message about a command that is under way: whoever sent this one hears as well.
+    fn join(
+        &mut self,
+        decided: &mut Decided,
+        inbound: &Inbound,
+        consumer: &str,
+        key: Option<&Key>,
+    ) {
+        let Some(ticket) = key.and_then(|key| self.keys.get(key)).copied() else { return };
+        let Some(command) = self.in_progress.get_mut(&ticket) else { return };
+        if inbound.caller.is_none() {
+            command.is_published = true;
+        } else if command.wants != ResponseType::None {
+            decided.parties.push(Party { ticket, consumer: consumer.to_owned(), said: None });
+        }
+    }
+
     /// Records a command as accepted, and starts it in the same commit where
     /// its actuator is free.
     fn accept(
@@ -295,12 +328,14 @@ impl Dispatcher {
         let ticket = self.next_ticket();
         let at_ms = inbound.received_ms;
         let accepted = envelope.accepted(inbound, Some(actuator.clone()));
+        let is_published = !accepted.posted;
         let Envelope { consumer, key, digest, producer, request_id, wants, .. } = envelope;
         let producer = producer.expect("a command without from has no key and is refused");
 
         decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
         let mut response = None;
-        if matches!(wants, ResponseType::Ack | ResponseType::Status) {
+        // A POST has one answer: 102 is that for who asked for no other.
+        if wants == ResponseType::Ack || (wants == ResponseType::Status && is_published) {
             let outgoing = self.compose(
                 ticket,
                 &consumer,
@@ -312,7 +347,14 @@ impl Dispatcher {
             response = Some(outgoing.payload.clone());
             let event = Event::Progress { response: outgoing.clone() };
             decided.records.push(Record { ticket, at_ms, event });
-            decided.responses.push(outgoing);
+            decided.send(outgoing, is_published, at_ms);
+        }
+        if inbound.caller.is_some() && wants != ResponseType::None {
+            decided.parties.push(Party {
+                ticket,
+                consumer: consumer.clone(),
+                said: response.clone(),
+            });
         }
         let work = Work {
             ticket,
@@ -341,6 +383,8 @@ impl Dispatcher {
             accepted_ms: at_ms,
             last_progress_ms: None,
             response,
+            is_published,
+            callers: Vec::new(),
         };
         self.in_progress.insert(ticket, under_way);
     }
@@ -351,6 +395,45 @@ struct Case<'a> {
     inbound: &'a Inbound,
     request: &'a Request,
     command: &'a Arc<Command>,
+}
+
+/// The key of a command, where its envelope has all that it needs.
+fn key_or_fault<'a>(case: &Case<'_>, key: Option<&'a Key>) -> Result<&'a Key, Unsaid> {
+    let Case { inbound, request, command } = *case;
+    let wants = command.args.response_requested.unwrap_or_default();
+    if let Some(caller) = &inbound.caller {
+        if caller.is_impostor(request.headers.from.as_deref()) {
+            return Err((
+                Status::Forbidden,
+                "headers.from is not the identity of the client certificate".into(),
+            ));
+        }
+        if request.headers.request_id.is_none() {
+            return Err((
+                Status::BadRequest,
+                "headers.request_id is missing, and X-Request-ID as well".into(),
+            ));
+        }
+    }
+    let Some(key) = key else {
+        return Err((
+            Status::BadRequest,
+            "headers.from is missing: it holds the identity of the producer".into(),
+        ));
+    };
+    if request.headers.request_id.is_none() && wants != ResponseType::None {
+        return Err((
+            Status::BadRequest,
+            "headers.request_id is missing, and a response is asked for".into(),
+        ));
+    }
+    if request.refused_signature {
+        return Err((
+            Status::Unauthorized,
+            "the message is signed, and no signature can be checked here".into(),
+        ));
+    }
+    Ok(key)
 }
 
 /// `query features`, say.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::admit::{Decided, summary};
+use super::post::Party;
 use super::{
     Accepted, Class, Concluded, ContentDigest, Dispatcher, Event, Inbound, Key, Known, LogLine,
     Outgoing, Reason, Record, Ticket,
@@ -128,9 +129,16 @@ impl Dispatcher {
         let accepted = envelope.accepted(inbound, None);
         self.counters.ended(concluded.class);
         decided.lines.push(LogLine { reason, ..envelope.line(ticket, &concluded) });
-        decided.responses.extend(concluded.response.clone());
+        let (is_published, response) = (!accepted.posted, concluded.response.clone());
         decided.records.push(Record { ticket, at_ms, event: Event::Accepted(Box::new(accepted)) });
         decided.records.push(Record { ticket, at_ms, event: Event::Outcome(Box::new(concluded)) });
+        if let Some(outgoing) = response {
+            if !is_published {
+                let (consumer, said) = (envelope.consumer.clone(), Some(outgoing.payload.clone()));
+                decided.parties.push(Party { ticket, consumer, said });
+            }
+            decided.send(outgoing, is_published, at_ms);
+        }
     }
 }
 
@@ -178,6 +186,7 @@ impl Envelope {
             address: inbound.address.clone(),
             message: inbound.payload.clone(),
             unverified_signature: self.is_signed,
+            posted: inbound.caller.is_some(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Receipt;
+use super::{Receipt, Reply};
 use crate::openc2::{Command, Response, Status};
 use crate::wire::Fault;
 
@@ -20,6 +20,8 @@ pub enum Effect {
     Start(Box<Work>),
     /// Publish a response. It is in the outbox already.
     Respond(Outgoing),
+    /// Answer a POST.
+    Reply(Box<Reply>),
     /// Write one line to the log.
     Log(Box<LogLine>),
 }
@@ -110,6 +112,8 @@ pub struct Accepted {
     pub message: Bytes,
     /// It bore a signature that nobody has checked.
     pub unverified_signature: bool,
+    /// It came by HTTPS: its response is kept for its caller, and not published.
+    pub posted: bool,
 }
 
 /// How a command ended.

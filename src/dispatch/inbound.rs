@@ -17,6 +17,18 @@ pub struct Inbound {
     pub retained: bool,
     /// When it came, in milliseconds since 1970-01-01T00:00:00Z.
     pub received_ms: u64,
+    /// Who posted it and waits for the answer; `None` for what came by MQTT.
+    pub caller: Option<Caller>,
+}
+
+/// The other side of a POST, as the HTTPS door knows it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Caller {
+    /// The identity that its certificate stands for; `None` where no
+    /// certificate is asked for (the testing target).
+    pub identity: Option<String>,
+    /// `X-Request-ID` (Transfer via HTTPS v1.1, section 3.3.3).
+    pub request_id: Option<String>,
 }
 
 /// A door's own name for a message that waits for its acknowledgement.

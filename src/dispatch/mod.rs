@@ -19,6 +19,7 @@ mod features;
 mod house;
 mod inbound;
 mod open;
+mod post;
 mod rate;
 mod reply;
 mod report;
@@ -32,13 +33,15 @@ pub use effect::{
     Outgoing, Reason, Record, Report, Ticket, Work,
 };
 pub use house::{ActuatorFace, Consumer, House};
-pub use inbound::{Address, Declared, Inbound, Receipt};
+pub use inbound::{Address, Caller, Declared, Inbound, Receipt};
 pub use open::Opened;
+pub use post::{Reply, SUMMARY};
 
 use crate::openc2::{Command, ResponseType};
 use crate::trust::TrustConfig;
 use crate::wire::Limits;
 use desk::Desk;
+use post::Waiting;
 use rate::LastMinute;
 
 /// What the journal remembers of a [`Key`].
@@ -101,6 +104,8 @@ pub struct Dispatcher {
     settled: HashMap<Key, Known>,
     /// By name of the actuator.
     desks: HashMap<String, Desk>,
+    /// POST requests that wait for their answer.
+    callers: HashMap<Receipt, Waiting>,
     /// Nothing starts any more: the bridge is ending.
     is_closing: bool,
     /// By consumer.
@@ -126,6 +131,10 @@ struct InProgress {
     last_progress_ms: Option<u64>,
     /// The last response made for it, byte for byte.
     response: Option<bytes::Bytes>,
+    /// Its responses go to the broker: it came from there, or a repetition did.
+    is_published: bool,
+    /// POST requests that wait for its end.
+    callers: Vec<Receipt>,
 }
 
 impl Dispatcher {
@@ -139,6 +148,7 @@ impl Dispatcher {
             keys: HashMap::new(),
             settled: HashMap::new(),
             desks: HashMap::new(),
+            callers: HashMap::new(),
             is_closing: false,
             last_minute: HashMap::new(),
             counters: Counters::default(),

@@ -63,14 +63,20 @@ pub(super) struct Habits {
 impl Dispatcher {
     /// Reads a message and finds the consumers here that it is for.
     #[must_use]
-    pub fn open(&self, inbound: Inbound) -> Opened {
+    pub fn open(&self, mut inbound: Inbound) -> Opened {
         let mut habits = Habits::default();
-        let reading = self.read(&inbound, &mut habits);
+        let mut reading = self.read(&inbound, &mut habits);
+        if let Some(caller) = &inbound.caller {
+            caller.complete(&mut reading);
+        }
         let to = match &reading {
             Reading::Command(request) => request.headers.to.as_slice(),
             Reading::Faulty { glimpse, .. } => glimpse.to.as_slice(),
             Reading::Dropped { .. } | Reading::Unread { .. } => &[],
         };
+        if inbound.caller.is_some() {
+            inbound.address = self.house.posted_to(to);
+        }
         // A filter: whoever is not named does not act and does not respond
         // (Transfer via MQTT v1.0, section 2.4.2).
         let consumers: Vec<String> = self

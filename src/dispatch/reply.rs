@@ -19,24 +19,34 @@ impl Dispatcher {
         response: Response,
         now_ms: u64,
     ) -> Outgoing {
-        let message = Message {
-            headers: Headers {
-                request_id: request_id.map(str::to_owned),
-                created: Some(now_ms),
-                from: Some(consumer.to_owned()),
-                to: producer.map(str::to_owned).into_iter().collect(),
-                others: serde_json::Map::new(),
-            },
-            content: Content::Response(response),
-            signature: None,
-        };
         Outgoing {
             id: self.next_outbox(),
             ticket,
             producer: producer.and_then(own_level),
-            payload: wire::write(&message),
+            payload: letter(Some(consumer), producer, request_id, response, now_ms),
         }
     }
+}
+
+/// A response message.
+pub(super) fn letter(
+    from: Option<&str>,
+    to: Option<&str>,
+    request_id: Option<&str>,
+    response: Response,
+    now_ms: u64,
+) -> bytes::Bytes {
+    wire::write(&Message {
+        headers: Headers {
+            request_id: request_id.map(str::to_owned),
+            created: Some(now_ms),
+            from: from.map(str::to_owned),
+            to: to.map(str::to_owned).into_iter().collect(),
+            others: serde_json::Map::new(),
+        },
+        content: Content::Response(response),
+        signature: None,
+    })
 }
 
 /// The producer's identity where it can be a topic level; else its responses

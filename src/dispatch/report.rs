@@ -38,7 +38,7 @@ impl Dispatcher {
         let too_soon = command
             .last_progress_ms
             .is_some_and(|last| now_ms.saturating_sub(last) < PROGRESS_EVERY_MS);
-        if command.wants != ResponseType::Status || too_soon {
+        if command.wants != ResponseType::Status || !command.is_published || too_soon {
             return;
         }
         command.last_progress_ms = Some(now_ms);
@@ -112,7 +112,10 @@ impl Dispatcher {
             at_ms: now_ms,
             event: Event::Outcome(Box::new(concluded)),
         });
-        decided.responses.extend(outgoing);
+        if let Some(outgoing) = outgoing {
+            self.tell_callers(decided, ticket, &command.callers, &outgoing.payload, now_ms);
+            decided.send(outgoing, command.is_published, now_ms);
+        }
         decided.lines.push(LogLine {
             ticket: Some(ticket),
             request_id: command.request_id,
@@ -172,6 +175,8 @@ impl Dispatcher {
             accepted_ms,
             last_progress_ms: None,
             response: None,
+            is_published: !accepted.posted,
+            callers: Vec::new(),
         };
         let face = self.house.actuators.get(&actuator);
         let verdict = match face {
@@ -240,7 +245,7 @@ impl Dispatcher {
         };
         let event = Event::Outcome(Box::new(concluded));
         decided.records.push(Record { ticket, at_ms: now_ms, event });
-        decided.responses.push(response);
+        decided.send(response, !accepted.posted, now_ms);
         decided.lines.push(LogLine {
             ticket: Some(ticket),
             request_id: accepted.request_id.clone(),

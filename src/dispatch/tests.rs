@@ -1,5 +1,6 @@
 //! Stories of the quiet room: inputs on the left, effects on the right.
 
+mod posts;
 mod reasons;
 
 use std::collections::BTreeMap;
@@ -46,19 +47,18 @@ impl Room {
             declared: properties(),
             retained: false,
             received_ms: self.now_ms,
+            caller: None,
         }
     }
 
     fn takes(&mut self, inbound: Inbound) -> Seen {
-        let receipt = inbound.receipt;
+        let (receipt, is_posted) = (inbound.receipt, inbound.caller.is_some());
         let opened = self.dispatcher.open(inbound);
         self.dispatcher.before_recall();
         let known: Vec<_> = opened.keys().iter().map(|key| self.memory.get(key).cloned()).collect();
         let effects = self.dispatcher.admit(opened, &known);
-        assert!(
-            effects.iter().any(|effect| *effect == Effect::Acknowledge(receipt)),
-            "every message is acknowledged: {effects:?}"
-        );
+        let is_acknowledged = effects.contains(&Effect::Acknowledge(receipt));
+        assert_ne!(is_acknowledged, is_posted, "a PUBLISH is acknowledged: {effects:?}");
         self.see(effects)
     }
 
@@ -82,7 +82,7 @@ impl Room {
             let rank = match &effect {
                 Effect::Record(_) => 0,
                 Effect::Acknowledge(_) => 1,
-                Effect::Start(_) | Effect::Respond(_) | Effect::Log(_) => 2,
+                Effect::Start(_) | Effect::Respond(_) | Effect::Reply(_) | Effect::Log(_) => 2,
             };
             assert!(rank >= last_rank, "recorded, acknowledged, started: in this order");
             last_rank = rank;
@@ -90,6 +90,7 @@ impl Room {
                 Effect::Record(records) => seen.records = records,
                 Effect::Start(work) => seen.starts.push(*work),
                 Effect::Respond(outgoing) => seen.responses.push(outgoing),
+                Effect::Reply(reply) => seen.replies.push(*reply),
                 Effect::Log(line) => seen.lines.push(*line),
                 Effect::Acknowledge(_) => {}
             }
@@ -166,6 +167,7 @@ struct Seen {
     records: Vec<Record>,
     starts: Vec<Work>,
     responses: Vec<Outgoing>,
+    replies: Vec<Reply>,
     lines: Vec<LogLine>,
 }
 

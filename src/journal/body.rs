@@ -8,7 +8,8 @@
 //!
 //! ```text
 //! accepted  {"key":[consumer,producer,request_id],"digest":"<hex>","consumer":…,"producer":…,
-//!            "request_id":…,"summary":…,"actuator":…,"address":…,"unverified_signature":true}
+//!            "request_id":…,"summary":…,"actuator":…,"address":…,"unverified_signature":true,
+//!            "posted":true}
 //!           LF message
 //! started   {}
 //! progress  {"outbox":1,"producer":…} LF payload
@@ -89,6 +90,8 @@ struct AcceptedFacts<'a> {
     address: AddressFacts<'a>,
     #[serde(default, skip_serializing_if = "is_false")]
     unverified_signature: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    posted: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -217,6 +220,7 @@ fn accepted_facts(accepted: &Accepted) -> AcceptedFacts<'_> {
             Address::Device(id) => AddressFacts::Device(Cow::Borrowed(id)),
         },
         unverified_signature: accepted.unverified_signature,
+        posted: accepted.posted,
     }
 }
 
@@ -241,6 +245,7 @@ fn accepted(facts: AcceptedFacts<'_>, message: &[u8]) -> Result<Accepted, String
         },
         message: Bytes::copy_from_slice(message),
         unverified_signature: facts.unverified_signature,
+        posted: facts.posted,
     })
 }
 
@@ -322,6 +327,7 @@ mod tests {
             address: Address::Profile("slpf".to_owned()),
             message: Bytes::from_static(b"\n\xff{}"),
             unverified_signature: true,
+            posted: true,
         }
     }
 
@@ -337,6 +343,7 @@ mod tests {
             address: Address::All,
             message: Bytes::new(),
             unverified_signature: false,
+            posted: false,
         }
     }
 
@@ -367,7 +374,7 @@ mod tests {
             "{{\"key\":[\"c\",\"p\",\"r\"],\"digest\":\"{digest}\",\"consumer\":\"c\",\
              \"producer\":\"p\\n\",\"request_id\":\"r\",\"summary\":\"deny ipv4_net\",\
              \"actuator\":\"a\",\"address\":{{\"profile\":\"slpf\"}},\
-             \"unverified_signature\":true}}\n"
+             \"unverified_signature\":true,\"posted\":true}}\n"
         );
         let in_full = [in_full.as_bytes(), b"\n\xff{}"].concat();
         let cases: [(Event, &[u8]); 7] = [

@@ -131,6 +131,7 @@ fn command(ticket: u64) -> Accepted {
         address: Address::Device("gateway-1".to_owned()),
         message: message(ticket),
         unverified_signature: false,
+        posted: false,
     }
 }
 

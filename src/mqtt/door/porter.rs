@@ -101,6 +101,7 @@ impl Porter {
             declared,
             retained,
             received_ms,
+            caller: None,
         }))
     }
 

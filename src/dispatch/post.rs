@@ -1,0 +1,283 @@
+//! Callers: who posted a command by HTTPS and waits for the answer.
+//!
+//! MQTT takes a response whenever there is one. A POST is answered once, and
+//! with one OpenC2 response (Transfer via HTTPS v1.1, section 3.2.1): that of
+//! the one consumer that is meant, byte for byte, or one that sums up what
+//! several of them say. What a caller is told is in the journal as well, so
+//! that the same POST again finds it, also after a crash.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::admit::Decided;
+use super::open::Reading;
+use super::{Address, Caller, Dispatcher, Effect, House, Reason, Receipt, Ticket};
+use crate::openc2::{Content, Members, Response, ResponseType, Results, Status};
+use crate::wire::{self, Encoding, Limits};
+
+/// Namespace of the results that the bridge adds where it sums up.
+pub const SUMMARY: &str = "x-oc2b";
+
+/// The producer in a command that says no other, where no certificate is asked for.
+const ANONYMOUS: &str = "anonymous";
+
+/// The answer to a POST.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// The door's own name for the POST.
+    pub receipt: Receipt,
+    /// Of the response; also the HTTP status, save for 102, which HTTP cannot
+    /// say last (Transfer via HTTPS v1.1, section 4.2.1).
+    pub status: Status,
+    /// The response message; `None` where the producer asked for none.
+    pub payload: Option<Bytes>,
+}
+
+/// A POST whose answer is not complete.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    producer: Option<String>,
+    request_id: Option<String>,
+    parties: Vec<Party>,
+}
+
+/// A consumer that answers, or will.
+#[derive(Debug)]
+pub(super) struct Party {
+    pub ticket: Ticket,
+    pub consumer: String,
+    /// Its response message, once there is one.
+    pub said: Option<Bytes>,
+}
+
+/// Whom a POST's answer is for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sender {
+    pub producer: Option<String>,
+    pub request_id: Option<String>,
+    pub wants_silence: bool,
+}
+
+impl Caller {
+    /// Fills in what HTTPS says beside the message: `from` is not needed there,
+    /// and `X-Request-ID` may stand for `request_id` (sections 3.3.2 and 3.3.3).
+    pub(super) fn complete(&self, reading: &mut Reading) {
+        let (from, request_id) = match reading {
+            Reading::Command(request) => {
+                if request.headers.request_id.is_none()
+                    && let Some(request_id) = &self.request_id
+                {
+                    request.known_by.clone_from(request_id);
+                }
+                (&mut request.headers.from, &mut request.headers.request_id)
+            }
+            Reading::Faulty { glimpse, .. } | Reading::Dropped { glimpse, .. } => {
+                (&mut glimpse.from, &mut glimpse.request_id)
+            }
+            Reading::Unread { .. } => return,
+        };
+        let identity = self.identity.as_deref().unwrap_or(ANONYMOUS);
+        from.get_or_insert_with(|| identity.to_owned());
+        if request_id.is_none() {
+            request_id.clone_from(&self.request_id);
+        }
+    }
+
+    /// Whether the certificate is another's than the one that the message names.
+    pub(super) fn is_impostor(&self, from: Option<&str>) -> bool {
+        self.identity.as_deref().is_some_and(|identity| from != Some(identity))
+    }
+
+    /// Of a message, as it was completed.
+    pub(super) fn sender(&self, reading: &Reading) -> Sender {
+        match reading {
+            Reading::Command(request) => Sender {
+                producer: request.headers.from.clone(),
+                request_id: request.headers.request_id.clone(),
+                wants_silence: request.command.args.response_requested == Some(ResponseType::None),
+            },
+            Reading::Faulty { glimpse, .. } | Reading::Dropped { glimpse, .. } => Sender {
+                producer: glimpse.from.clone(),
+                request_id: glimpse.request_id.clone(),
+                wants_silence: glimpse.wants_silence,
+            },
+            Reading::Unread { .. } => Sender {
+                producer: self.identity.clone(),
+                request_id: self.request_id.clone(),
+                wants_silence: false,
+            },
+        }
+    }
+}
+
+impl House {
+    /// The address of a POST: one consumer where `to` names one, or where there
+    /// is but one to post to; else everybody, for `to` and the actuator to narrow.
+    pub(super) fn posted_to(&self, to: &[String]) -> Address {
+        match (to, self.consumers.as_slice()) {
+            ([one], _) => Address::Device(one.clone()),
+            ([], [only]) => Address::Device(only.id.clone()),
+            _ => Address::All,
+        }
+    }
+}
+
+impl Dispatcher {
+    /// A POST was admitted: it is answered now, or once those that it is for have answered.
+    pub(super) fn attend_to(
+        &mut self,
+        decided: &mut Decided,
+        receipt: Receipt,
+        sender: Sender,
+        now_ms: u64,
+    ) {
+        let Sender { producer, request_id, wants_silence } = sender;
+        let parties = std::mem::take(&mut decided.parties);
+        let waiting = Waiting { producer, request_id, parties };
+        if waiting.parties.is_empty() {
+            let unsaid = decided.unsaid.take().filter(|_| !wants_silence);
+            decided.replies.push(match unsaid {
+                Some((status, reason)) => {
+                    let response = Response::with_text(status, reason.text());
+                    waiting.reply(receipt, response, now_ms)
+                }
+                None => Reply { receipt, status: Status::Ok, payload: None },
+            });
+        } else if waiting.is_complete() {
+            decided.replies.push(waiting.answer(receipt, now_ms));
+        } else {
+            for party in waiting.parties.iter().filter(|party| party.said.is_none()) {
+                if let Some(command) = self.in_progress.get_mut(&party.ticket) {
+                    command.callers.push(receipt);
+                }
+            }
+            self.callers.insert(receipt, waiting);
+        }
+    }
+
+    /// A command said its last word to those who posted it.
+    pub(super) fn tell_callers(
+        &mut self,
+        decided: &mut Decided,
+        ticket: Ticket,
+        callers: &[Receipt],
+        payload: &Bytes,
+        now_ms: u64,
+    ) {
+        for receipt in callers {
+            let Some(waiting) = self.callers.get_mut(receipt) else { continue };
+            for party in waiting.parties.iter_mut().filter(|party| party.ticket == ticket) {
+                party.said = Some(payload.clone());
+            }
+            if waiting.is_complete()
+                && let Some(waiting) = self.callers.remove(receipt)
+            {
+                decided.replies.push(waiting.answer(*receipt, now_ms));
+            }
+        }
+    }
+
+    /// A caller has waited as long as it may. The commands go on: the same POST
+    /// again finds what became of them.
+    pub fn give_up(&mut self, receipt: Receipt, now_ms: u64) -> Vec<Effect> {
+        let Some(waiting) = self.callers.remove(&receipt) else { return Vec::new() };
+        for party in &waiting.parties {
+            if let Some(command) = self.in_progress.get_mut(&party.ticket) {
+                command.callers.retain(|caller| *caller != receipt);
+            }
+        }
+        let reply = waiting.answer(receipt, now_ms);
+        vec![Effect::Reply(Box::new(reply))]
+    }
+}
+
+impl Waiting {
+    fn is_complete(&self) -> bool {
+        self.parties.iter().all(|party| party.said.is_some())
+    }
+
+    fn answer(&self, receipt: Receipt, now_ms: u64) -> Reply {
+        match self.parties.as_slice() {
+            [Party { said: Some(payload), .. }] => {
+                Reply { receipt, status: status_of(payload), payload: Some(payload.clone()) }
+            }
+            parties => self.reply(receipt, summed_up(parties), now_ms),
+        }
+    }
+
+    /// A response of the bridge itself.
+    fn reply(&self, receipt: Receipt, response: Response, now_ms: u64) -> Reply {
+        let status = response.status;
+        let payload = super::reply::letter(
+            None,
+            self.producer.as_deref(),
+            self.request_id.as_deref(),
+            response,
+            now_ms,
+        );
+        Reply { receipt, status, payload: Some(payload) }
+    }
+}
+
+/// One response for several: the status that all agree on; else 200 where any
+/// succeeded; else the highest. What each said stands in the results.
+fn summed_up(parties: &[Party]) -> Response {
+    let said: Vec<(&str, Response)> = parties
+        .iter()
+        .filter_map(|party| Some((party.consumer.as_str(), response_in(party.said.as_ref()?)?)))
+        .collect();
+    let (expected, answered) = (parties.len(), said.len());
+    let succeeded = said.iter().filter(|(_, response)| response.status.is_success()).count();
+    let all_agree = said.windows(2).all(|pair| pair[0].1.status == pair[1].1.status);
+    let status = match said.first() {
+        None => Status::ServiceUnavailable,
+        Some((_, first)) if all_agree => first.status,
+        Some(_) if succeeded > 0 => Status::Ok,
+        Some(_) => said.iter().map(|(_, response)| response.status).max().expect("not empty"),
+    };
+    let failures = match said.iter().filter(|(_, it)| it.status.code() >= 400).count() {
+        0 => String::new(),
+        failed => format!(", {failed} failed"),
+    };
+    let rest = if answered < expected {
+        "; what was begun goes on, and the same request again brings what is new"
+    } else {
+        ""
+    };
+    let text = format!("{answered} of {expected} answered in time{failures}{rest}");
+    if expected == 1 {
+        return Response::with_text(status, text);
+    }
+    let responses: Vec<Value> = said
+        .iter()
+        .map(|(consumer, response)| {
+            let mut entry = Members::new();
+            entry.insert("from".to_owned(), (*consumer).into());
+            if let Value::Object(members) = wire::response_to_json(response) {
+                entry.extend(members);
+            }
+            entry.into()
+        })
+        .collect();
+    let summary = json!({"expected": expected, "answered": answered, "responses": responses});
+    let extensions = Members::from_iter([(SUMMARY.to_owned(), summary)]);
+    let results = Results { extensions, ..Results::default() };
+    Response { status, status_text: Some(text), results: Some(results) }
+}
+
+/// The status of a response message of ours.
+fn status_of(payload: &Bytes) -> Status {
+    response_in(payload).map_or(Status::InternalError, |response| response.status)
+}
+
+fn response_in(payload: &Bytes) -> Option<Response> {
+    // It is one of our own, and was written within the limits of its time.
+    let limits = Limits { message_bytes: usize::MAX, ..Limits::default() };
+    match wire::read(payload, Encoding::Json, limits).ok()?.message.content {
+        Content::Response(response) => Some(response),
+        Content::Request(_) | Content::Notification(_) => None,
+    }
+}
+
+/// Why nothing else can be said to a caller.
+pub(super) type Unsaid = (Status, Reason);

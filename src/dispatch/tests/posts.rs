@@ -1,0 +1,232 @@
+//! Stories of what is posted by HTTPS, and of who waits for the answer.
+
+use serde_json::{Value, json};
+
+use super::{NOW, Room, Seen, deny, deny_and, house, message, ok};
+use crate::dispatch::{Caller, Effect, Event, Reply, Rules, SUMMARY};
+use crate::openc2::{Response, Status};
+
+impl Room {
+    /// soar-1 posts a message.
+    fn posts(&mut self, message: &Value) -> Seen {
+        self.posts_as("soar-1", None, message.to_string())
+    }
+
+    fn posts_as(&mut self, identity: &str, request_id: Option<&str>, payload: String) -> Seen {
+        let caller = Caller {
+            identity: Some(identity.to_owned()),
+            request_id: request_id.map(str::to_owned),
+        };
+        let mut inbound = self.inbound("all", payload);
+        inbound.caller = Some(caller);
+        self.takes(inbound)
+    }
+}
+
+impl Seen {
+    /// The one answer to a POST, as HTTP has it: status, and the whole message.
+    fn reply(&self) -> (u16, Value) {
+        assert_eq!(self.replies.len(), 1, "{self:?}");
+        assert!(self.responses.is_empty(), "nothing is published: {self:?}");
+        read(&self.replies[0])
+    }
+}
+
+fn read(reply: &Reply) -> (u16, Value) {
+    let message: Value = serde_json::from_slice(reply.payload.as_ref().expect("a body")).unwrap();
+    let said = message["body"]["openc2"]["response"]["status"].as_u64();
+    assert_eq!(said, Some(reply.status.code().into()), "{message}");
+    (reply.status.code(), message)
+}
+
+fn to(consumers: &[&str], mut message: Value) -> Value {
+    message["headers"]["to"] = json!(consumers);
+    message
+}
+
+fn set_light() -> Value {
+    json!({"action": "set", "target": {"x-iot:light": true}})
+}
+
+#[test]
+fn a_posted_command_is_answered_once_it_has_ended_and_nothing_is_published() {
+    let mut room = Room::new();
+    let seen = room.posts(&to(&["gateway-1"], message("r-1", &deny())));
+    assert_eq!((seen.starts.len(), seen.replies.len()), (1, 0));
+
+    let seen = room.ends(seen.starts[0].ticket, ok());
+    let (status, answer) = seen.reply();
+    assert_eq!((status, &answer["headers"]["from"]), (200, &json!("gateway-1")));
+    assert_eq!(answer["headers"]["request_id"], "r-1");
+    let ends: Vec<_> = seen.records.iter().map(|record| &record.event).collect();
+    assert!(matches!(ends[..], [Event::Outcome(_), Event::Answered { .. }]), "{ends:?}");
+}
+
+#[test]
+fn what_the_message_leaves_out_comes_from_the_request_and_the_certificate() {
+    let mut room = Room::new();
+    let mut bare = to(&["gateway-1"], message("", &deny()));
+    bare["headers"] = json!({"to": ["gateway-1"]});
+
+    let seen = room.posts_as("soar-1", Some("x-1"), bare.to_string());
+    assert_eq!(
+        (seen.starts[0].producer.as_str(), seen.starts[0].request_id.as_str()),
+        ("soar-1", "x-1")
+    );
+    let (_, answer) = room.ends(seen.starts[0].ticket, ok()).reply();
+    assert_eq!(answer["headers"]["request_id"], "x-1");
+    assert_eq!(answer["headers"]["to"], json!(["soar-1"]));
+
+    let (status, answer) = room.posts_as("soar-1", None, bare.to_string()).reply();
+    assert_eq!((status, answer["headers"].get("request_id")), (400, None));
+}
+
+#[test]
+fn what_cannot_be_accepted_is_answered_at_once() {
+    let silent = json!({"response_requested": "none"});
+    let mut response = message("r", &deny());
+    response["body"] = json!({"openc2": {"response": {"status": 200}}});
+    #[rustfmt::skip]
+    let cases = [
+        // posted                                                       status  text
+        ("{".to_owned(),                                                  400, "no I-JSON"),
+        (r#"["headers"]"#.to_owned(),                                     400, ""),
+        (to(&["gateway-1"], message("r", &json!({"action": "zap"}))).to_string(),             400, "action"),
+        (response.to_string(),                                            400, "response"),
+        (to(&["nobody"], message("r", &deny())).to_string(),              404, "no consumer here is addressed"),
+        (to(&["lamp-2"], message("r", &deny())).to_string(),              501, "does not support"),
+        (message("r", &json!({"action": "deny", "target": {"ipv4_net": "192.0.2.0/24"}, "actuator": {"er": {}}})).to_string(),
+                                                                          404, "er"),
+        (to(&["gateway-1", "lamp-2"], message("r", &json!({"action": "zap"}))).to_string(),
+                                                                          400, "2 of 2"),
+    ];
+    for (posted, status, text) in cases {
+        let seen = Room::new().posts_as("soar-1", Some("x"), posted.clone());
+        let (code, answer) = seen.reply();
+        let said = answer["body"]["openc2"]["response"]["status_text"].as_str().unwrap_or("");
+        assert!(code == status && said.contains(text), "{posted}: {code} {said}");
+        assert!(answer["headers"]["request_id"].is_string(), "{answer}");
+    }
+
+    let mut room = Room::new();
+    let (status, _) = room.posts_as("soar-2", None, message("r", &deny()).to_string()).reply();
+    assert_eq!(status, 403, "the certificate is another's");
+    let seen = room.posts(&to(&["gateway-1"], message("r-2", &deny_and(&silent))));
+    assert_eq!((seen.starts.len(), seen.replies[0].payload.as_ref()), (1, None));
+}
+
+#[test]
+fn who_asks_for_an_acknowledgement_is_answered_102_and_who_asks_for_the_status_waits() {
+    let mut room = Room::new();
+    let ack = json!({"response_requested": "ack"});
+    let seen = room.posts(&to(&["gateway-1"], message("r-1", &deny_and(&ack))));
+    assert_eq!(seen.reply().0, 102);
+    assert_eq!(seen.starts.len(), 1);
+    let seen = room.ends(seen.starts[0].ticket, ok());
+    assert!(seen.replies.is_empty() && seen.responses.is_empty());
+    assert_eq!(room.posts(&to(&["gateway-1"], message("r-1", &deny_and(&ack)))).reply().0, 102);
+
+    let status = json!({"response_requested": "status"});
+    let seen = room.posts(&to(&["gateway-1"], message("r-2", &deny_and(&status))));
+    assert!(seen.replies.is_empty() && seen.responses.is_empty());
+    assert_eq!(room.ends(seen.starts[0].ticket, ok()).reply().0, 200);
+}
+
+#[test]
+fn the_same_post_again_joins_the_wait_or_gets_the_same_bytes() {
+    let mut room = Room::new();
+    let command = to(&["gateway-1"], message("r-1", &deny()));
+    let first = room.posts(&command);
+    let second = room.posts(&command);
+    assert!(second.starts.is_empty() && second.replies.is_empty());
+
+    let ended = room.ends(first.starts[0].ticket, ok());
+    assert_eq!(ended.replies.len(), 2, "both callers are answered");
+    assert_eq!(ended.replies[0].payload, ended.replies[1].payload);
+
+    let third = room.posts(&command);
+    assert_eq!(third.replies[0].payload, ended.replies[0].payload);
+    assert!(third.starts.is_empty());
+    let other = deny_and(&json!({"response_requested": "complete"}));
+    assert_eq!(room.posts(&to(&["gateway-1"], message("r-1", &other))).reply().0, 400);
+}
+
+#[test]
+fn several_consumers_are_summed_up_in_one_response() {
+    let cases = [
+        ([Status::Ok, Status::Ok], 200, "2 of 2 answered in time"),
+        ([Status::Ok, Status::InternalError], 200, "2 of 2 answered in time, 1 failed"),
+        ([Status::NotFound, Status::InternalError], 500, "2 of 2 answered in time, 2 failed"),
+        ([Status::NotFound, Status::NotFound], 404, "2 of 2 answered in time, 2 failed"),
+    ];
+    for (outcomes, status, text) in cases {
+        let mut house = house();
+        for face in house.actuators.values_mut() {
+            face.concurrency = 2;
+        }
+        let mut room = Room::with(house, Rules::default());
+        let seen = room.posts(&message("r-1", &set_light()));
+        assert_eq!(seen.starts.len(), 2);
+        let tickets: Vec<_> = seen.starts.iter().map(|work| work.ticket).collect();
+        let first = room.ends(tickets[0], Response::new(outcomes[0]));
+        assert!(first.replies.is_empty(), "one of two is not yet an answer");
+
+        let (code, answer) = room.ends(tickets[1], Response::new(outcomes[1])).reply();
+        let response = &answer["body"]["openc2"]["response"];
+        assert_eq!((code, response["status_text"].as_str()), (status, Some(text)));
+        let summary = &response["results"][SUMMARY];
+        assert_eq!((&summary["expected"], &summary["answered"]), (&json!(2), &json!(2)));
+        let said: Vec<_> = summary["responses"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| (one["from"].as_str().unwrap(), one["status"].as_u64().unwrap()))
+            .collect();
+        let codes = outcomes.map(|status| u64::from(status.code()));
+        assert_eq!(said, [("gateway-1", codes[0]), ("lamp-2", codes[1])]);
+    }
+}
+
+#[test]
+fn who_has_waited_long_enough_is_told_503_and_finds_the_answer_later() {
+    let mut room = Room::new();
+    let command = to(&["gateway-1"], message("r-1", &deny()));
+    let seen = room.posts(&command);
+    let receipt = super::Receipt(room.receipts);
+
+    let effects = room.dispatcher.give_up(receipt, NOW);
+    let [Effect::Reply(reply)] = &effects[..] else { panic!("{effects:?}") };
+    let (status, answer) = read(reply);
+    assert_eq!((status, &answer["headers"]["request_id"]), (503, &json!("r-1")));
+    assert_eq!(room.dispatcher.give_up(receipt, NOW), [], "once is enough");
+
+    assert!(room.ends(seen.starts[0].ticket, ok()).replies.is_empty());
+    assert_eq!(room.posts(&command).reply().0, 200);
+}
+
+#[test]
+fn after_a_crash_nothing_is_published_and_the_same_post_gets_the_answer() {
+    let mut room = Room::new();
+    let command = to(&["gateway-1"], message("r-1", &deny()));
+    let started = room.posts(&command).starts[0].ticket;
+    let seen = room.restarts(house());
+    assert!(seen.responses.is_empty(), "in doubt, and for its caller alone: {seen:?}");
+    assert_eq!(room.records.last().map(|record| record.ticket), Some(started));
+    assert_eq!(room.posts(&command).reply().0, 500);
+}
+
+#[test]
+fn a_repetition_by_the_other_door_is_answered_there_as_well() {
+    let mut room = Room::new();
+    let command = to(&["gateway-1"], message("r-1", &deny()));
+    let posted = room.posts(&command);
+    assert!(room.hears("device/gateway-1", &command).is_silent());
+    let ended = room.ends(posted.starts[0].ticket, ok());
+    assert_eq!((ended.replies.len(), ended.responses.len()), (1, 1));
+
+    let command = to(&["gateway-1"], message("r-2", &deny()));
+    let heard = room.hears("device/gateway-1", &command);
+    assert!(room.posts(&command).replies.is_empty());
+    let ended = room.ends(heard.starts[0].ticket, ok());
+    assert_eq!((ended.replies.len(), ended.responses.len()), (1, 1));
+}
