@@ -59,16 +59,27 @@ impl Schema {
                 patterns: Vec::new(),
                 document_bytes: document_bytes(package),
                 types: HashMap::new(),
+                any: NodeId(0),
+                takes: None,
             },
         };
+        compiler.schema.any = compiler.node_with("Any", Shape::Any);
         for it in &package.types {
             let node = compiler.new_node(&it.name);
             compiler.schema.types.insert(it.name.as_str().into(), node);
         }
         for it in &package.types {
-            let node = compiler.schema.types[it.name.as_str()];
+            let id = compiler.schema.types[it.name.as_str()];
             let shape = compiler.defined(it)?;
-            compiler.schema.nodes[node.0 as usize].shape = shape;
+            let node = &mut compiler.schema.nodes[id.0 as usize];
+            if matches!(shape, Shape::Choice { .. } | Shape::Members { .. }) {
+                node.keys_of = Some(id);
+            }
+            node.is_extensible = it.options.contains(&Opt::Extend);
+            node.shape = shape;
+            if let Some(of) = it.options.iter().find_map(enumerated) {
+                compiler.derive_keys(id, of);
+            }
         }
         Ok(compiler.schema)
     }
@@ -119,7 +130,12 @@ struct Compiler<'p> {
 impl<'p> Compiler<'p> {
     fn new_node(&mut self, name: &str) -> NodeId {
         let id = u32::try_from(self.schema.nodes.len()).expect("a schema is no gigabytes");
-        self.schema.nodes.push(Node { name: name.into(), shape: Shape::Never });
+        self.schema.nodes.push(Node {
+            name: name.into(),
+            shape: Shape::Never,
+            keys_of: None,
+            is_extensible: false,
+        });
         NodeId(id)
     }
 
@@ -127,6 +143,12 @@ impl<'p> Compiler<'p> {
         let node = self.new_node(name);
         self.schema.nodes[node.0 as usize].shape = shape;
         node
+    }
+
+    /// The items of an enumeration are the fields of this type.
+    fn derive_keys(&mut self, enumeration: NodeId, of: &str) {
+        let of = self.schema.type_named(of);
+        self.schema.nodes[enumeration.0 as usize].keys_of = of;
     }
 
     fn defined(&mut self, it: &'p Type) -> Result<Shape, Problem> {
@@ -246,7 +268,11 @@ impl<'p> Compiler<'p> {
         let options: Vec<_> =
             field.options.iter().filter(|it| !(is_many && of_array(it))).cloned().collect();
         let shape = self.simple(base, &options, place)?;
-        Ok(self.node_with(place, shape))
+        let node = self.node_with(place, shape);
+        if let Some(of) = options.iter().find_map(enumerated) {
+            self.derive_keys(node, of);
+        }
+        Ok(node)
     }
 
     /// The node of a type that is named: defined, built in, or derived (`#T`, `>T`).
@@ -299,6 +325,9 @@ impl<'p> Compiler<'p> {
         let by_id = it.options.contains(&Opt::Id);
         let shape = Shape::Enumerated { items: self.add_items(rows), by_id };
         let node = self.node_with(of, shape);
+        if mark == "#" {
+            self.derive_keys(node, name);
+        }
         self.derived.insert(of.to_owned(), node);
         Ok(node)
     }
@@ -427,6 +456,14 @@ impl<'p> Compiler<'p> {
         let span = span(self.schema.fields.len(), rows.len());
         self.schema.fields.extend(rows);
         span
+    }
+}
+
+/// The type from whose fields an enumeration derives.
+fn enumerated(option: &Opt) -> Option<&str> {
+    match option {
+        Opt::Enum(name) => Some(name),
+        _ => None,
     }
 }
 

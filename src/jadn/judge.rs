@@ -10,8 +10,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::formats::{NetForm, OctetForm};
 use super::report::{Fault, excerpt, quoted};
 use super::table::{FieldRow, ItemRow, MembersKind, NodeId, Schema, Shape, Sizes, Span};
-use super::tape::Tape;
+use super::tape::{Mark, Tape};
 use crate::encoding::source::{Key, Kind, Number, Source};
+use crate::format::Flaw;
 
 /// How values are written, beyond what the encoding says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -306,30 +307,57 @@ impl<S: Source> Judge<'_, S> {
     fn item(&mut self, items: Span, by_id: bool, kind: Kind, begin: &Begin<S::Place>) -> Verdict {
         let items = self.schema.items(items);
         let by_number = by_id || self.form.names == Names::Numbers;
-        let at = match kind {
+        let (schema, node) = (self.schema, begin.node);
+        let has_added = |key: &Key<'_>| schema.takes_unknown(node, key).is_ok();
+        let (at, taken) = match kind {
             Kind::Number if by_number => match self.number()? {
-                Number::Integer(id) => items.iter().position(|item| item.id == id),
-                Number::Float(_) => None,
+                Number::Integer(id) => match items.iter().position(|item| item.id == id) {
+                    None => (None, has_added(&Key::Integer(id)).then(|| hash_of(&id))),
+                    at => (at, None),
+                },
+                Number::Float(_) => (None, None),
             },
-            Kind::Text if !by_number => {
-                self.text(|text| items.iter().position(|item| &*item.name == text))?.0
+            Kind::Text => {
+                let found = self.text(|text| {
+                    let is_it = |item: &ItemRow| !by_number && &*item.name == text;
+                    match items.iter().position(is_it) {
+                        None => (None, has_added(&Key::Text(text)).then(|| hash_of(text))),
+                        at => (at, None),
+                    }
+                });
+                found?.0
             }
-            _ => None,
+            _ => (None, None),
         };
-        let at = at.ok_or_else(|| self.unlike(begin))?;
-        self.tape.set_number(begin.mark, i64::try_from(at).unwrap_or(i64::MAX));
-        Ok(at as u64)
+        match (at, taken) {
+            (Some(at), _) => {
+                self.tape.set_number(begin.mark, i64::try_from(at).unwrap_or(i64::MAX));
+                Ok(at as u64)
+            }
+            // Its name is read from the document.
+            (None, Some(hash)) => {
+                self.tape.set_number(begin.mark, i64::MAX);
+                Ok(hash)
+            }
+            (None, None) => Err(self.unlike(begin)),
+        }
     }
 
     fn choice(&mut self, fields: Span, by_id: bool, begin: &Begin<S::Place>) -> Verdict {
         let fields = self.schema.fields(fields);
         self.source.enter_map().map_err(|error| self.broken(&error))?;
-        let at = match self.key(fields, by_id, 0, true)? {
+        let at = match self.key(begin.node, fields, by_id, 0, true)? {
             Some(Met::Field(at)) => at,
+            Some(Met::Taken(key)) => {
+                let hash = self.taken(&key)?;
+                return match self.key(begin.node, fields, by_id, 0, false)? {
+                    None => Ok(hash),
+                    Some(_) => Err(self.too_many(begin)),
+                };
+            }
             Some(Met::Unknown(fault)) => {
-                let names = names_of(fields);
-                let reason = format!("no alternative of {}{names}", self.schema.name(begin.node));
-                return Err(Box::new(Fault { reason, ..*fault }));
+                let what = format!("no alternative of {}", self.schema.name(begin.node));
+                return Err(unknown(what, fields, fault));
             }
             None => return Err(self.unlike(begin)),
         };
@@ -339,20 +367,48 @@ impl<S: Source> Judge<'_, S> {
         let result = self.value(field.node, member);
         self.inside(noted, || field.name.to_string());
         let hash = result.map_err(|fault| fault.inside(&field.name))?;
-        match self.key(fields, by_id, at, false)? {
+        match self.key(begin.node, fields, by_id, at, false)? {
             None => Ok(hash_of(&(at, hash))),
-            Some(_) => Err(self.unlike(begin)),
+            Some(_) => Err(self.too_many(begin)),
+        }
+    }
+
+    /// A choice with more than one member.
+    fn too_many(&mut self, begin: &Begin<S::Place>) -> Box<Fault> {
+        let mut fault = self.unlike(begin);
+        fault.found = Some("more than one".to_owned());
+        fault
+    }
+
+    /// Reads what stands under a key that somebody else has added to the type.
+    fn taken(&mut self, key: &Taken<S::Place>) -> Verdict {
+        let any = self.schema.any;
+        let mark = self.tape.begin(any, Mark::KEY, key.from);
+        self.tape.end(mark, key.to);
+        match self.value(any, Mark::UNKNOWN) {
+            Ok(value) => Ok(hash_of(&(key.hash, value))),
+            Err(fault) => {
+                self.source.return_to(key.place);
+                let name = match self.source.next_key(key.is_first) {
+                    Ok(Some(Key::Text(name))) => name.to_owned(),
+                    Ok(Some(Key::Integer(id))) => id.to_string(),
+                    Ok(None) | Err(_) => String::new(),
+                };
+                Err(fault.inside(&name))
+            }
         }
     }
 
     /// The next key, found among the fields.
     fn key(
         &mut self,
+        node: NodeId,
         fields: &[FieldRow],
         by_id: bool,
         hint: usize,
         is_first: bool,
-    ) -> Result<Option<Met>, Box<Fault>> {
+    ) -> Result<Option<Met<S::Place>>, Box<Fault>> {
+        let (schema, place, from) = (self.schema, self.source.place(), self.source.offset());
         let by_number = by_id || self.form.names == Names::Numbers;
         let key = match self.source.next_key(is_first) {
             Ok(Some(key)) => key,
@@ -379,12 +435,24 @@ impl<S: Source> Judge<'_, S> {
         if let Some(at) = found {
             return Ok(Some(Met::Field(at)));
         }
-        let name = match key {
-            Key::Text(name) => name.to_owned(),
-            Key::Integer(id) => id.to_string(),
-        };
-        let offset = self.source.offset();
-        Ok(Some(Met::Unknown(Fault::new(offset, "").inside(&name))))
+        match schema.takes_unknown(node, &key) {
+            Ok(()) => {
+                let hash = match key {
+                    Key::Text(name) => hash_of(name),
+                    Key::Integer(id) => hash_of(&id),
+                };
+                let to = self.source.offset();
+                Ok(Some(Met::Taken(Taken { place, is_first, from, to, hash })))
+            }
+            Err(why) => {
+                let name = match key {
+                    Key::Text(name) => name.to_owned(),
+                    Key::Integer(id) => id.to_string(),
+                };
+                let offset = self.source.offset();
+                Ok(Some(Met::Unknown(Fault::new(offset, why).inside(&name))))
+            }
+        }
     }
 
     fn members(
@@ -397,17 +465,23 @@ impl<S: Source> Judge<'_, S> {
         let fields = self.schema.fields(fields);
         self.source.enter_map().map_err(|error| self.broken(&error))?;
         let met = self.open_fields(fields.len());
+        let hashes = self.tape.hashes.len();
         // A value whose tag has not come yet.
         let mut late = Vec::new();
         let (mut hint, mut number, mut hash) = (0, 0, 0u64);
         loop {
-            let at = match self.key(fields, by_id, hint, number == 0)? {
+            let at = match self.key(begin.node, fields, by_id, hint, number == 0)? {
                 None => break,
                 Some(Met::Field(at)) => at,
+                Some(Met::Taken(key)) => {
+                    hash = hash.wrapping_add(self.taken(&key)?);
+                    self.tape.hashes.push(key.hash);
+                    number += 1;
+                    continue;
+                }
                 Some(Met::Unknown(fault)) => {
-                    let names = names_of(fields);
-                    let reason = format!("no field of {}{names}", self.schema.name(begin.node));
-                    self.fault(Box::new(Fault { reason, ..*fault }))?;
+                    let what = format!("no field of {}", self.schema.name(begin.node));
+                    self.fault(unknown(what, fields, fault))?;
                     self.skip()?;
                     number += 1;
                     continue;
@@ -438,6 +512,11 @@ impl<S: Source> Judge<'_, S> {
             hash = hash.wrapping_add(hash_of(&(at, self.field(fields, at, begin)?)));
         }
         self.source.return_to(end);
+        if !are_distinct(&mut self.tape.hashes[hashes..]) {
+            let reason = "a member stands there twice";
+            self.fault(Fault::new(self.source.offset(), reason))?;
+        }
+        self.tape.hashes.truncate(hashes);
         self.whole(fields, met, number, count, begin)?;
         Ok(hash)
     }
@@ -571,6 +650,10 @@ impl<S: Source> Judge<'_, S> {
         } else {
             (count.max, "at most")
         };
+        let (bound, what) = match bound {
+            1 => ("one".to_owned(), what.trim_end_matches('s')),
+            _ => (bound.to_string(), what),
+        };
         let mut fault =
             Fault::new(self.source.offset(), format!("expected {name} with {side} {bound} {what}"));
         fault.found = Some(number.to_string());
@@ -639,7 +722,7 @@ impl<S: Source> Judge<'_, S> {
         let hashes = self.tape.hashes.len();
         let (mut number, mut hash) = (0usize, 0u64);
         loop {
-            let (schema, form) = (self.schema, self.form);
+            let (schema, form, from) = (self.schema, self.form, self.source.offset());
             let (is_right, name, at) = match self.source.next_key(number == 0) {
                 Ok(None) => break,
                 Ok(Some(Key::Text(name))) => {
@@ -665,6 +748,8 @@ impl<S: Source> Judge<'_, S> {
                 self.fault(fault.inside(&name))?;
             }
             self.tape.hashes.push(at);
+            let mark = self.tape.begin(key, Mark::KEY, from);
+            self.tape.end(mark, self.source.offset());
             let member = u32::try_from(number).unwrap_or(u32::MAX);
             let open = self.tape.hashes.len();
             let (place, tape) = (self.source.place(), self.tape.len());
@@ -734,8 +819,27 @@ impl<S: Source> Judge<'_, S> {
         let offset = self.source.offset();
         let reason = format!("expected {}", self.schema.wanted(begin.node));
         let mut fault = Fault::new(offset, reason);
+        let place = self.source.place();
+        if let Some(flaw) = self.flaw(begin.node) {
+            fault.reason = format!("{}: {flaw}", fault.reason);
+        }
+        self.source.return_to(place);
         fault.found = excerpt(self.source);
         fault
+    }
+
+    /// Which rule of its format a text breaks, where that is what is wrong with it.
+    fn flaw(&mut self, node: NodeId) -> Option<Flaw> {
+        if self.source.kind().ok()? != Kind::Text || self.form.has_octets {
+            return None;
+        }
+        let text = self.source.text().ok()?;
+        match &self.schema.node(node).shape {
+            Shape::Text { format, .. } => (format.as_ref()?.check)(text).err(),
+            Shape::Octets { form, .. } => form.octets_of(text).err(),
+            Shape::Net { form } => form.check(text).err(),
+            _ => None,
+        }
     }
 
     /// The encoding is broken, so that nothing can be read any more.
@@ -751,11 +855,24 @@ impl<S: Source> Judge<'_, S> {
 }
 
 /// A key that was read.
-enum Met {
+enum Met<P> {
     /// The field at this position has it.
     Field(usize),
+    /// No field has it, and the type takes it all the same.
+    Taken(Taken<P>),
     /// No field has it; the fault points to it.
     Unknown(Box<Fault>),
+}
+
+/// A key that somebody else has added to a type.
+struct Taken<P> {
+    /// Before it, for what is said of its value.
+    place: P,
+    is_first: bool,
+    /// Where it stands in the document, with what parts it from the member before.
+    from: usize,
+    to: usize,
+    hash: u64,
 }
 
 impl Schema {
@@ -812,6 +929,15 @@ fn is_number(text: &str, number: i64) -> bool {
         && !text.starts_with('+')
         && !text.trim_start_matches('-').starts_with('0')
         || (text == "0")
+}
+
+/// What is said of an unknown key: what there is, and why it can be no other's.
+fn unknown(what: String, fields: &[FieldRow], mut fault: Box<Fault>) -> Box<Fault> {
+    let why = std::mem::replace(&mut fault.reason, what + &names_of(fields));
+    if !why.is_empty() {
+        fault.reason.extend(["; ", &why]);
+    }
+    fault
 }
 
 fn names_of(fields: &[FieldRow]) -> String {

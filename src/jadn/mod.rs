@@ -4,6 +4,7 @@
 //! are put together into one, and that is compiled into a table by which JSON
 //! and CBOR are judged in one pass.
 
+mod canonical;
 mod check;
 mod compile;
 mod dialect;
@@ -18,6 +19,7 @@ mod report;
 mod resolve;
 mod table;
 mod tape;
+mod value;
 mod write;
 
 pub use compile::Bounds;
@@ -27,7 +29,7 @@ pub use package::{Base, Content, Dialect, Field, Header, Item, Opt, Package, Typ
 pub use problem::Problem;
 pub use report::Fault;
 pub use resolve::{Merged, resolve};
-pub use table::{NodeId, Schema};
+pub use table::{NodeId, Schema, Taking, Unknown};
 pub use tape::{Mark, Tape, View};
 
 #[cfg(test)]

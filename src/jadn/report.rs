@@ -63,8 +63,16 @@ pub(super) fn excerpt<S: Source>(source: &mut S) -> Option<String> {
         },
         Kind::Text => quoted(source.text().ok()?),
         Kind::Octets => format!("{} octets", source.octets().ok()?.len()),
-        Kind::Array => "an array".to_owned(),
-        Kind::Map => "an object".to_owned(),
+        Kind::Array => {
+            source.enter_array().ok()?;
+            let is_empty = matches!(source.next_element(true), Ok(false));
+            if is_empty { "an empty array" } else { "an array" }.to_owned()
+        }
+        Kind::Map => {
+            source.enter_map().ok()?;
+            let is_empty = matches!(source.next_key(true), Ok(None));
+            if is_empty { "an empty object" } else { "an object" }.to_owned()
+        }
     })
 }
 
@@ -144,7 +152,9 @@ impl Schema {
 /// ` of 1 to 5 things`, where that is a bound worth to be told.
 fn of(sizes: Sizes, things: &str) -> String {
     match sizes {
+        Sizes { min: 0, max: u32::MAX } => String::new(),
         Sizes { min: 0, max } => format!(" of at most {max} {things}"),
+        Sizes { min, max: u32::MAX } => format!(" of at least {min} {things}"),
         Sizes { min, max } => format!(" of {min} to {max} {things}"),
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use regex::Regex;
 
 use super::formats::{NetForm, OctetForm, TextFormat};
+use crate::encoding::source::Key;
 
 /// A schema, ready to judge messages. Made by [`Schema::compile`](super::Schema::compile).
 #[derive(Debug)]
@@ -21,6 +22,24 @@ pub struct Schema {
     pub(super) document_bytes: Option<usize>,
     /// The node of each type that has a name.
     pub(super) types: HashMap<Box<str>, NodeId>,
+    /// The node of a value that a type takes under a key it does not know.
+    pub(super) any: NodeId,
+    /// Which such keys it takes; none where this is `None`.
+    pub(super) takes: Option<Taking>,
+}
+
+/// Whether an unknown key is one that others may have added; if not, perhaps why.
+pub type Taking = fn(&Unknown<'_>) -> Result<(), String>;
+
+/// A key, or an item of an enumeration that derives from a type, that the schema does not have.
+#[derive(Clone, Debug)]
+pub struct Unknown<'k> {
+    /// The type where it stands, or from which the enumeration derives.
+    pub type_name: &'k str,
+    /// The type is marked `X`: others may add to it.
+    pub is_extensible: bool,
+    /// The key.
+    pub key: Key<'k>,
 }
 
 /// Place of a node in its table.
@@ -33,6 +52,11 @@ pub(super) struct Node {
     /// The type, or `Type.field` where the type has no name of its own.
     pub name: Box<str>,
     pub shape: Shape,
+    /// The compound type whose fields its keys or items are: itself, or the
+    /// one from which an enumeration derives.
+    pub keys_of: Option<NodeId>,
+    /// Marked `X`.
+    pub is_extensible: bool,
 }
 
 /// A piece of one of the two long lists.
@@ -164,6 +188,42 @@ impl Schema {
     #[must_use]
     pub fn name(&self, node: NodeId) -> &str {
         &self.node(node).name
+    }
+
+    /// The same schema, which takes some keys that it does not know.
+    ///
+    /// A compound type then has, besides its own fields, those whose key
+    /// `takes` lets through; their values may be anything, and are checked as
+    /// far as the encoding goes. So are the items of an enumeration that
+    /// derives from such a type.
+    #[must_use]
+    pub fn taking(mut self, takes: Taking) -> Self {
+        self.takes = Some(takes);
+        self
+    }
+
+    /// Whether a key that stands in a value of this node, and that no field
+    /// has, is right all the same.
+    pub(super) fn takes_unknown(&self, node: NodeId, key: &Key<'_>) -> Result<(), String> {
+        let no = || Err(String::new());
+        let Some(takes) = self.takes else { return no() };
+        let Some(owner) = self.node(node).keys_of else { return no() };
+        let owner = self.node(owner);
+        // A field by its name, where keys are numbers, is no key that somebody has added.
+        let is_own = |name: &str| match &owner.shape {
+            Shape::Choice { fields, .. } | Shape::Members { fields, .. } => {
+                self.fields(*fields).iter().any(|field| &*field.name == name)
+            }
+            _ => false,
+        };
+        if matches!(key, Key::Text(name) if is_own(name)) {
+            return no();
+        }
+        takes(&Unknown {
+            type_name: &owner.name,
+            is_extensible: owner.is_extensible,
+            key: key.clone(),
+        })
     }
 
     pub(super) fn node(&self, node: NodeId) -> &Node {

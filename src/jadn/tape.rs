@@ -31,6 +31,13 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// [`Mark::member`] of a key: of a map, or of a member that the schema does not
+    /// know. The mark after it is that of its value.
+    pub(super) const KEY: u32 = u32::MAX;
+
+    /// [`Mark::member`] of a value that the schema does not know.
+    pub(super) const UNKNOWN: u32 = u32::MAX - 1;
+
     /// Where it stands in the message, in bytes.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
@@ -76,10 +83,11 @@ impl Tape {
         children(&self.marks, mark + 1..self.marks.len()).find(|child| child.member == member)
     }
 
-    /// The message, for reading. `None` before a first one was judged.
+    /// The message, for reading: the bytes are those that were judged. `None`
+    /// before a first one was judged.
     #[must_use]
-    pub fn view<'t>(&'t self, schema: &'t Schema) -> Option<View<'t>> {
-        (!self.marks.is_empty()).then_some(View { schema, tape: self, at: 0 })
+    pub fn view<'t>(&'t self, schema: &'t Schema, bytes: &'t [u8]) -> Option<View<'t>> {
+        (!self.marks.is_empty()).then_some(View { schema, tape: self, bytes, at: 0 })
     }
 }
 
@@ -100,8 +108,9 @@ fn short(offset: usize) -> u32 {
 /// A value of a message that was found valid.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'t> {
-    schema: &'t Schema,
+    pub(super) schema: &'t Schema,
     tape: &'t Tape,
+    pub(super) bytes: &'t [u8],
     at: usize,
 }
 
@@ -118,15 +127,24 @@ impl<'t> View<'t> {
         self.schema.name(self.mark().node)
     }
 
+    pub(super) fn shape(&self) -> &'t Shape {
+        &self.schema.node(self.mark().node).shape
+    }
+
     /// What stands directly inside it.
     pub fn children(&self) -> impl Iterator<Item = View<'t>> + use<'t> {
-        let Self { schema, tape, at } = *self;
-        let end = tape.marks[at].next as usize;
-        let mut child = at + 1;
+        self.marks_inside().filter(|view| view.mark().member != Mark::KEY)
+    }
+
+    /// The same, and the keys that stand on the tape, each before its value.
+    pub(super) fn marks_inside(&self) -> impl Iterator<Item = View<'t>> + use<'t> {
+        let view = *self;
+        let end = view.tape.marks[view.at].next as usize;
+        let mut child = view.at + 1;
         std::iter::from_fn(move || {
-            let view = (child < end).then_some(View { schema, tape, at: child })?;
-            child = tape.marks[child].next as usize;
-            Some(view)
+            let inside = (child < end).then_some(View { at: child, ..view })?;
+            child = view.tape.marks[child].next as usize;
+            Some(inside)
         })
     }
 
@@ -140,17 +158,6 @@ impl<'t> View<'t> {
         };
         let at = self.schema.fields(*fields).iter().position(|field| &*field.name == name)?;
         self.children().find(|child| child.mark().member as usize == at)
-    }
-
-    /// The one alternative of a Choice, and its name.
-    #[must_use]
-    pub fn chosen(&self) -> Option<(&'t str, View<'t>)> {
-        let Shape::Choice { fields, .. } = &self.schema.node(self.mark().node).shape else {
-            return None;
-        };
-        let child = self.children().next()?;
-        let field = self.schema.fields(*fields).get(child.mark().member as usize)?;
-        Some((&field.name, child))
     }
 
     /// Name and number of the item, of an Enumerated.

@@ -1,8 +1,10 @@
 //! Messages judged by schemas.
 
+use serde_json::json;
+
 use super::*;
-use crate::encoding::source::Source;
-use crate::jadn::{Names, Records};
+use crate::encoding::source::{Key, Source};
+use crate::jadn::{Names, Records, Unknown};
 
 const SEEDS: u64 = 3000;
 
@@ -134,7 +136,7 @@ fn a_fault_says_where_what_was_expected_and_what_stood_there() {
         ),
         (
             r#"{"action": "deny", "target": {"file": {}}}"#,
-            "/target/file: expected File with at least 1 members, found 0",
+            "/target/file: expected File with at least one member, found 0",
         ),
         (
             r#"{"action": "deny", "target": 5, "#,
@@ -239,13 +241,76 @@ fn the_tape_holds_what_the_message_holds() {
     let root = schema.type_named("OpenC2-Command").unwrap();
     let mut source = JsonSource::new(text.as_bytes(), DEPTH);
     schema.judge(root, &mut source, Form::VERBOSE, &mut tape).unwrap();
-    let command = tape.view(&schema).unwrap();
+    let command = tape.view(&schema, text.as_bytes()).unwrap();
     assert_eq!(command.type_name(), "OpenC2-Command");
     assert_eq!(command.field("action").unwrap().item(), Some(("deny", 6)));
     let (target, value) = command.field("target").unwrap().chosen().unwrap();
-    assert_eq!((target, &text[value.mark().span()]), ("ipv4_net", r#""10.0.0.0/8""#));
+    assert_eq!((&*target, &*value.text()), ("ipv4_net", "10.0.0.0/8"));
     let duration = command.field("args").unwrap().field("duration").unwrap();
     assert_eq!(duration.mark().number, 500);
     assert!(command.field("actuator").is_none());
     assert_eq!(source.offset(), text.len());
+}
+
+const ADDED: &str = r#"{"info": {"package": "http://a.example/b"}, "types": [
+  ["Args", "Map", ["{1", "X"], "", [[1, "time", "Integer", ["[0"], ""]]],
+  ["Target", "Choice", ["X"], "", [[1, "file", "String", [], ""]]],
+  ["Closed", "Map", [], "", [[1, "time", "Integer", ["[0"], ""]]],
+  ["Names", "ArrayOf", ["*#Target", "q"], "", []],
+  ["Counts", "MapOf", ["+#Target", "*Integer"], "", []],
+  ["All", "Record", [], "", [
+    [1, "args", "Args", ["[0"], ""],
+    [2, "target", "Target", ["[0"], ""],
+    [3, "closed", "Closed", ["[0"], ""],
+    [4, "names", "Names", ["[0"], ""],
+    [5, "counts", "Counts", ["[0"], ""]
+  ]]
+]}"#;
+
+/// Keys that begin with `x-`, where a type says that others may add to it.
+fn with_an_x(unknown: &Unknown<'_>) -> Result<(), String> {
+    match unknown.key {
+        _ if !unknown.is_extensible => Err(String::new()),
+        Key::Text(name) if name.starts_with("x-") => Ok(()),
+        _ => Err("those of others begin with x-".to_owned()),
+    }
+}
+
+#[test]
+fn a_type_that_others_add_to_takes_their_keys_and_the_others_do_not() {
+    let schema = compiled(ADDED).taking(with_an_x);
+    let root = schema.type_named("All").unwrap();
+    let mut tape = Tape::default();
+    let good = json!({
+        "args": {"x-a": {"b": [1, null]}, "time": 5, "x-c": "\u{e9}\n"},
+        "target": {"x-a:b": false},
+        "names": ["x-a:b", "file", "x-c:d"],
+        "counts": {"file": 1}
+    });
+    let text = good.to_string().replace("x-c\"", "\\u0078-c\"");
+    let mut source = JsonSource::new(text.as_bytes(), DEPTH);
+    schema.judge(root, &mut source, Form::VERBOSE, &mut tape).unwrap();
+    let all = tape.view(&schema, text.as_bytes()).unwrap();
+    assert_eq!(all.to_json(), good);
+    let args: Vec<_> = all.field("args").unwrap().entries().collect();
+    let known: Vec<_> = args.iter().map(|(name, it)| (&**name, it.is_known())).collect();
+    assert_eq!(known, [("x-a", false), ("time", true), ("x-c", false)]);
+
+    let bad = [
+        (r#"{"args":{"y":1}}"#, "/args/y"),
+        (r#"{"args":{"x-a":1,"x-a":1}}"#, "/args"),
+        (r#"{"args":{"x-a":1,"\u0078-a":1}}"#, "/args"),
+        (r#"{"args":{"x-a":{"b":1,"b":1}}}"#, "/args/x-a"),
+        (r#"{"target":{"x-a":1,"x-b":1}}"#, "/target"),
+        (r#"{"target":{"x-a":1,"file":"f"}}"#, "/target"),
+        (r#"{"target":{"file":"f","x-a":1}}"#, "/target"),
+        (r#"{"closed":{"x-a":1}}"#, "/closed/x-a"),
+        (r#"{"names":["x-a","x-a"]}"#, "/names"),
+        (r#"{"names":["y"]}"#, "/names/0"),
+    ];
+    for (text, pointer) in bad {
+        let mut source = JsonSource::new(text.as_bytes(), DEPTH);
+        let fault = schema.judge(root, &mut source, Form::VERBOSE, &mut tape).unwrap_err();
+        assert_eq!(fault.pointer, pointer, "{text}: {fault}");
+    }
 }
