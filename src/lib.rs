@@ -10,6 +10,7 @@
 //! | [`openc2`] | the language as types: message, command, target, response |
 //! | [`format`](mod@format), [`encoding`] | checks of single values; I-JSON and CBOR, read by what is asked |
 //! | [`jadn`] | schemas as data, and messages judged by them |
+//! | [`language`] | versions of the language and profiles, put together into one schema |
 //! | [`wire`] | from bytes to the typed message and back |
 //! | [`trust`] | canonical digests, and what to do with signatures |
 //! | [`dispatch`] | **the quiet room**: messages and reports in, effects out; pure |
@@ -35,6 +36,7 @@ pub mod encoding;
 pub mod format;
 pub mod jadn;
 pub mod journal;
+pub mod language;
 pub mod mqtt;
 pub mod openc2;
 pub mod producer;

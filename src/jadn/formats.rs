@@ -71,18 +71,15 @@ impl OctetForm {
     /// How many octets a text stands for.
     pub fn octets_of(self, text: &str) -> Result<usize, Flaw> {
         match self {
-            Self::Base64Url => format::base64url(text),
             Self::Hex => format::hex(text),
             Self::Eui => format::eui(text).map(|()| text.len().div_ceil(3)),
             Self::Ipv4 => format::ipv4_addr(text).map(|_| 4),
             Self::Ipv6 => format::ipv6_addr(text).map(|_| 16),
-            Self::Ip => {
-                if text.contains(':') {
-                    format::ipv6_addr(text).map(|_| 16)
-                } else {
-                    format::ipv4_addr(text).map(|_| 4)
-                }
-            }
+            // Base64url is what CSD07 says of every Binary (section 3.1.5); people write
+            // addresses, which no base64url looks like.
+            Self::Ip if text.contains(':') => format::ipv6_addr(text).map(|_| 16),
+            Self::Ip if text.contains('.') => format::ipv4_addr(text).map(|_| 4),
+            Self::Ip | Self::Base64Url => format::base64url(text),
         }
     }
 
@@ -185,6 +182,7 @@ mod tests {
             (OctetForm::Eui, "01:23:45:67:89:ab:cd:ef", Ok(8)),
             (OctetForm::Ip, "::1", Ok(16)),
             (OctetForm::Ip, "10.0.0.1", Ok(4)),
+            (OctetForm::Ip, "CgAAAQ", Ok(4)),
         ];
         for (form, text, octets) in cases {
             assert_eq!(form.octets_of(text), octets, "{text}");

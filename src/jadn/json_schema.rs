@@ -231,7 +231,12 @@ fn of_octets(octets: Sizes, form: OctetForm) -> Value {
         OctetForm::Ipv4 => json!({ "type": "string", "format": "ipv4" }),
         OctetForm::Ipv6 => json!({ "type": "string", "format": "ipv6" }),
         OctetForm::Ip => {
-            json!({ "anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}] })
+            json!({ "anyOf": [
+                { "type": "string", "format": "ipv4" },
+                { "type": "string", "format": "ipv6" },
+                // Four octets or sixteen, in base64url.
+                { "type": "string", "pattern": "^([-_A-Za-z0-9]{5}[AQgw]|[-_A-Za-z0-9]{21}[AQgw])$" },
+            ] })
         }
         OctetForm::Eui => json!({ "type": "string", "pattern": EUI }),
         OctetForm::Hex => json!({

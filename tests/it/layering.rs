@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "https",
             "jadn",
             "journal",
+            "language",
             "mqtt",
             "openc2",
             "producer",
@@ -59,6 +60,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dispatch",
             "https",
             "journal",
+            // The profiles that actuators name, and the versions that consumers list.
+            "language",
             "mqtt",
             "producer",
             "telemetry",
@@ -75,9 +78,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("https", &["dispatch", "openc2", "tls", "wire"]),
     ("mqtt", &["dispatch", "openc2", "tls", "wire"]),
     ("journal", &["dispatch", "openc2", "wire"]),
-    ("dispatch", &["jadn", "openc2", "trust", "wire"]),
+    ("dispatch", &["jadn", "language", "openc2", "trust", "wire"]),
     ("trust", &["openc2", "wire"]),
-    ("wire", &["encoding", "jadn", "openc2"]),
+    ("wire", &["encoding", "jadn", "language", "openc2"]),
+    ("language", &["encoding", "jadn", "openc2"]),
     ("jadn", &["encoding"]),
     ("openc2", &[]),
     ("tls", &[]),
@@ -125,7 +129,8 @@ const COMMON_LIBRARIES: &[&str] = &["bytes", "serde", "serde_json", "thiserror",
 const WAITING_LIBRARIES: &[&str] = &["tokio", "tokio_util"];
 
 /// `dispatch` and what is below it.
-const NEVER_WAITS: &[&str] = &["dispatch", "trust", "wire", "jadn", "encoding", "openc2", "format"];
+const NEVER_WAITS: &[&str] =
+    &["dispatch", "trust", "wire", "language", "jadn", "encoding", "openc2", "format"];
 
 /// Words that let a clock, a socket, a disk or a wait into a room.
 const NOISE: &[&str] = &[

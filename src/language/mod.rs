@@ -1,0 +1,97 @@
+//! Versions of the language and actuator profiles, each a schema; put together
+//! into the one by which messages are judged.
+//!
+//! A [`Profile`] is a file that was read and checked. A [`Language`] is one
+//! version of the language with what some profiles add to it, compiled.
+
+mod merge;
+mod profile;
+mod version;
+
+use std::sync::OnceLock;
+
+use crate::jadn::{Bounds, NodeId, Package, Problem, Schema};
+
+pub use profile::{Own, Profile};
+pub use version::Version;
+
+/// One version of the language with what profiles add to it, ready to judge messages.
+#[derive(Debug)]
+pub struct Language {
+    version: Version,
+    package: Package,
+    schema: Schema,
+    message: NodeId,
+    command: NodeId,
+    response: NodeId,
+}
+
+impl Language {
+    /// Puts a version of the language and profiles together.
+    ///
+    /// The targets of a profile, its arguments, specifiers and results stand
+    /// under its namespace identifier (Language v1.1, section 3.1.4; v1.0
+    /// CSD07, sections 3.3.3 and 3.3.4), its types are named `nsid:Name`.
+    ///
+    /// # Errors
+    ///
+    /// Two profiles of the same namespace identifier or number, and whatever
+    /// of a profile does not fit this version.
+    pub fn compile(version: Version, profiles: &[Profile]) -> Result<Self, Vec<Problem>> {
+        let merged = merge::merge(version, profiles)?;
+        let schema = Schema::compile(&merged.package, &merged.undefined, Bounds::default())
+            .map_err(|problem| vec![problem])?;
+        let node = |name: &str| schema.type_named(name).expect("the language has this type");
+        let (message, command, response) =
+            (node(version.message()), node("OpenC2-Command"), node("OpenC2-Response"));
+        Ok(Self { version, package: merged.package, schema, message, command, response })
+    }
+
+    /// A version of the language without any profile.
+    #[must_use]
+    pub fn core(version: Version) -> &'static Self {
+        static CORE: [OnceLock<Language>; 2] = [OnceLock::new(), OnceLock::new()];
+        CORE[version as usize]
+            .get_or_init(|| Self::compile(version, &[]).expect("our own schemas are in order"))
+    }
+
+    /// Which version it is.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// All types, those of profiles under their namespace identifiers.
+    #[must_use]
+    pub fn package(&self) -> &Package {
+        &self.package
+    }
+
+    /// What messages are judged by.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The whole message as it travels: headers, body, signature (Transfer via
+    /// MQTT v1.0, section 2.4).
+    #[must_use]
+    pub fn message(&self) -> NodeId {
+        self.message
+    }
+
+    /// The command alone.
+    #[must_use]
+    pub fn command(&self) -> NodeId {
+        self.command
+    }
+
+    /// The response alone.
+    #[must_use]
+    pub fn response(&self) -> NodeId {
+        self.response
+    }
+}
+
+#[cfg(test)]
+mod tests;
