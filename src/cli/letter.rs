@@ -100,14 +100,14 @@ impl Letter {
     #[must_use]
     pub fn as_written(payload: Bytes) -> Self {
         match wire::read(&payload, Encoding::Json, Limits::default()) {
-            Ok(wire::Letter { message, body }) => {
+            Ok(wire::Letter { message, .. }) => {
                 let asks_for = match &message.content {
                     Content::Request(command) => {
                         command.args.response_requested.unwrap_or_default()
                     }
                     Content::Response(_) | Content::Notification(_) => ResponseType::Complete,
                 };
-                let objection = objection(&message.content, &message.headers, &body, asks_for);
+                let objection = objection(&message.content, &message.headers, &payload, asks_for);
                 let Headers { request_id, from, .. } = message.headers;
                 let outgoing = Outgoing::as_written(payload, request_id);
                 Self { outgoing, objection, asks_for, from }
@@ -128,11 +128,13 @@ impl Letter {
 fn objection(
     content: &Content,
     headers: &Headers,
-    body: &Value,
+    payload: &[u8],
     asks_for: ResponseType,
 ) -> Option<Objection> {
-    let features = body.pointer("/openc2/request/target/features").and_then(Value::as_array);
-    let repeats = features.is_some_and(|names| {
+    // What was read has each feature once.
+    let written = serde_json::from_slice::<Value>(payload).unwrap_or_default();
+    let features = written.pointer("/body/openc2/request/target/features");
+    let repeats = features.and_then(Value::as_array).is_some_and(|names| {
         names.iter().enumerate().any(|(index, name)| names[..index].contains(name))
     });
     if !matches!(content, Content::Request(_)) {

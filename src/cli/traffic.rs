@@ -96,10 +96,12 @@ impl Traffic {
         let encoding = if is_cbor { Encoding::Cbor } else { Encoding::Json };
         let (kind, request_id, from, named) =
             match wire::read(&delivery.payload, encoding, Limits::default()) {
-                Ok(wire::Letter { message, body }) => {
+                Ok(wire::Letter { message, .. }) => {
                     let headers = message.headers;
                     let kind = match message.content {
-                        Content::Request(_) => PassingKind::Request { command: summary(&body) },
+                        Content::Request(command) => PassingKind::Request {
+                            command: format!("{} {}", command.action, command.target.name()),
+                        },
                         Content::Response(response) => PassingKind::Response {
                             status: u64::from(response.status.code()),
                             text: response.status_text,
@@ -173,14 +175,6 @@ impl Traffic {
 fn cut(name: &str) -> String {
     let end = (0..=NAME_BYTES.min(name.len())).rev().find(|&end| name.is_char_boundary(end));
     name[..end.unwrap_or(0)].to_owned()
-}
-
-/// `deny ipv4_net` of a body that holds a command.
-fn summary(body: &Value) -> String {
-    let request = &body["openc2"]["request"];
-    let target = request["target"].as_object().and_then(|target| target.keys().next());
-    let action = request["action"].as_str().unwrap_or("?");
-    format!("{action} {}", target.map_or("?", String::as_str))
 }
 
 /// Whom the topic says a message is for (Transfer via MQTT v1.0, section 2.2).
@@ -395,13 +389,5 @@ mod tests {
             let prefix = TopicPrefix::try_from(prefix.to_owned()).unwrap();
             assert_eq!(whom(topic, &prefix).as_deref(), to, "{topic}");
         }
-    }
-
-    #[test]
-    fn a_summary_is_action_and_target() {
-        let body =
-            json!({ "openc2": { "request": { "action": "deny", "target": { "uri": "a" } } } });
-        assert_eq!(summary(&body), "deny uri");
-        assert_eq!(summary(&json!({})), "? ?");
     }
 }

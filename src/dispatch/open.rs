@@ -1,6 +1,7 @@
 //! First step: read a message and find out whom here it is for.
 
-use super::{Address, ContentDigest, Declared, Dispatcher, Inbound, Key, Reason};
+use super::{Address, ContentDigest, Declared, Dispatcher, Inbound, Key, Reason, Rules};
+use crate::language::{Language, Version};
 use crate::openc2::{Command, Content, Headers, Status};
 use crate::trust;
 use crate::wire::{self, Encoding, Glimpse, Kind, Unreadable};
@@ -126,7 +127,7 @@ impl Dispatcher {
         if let Some(reason) = contradiction(encoding, is_said, &inbound.payload) {
             return dropped(reason);
         }
-        let letter = match wire::read(&inbound.payload, encoding, self.rules.limits) {
+        let letter = match self.rules.read(&inbound.payload, encoding) {
             Ok(letter) => letter,
             Err(unreadable) => return faulty(*unreadable, kind),
         };
@@ -150,13 +151,24 @@ impl Dispatcher {
             format!("sha256:{}", hex(&trust::digest_of_bytes(&inbound.payload)))
         });
         Reading::Command(Box::new(Request {
-            digest: ContentDigest(trust::digest(&letter.body)),
+            digest: ContentDigest(trust::digest_of_bytes(letter.canonical_body.as_bytes())),
             headers: message.headers,
             command,
             is_signed,
             known_by,
             refused_signature,
         }))
+    }
+}
+
+impl Rules {
+    /// Reads a message by the language that is spoken here.
+    pub(super) fn read(
+        &self,
+        payload: &[u8],
+        encoding: Encoding,
+    ) -> Result<wire::Letter, Box<Unreadable>> {
+        wire::read_by(payload, encoding, self.limits, &[Language::core(Version::V1_1)])
     }
 }
 

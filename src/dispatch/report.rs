@@ -151,7 +151,7 @@ impl Dispatcher {
     fn recover_one(&mut self, decided: &mut Decided, unfinished: Unfinished, now_ms: u64) {
         let Unfinished { ticket, accepted_ms, accepted, started } = unfinished;
         let actuator = accepted.actuator.clone().unwrap_or_default();
-        let letter = match wire::read(&accepted.message, Encoding::Json, self.rules.limits) {
+        let letter = match self.rules.read(&accepted.message, Encoding::Json) {
             Ok(letter) => letter,
             Err(unreadable) => {
                 // It was read once, by other rules: the limits may have been lowered since.

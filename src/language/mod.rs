@@ -4,16 +4,21 @@
 //! A [`Profile`] is a file that was read and checked. A [`Language`] is one
 //! version of the language with what some profiles add to it, compiled.
 
+mod added;
 mod merge;
 mod profile;
 mod version;
 
 use std::sync::OnceLock;
 
-use crate::jadn::{Bounds, NodeId, Package, Problem, Schema};
+use crate::jadn::{Bounds, NodeId, Opt, Package, Problem, Schema};
 
 pub use profile::{Own, Profile};
 pub use version::Version;
+
+/// The language bounds its values itself where it wants to; the longest
+/// message bounds all the others.
+const BOUNDS: Bounds = Bounds { text_chars: u32::MAX, octets: u32::MAX, elements: u32::MAX };
 
 /// One version of the language with what profiles add to it, ready to judge messages.
 #[derive(Debug)]
@@ -39,8 +44,9 @@ impl Language {
     /// of a profile does not fit this version.
     pub fn compile(version: Version, profiles: &[Profile]) -> Result<Self, Vec<Problem>> {
         let merged = merge::merge(version, profiles)?;
-        let schema = Schema::compile(&merged.package, &merged.undefined, Bounds::default())
-            .map_err(|problem| vec![problem])?;
+        let schema = Schema::compile(&tolerant(&merged.package), &merged.undefined, BOUNDS)
+            .map_err(|problem| vec![problem])?
+            .taking(added::added(version));
         let node = |name: &str| schema.type_named(name).expect("the language has this type");
         let (message, command, response) =
             (node(version.message()), node("OpenC2-Command"), node("OpenC2-Response"));
@@ -91,6 +97,16 @@ impl Language {
     pub fn response(&self) -> NodeId {
         self.response
     }
+}
+
+/// The package as a consumer reads it: a repeated feature counts once, and is
+/// no fault (Language v1.1, section 3.4.1.5).
+fn tolerant(package: &Package) -> Package {
+    let mut package = package.clone();
+    for it in package.types.iter_mut().filter(|it| it.name == "Features") {
+        it.options.retain(|option| *option != Opt::Unique);
+    }
+    package
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub struct Answer {
     pub from: Option<String>,
     /// The response.
     pub response: Response,
-    /// Its `results`, as they stood in the message.
+    /// Its `results`, as JSON.
     pub results: Option<Value>,
     /// Since the command was sent.
     pub elapsed: Duration,
@@ -105,7 +105,7 @@ pub(super) struct Heard {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum HeardKind {
-    /// The response, and its `results` as they stood.
+    /// The response, and its `results` as JSON.
     Response(Box<(Response, Option<Value>)>),
     Malformed(Fault),
     Other,
@@ -127,7 +127,7 @@ pub(super) fn hear(delivery: &Delivery) -> Heard {
                 Content::Response(response) => match user("msgType") {
                     // The long form is a harmless habit of some peers.
                     None | Some("rsp" | "response") => {
-                        let results = letter.body.pointer("/openc2/response/results").cloned();
+                        let results = wire::response_to_json(&response).get("results").cloned();
                         HeardKind::Response(Box::new((response, results)))
                     }
                     Some(other) => HeardKind::Malformed(contradiction(other)),

@@ -1,72 +1,98 @@
-//! Commands, from a tree and back.
+//! Commands, from a message that its schema found valid, and back.
 
 use serde_json::Value;
 
-use super::fields::{Fields, MAX_INTEGER, checked, choice, integer, named};
 use super::object::{members, one, text, unless_empty};
-use super::{Fault, target};
-use crate::openc2::{Action, Actuator, Args, Command, CommandId, Members, Nsid, ResponseType};
+use super::values::{at, checked, named, natural, required};
+use super::{Fault, target, values};
+use crate::jadn::View;
+use crate::language::Version;
+use crate::openc2::{Action, Actuator, Args, Command, CommandId, Members, ResponseType};
 
-const COMMAND: [&str; 5] = ["action", "target", "args", "actuator", "command_id"];
-const ARGS: [&str; 4] = ["start_time", "stop_time", "duration", "response_requested"];
+/// What language 1.0 has around the extensions of registered and of other
+/// profiles (CSD07, sections 3.3.3 and 3.3.4); 1.1 names the profile at once.
+const NESTS: [&str; 2] = ["extension", "extension_unr"];
 
-pub(super) fn read(value: &Value) -> Result<Command, Fault> {
-    let fields = Fields::closed(value, "a command", &COMMAND)?;
+pub(super) fn read(it: View<'_>, version: Version) -> Result<Command, Fault> {
+    let (mut action, mut target, mut actuator, mut command_id) = (None, None, None, None);
+    let mut args = Args::default();
+    for (name, it) in it.entries() {
+        match &*name {
+            "action" => action = Some(at(&name, named(it, &Action::ALL, Action::as_str))?),
+            "target" => target = Some(at(&name, target::read(it, version))?),
+            "args" => args = at(&name, self::args(it, version))?,
+            "actuator" => actuator = Some(at(&name, self::actuator(it, version))?),
+            "command_id" => command_id = Some(at(&name, checked::<CommandId>(it))?.into()),
+            _ => {}
+        }
+    }
     Ok(Command {
-        action: fields
-            .required("action", |it| named(it, "an action", &Action::ALL, Action::as_str))?,
-        target: fields.required("target", target::read)?,
-        args: fields.optional("args", args)?.unwrap_or_default(),
-        actuator: fields.optional("actuator", actuator)?,
-        command_id: fields.optional("command_id", checked::<CommandId>)?.map(String::from),
+        action: required(action, "action", "a command")?,
+        target: required(target, "target", "a command")?,
+        args,
+        actuator,
+        command_id,
     })
 }
 
-fn args(value: &Value) -> Result<Args, Fault> {
-    let fields = Fields::open(value, "args")?;
-    let time = |value| integer(value, "milliseconds", MAX_INTEGER);
-    let args = Args {
-        start_time: fields.optional("start_time", time)?,
-        stop_time: fields.optional("stop_time", time)?,
-        duration: fields.optional("duration", time)?,
-        response_requested: fields.optional("response_requested", |it| {
-            named(it, "a type of response", &ResponseType::ALL, ResponseType::as_str)
-        })?,
-        extensions: fields.extensions(&ARGS, namespace)?.into_iter().collect(),
-    };
+fn args(it: View<'_>, version: Version) -> Result<Args, Fault> {
+    let mut args = Args::default();
+    for (name, it) in it.entries() {
+        match &*name {
+            "start_time" => args.start_time = Some(at(&name, natural(it))?),
+            "stop_time" => args.stop_time = Some(at(&name, natural(it))?),
+            "duration" => args.duration = Some(at(&name, natural(it))?),
+            "response_requested" => {
+                let wanted = named(it, &ResponseType::ALL, ResponseType::as_str);
+                args.response_requested = Some(at(&name, wanted)?);
+            }
+            nest if is_nest(nest, version) => {
+                for (profile, it) in it.entries() {
+                    let arguments = at(&name, at(&profile, namespace(it)))?;
+                    args.extensions.insert(profile.into_owned(), arguments);
+                }
+            }
+            _ => {
+                let arguments = at(&name, namespace(it))?;
+                args.extensions.insert(name.into_owned(), arguments);
+            }
+        }
+    }
     if args.start_time.is_some() && args.stop_time.is_some() && args.duration.is_some() {
         let reason = "expected at most two of start_time, stop_time and duration, found all three";
-        return Err(Fault::new(reason.to_owned()));
+        return Err(Fault::new(reason));
     }
     Ok(args)
 }
 
 /// What stands under the namespace identifier of a profile in args.
-fn namespace(value: &Value) -> Result<Members, Fault> {
-    match value.as_object() {
-        Some(members) if !members.is_empty() => Ok(members.clone()),
-        _ => {
-            let what = format!(
-                "{}, or here an object with at least one argument of a profile",
-                ARGS.join(", ")
-            );
-            Err(Fault::expected(what, value))
-        }
+fn namespace(it: View<'_>) -> Result<Members, Fault> {
+    const WHAT: &str = "start_time, stop_time, duration, response_requested, or here an object \
+                        with at least one argument of a profile";
+    let arguments = values::members(it, WHAT)?;
+    if arguments.is_empty() {
+        return Err(Fault::expected(WHAT, &arguments.into()));
     }
+    Ok(arguments)
 }
 
-fn actuator(value: &Value) -> Result<Actuator, Fault> {
-    let (name, value) = choice(value, "profile with its specifiers")?;
-    let profile = name.parse::<Nsid>();
-    profile
-        .map_err(|error| Fault::new(error.to_string()))
-        .and_then(|profile| match value.as_object() {
-            Some(specifiers) => {
-                Ok(Actuator { profile: profile.into(), specifiers: specifiers.clone() })
-            }
-            None => Err(Fault::expected("an object of specifiers", value)),
-        })
-        .map_err(|fault| fault.inside(name))
+fn actuator(it: View<'_>, version: Version) -> Result<Actuator, Fault> {
+    let (profile, it) = required(it.chosen(), "a profile", "an actuator")?;
+    if is_nest(&profile, version) {
+        return at(&profile, required(it.chosen(), "a profile", &profile))
+            .and_then(|(inner, it)| at(&profile, specifiers(&inner, it)));
+    }
+    specifiers(&profile, it)
+}
+
+fn specifiers(profile: &str, it: View<'_>) -> Result<Actuator, Fault> {
+    let specifiers = at(profile, values::members(it, "an object of specifiers"))?;
+    Ok(Actuator { profile: profile.to_owned(), specifiers })
+}
+
+/// Whether profiles stand inside of it, and not beside it.
+pub(super) fn is_nest(name: &str, version: Version) -> bool {
+    version == Version::V1_0 && NESTS.contains(&name)
 }
 
 pub(super) fn write(command: &Command) -> Value {

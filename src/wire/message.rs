@@ -1,76 +1,68 @@
-//! The envelope, from a tree and back.
+//! The envelope, from a message that its schema found valid, and back.
 
 use serde_json::Value;
 
-use super::fields::{Fields, MAX_INTEGER, checked, choice, integer, list, string};
 use super::object::{members, one, text, unless_empty};
+use super::values::{at, list, natural, required, string};
 use super::{Fault, command, response};
-use crate::openc2::{Content, Headers, Members, Message, Notification, Nsid};
+use crate::jadn::View;
+use crate::language::Version;
+use crate::openc2::{Content, Headers, Members, Message, Notification};
 
-const MESSAGE: [&str; 3] = ["headers", "body", "signature"];
-const HEADERS: [&str; 4] = ["request_id", "created", "from", "to"];
-
-pub(super) fn read(value: &Value) -> Result<Message, Fault> {
-    let fields = Fields::closed(value, "a message", &MESSAGE)?;
-    Ok(Message {
-        headers: fields.optional("headers", headers)?.unwrap_or_default(),
-        content: fields.required("body", body)?,
-        signature: fields.optional("signature", string)?,
-    })
-}
-
-/// `to` is an array, also for one recipient: its multiplicity is 0..*, and
-/// such a field "is either omitted or is an array" (section 3.1.3). To read
-/// a lone string as well would be a second spelling of the same message, which
-/// other consumers on the same topic refuse.
-fn headers(value: &Value) -> Result<Headers, Fault> {
-    let fields = Fields::open(value, "headers")?;
-    Ok(Headers {
-        request_id: fields.optional("request_id", string)?,
-        created: fields.optional("created", |it| integer(it, "milliseconds", MAX_INTEGER))?,
-        from: fields.optional("from", string)?,
-        to: fields.optional("to", recipients)?.unwrap_or_default(),
-        others: fields.others(&HEADERS).map(|(name, it)| (name.clone(), it.clone())).collect(),
-    })
-}
-
-fn recipients(value: &Value) -> Result<Vec<String>, Fault> {
-    let recipients = list(value, "an array of recipients", string)?;
-    if recipients.is_empty() {
-        return Err(Fault::expected("at least one recipient, or no such member", value));
+pub(super) fn read(it: View<'_>, version: Version) -> Result<Message, Fault> {
+    let mut headers = Headers::default();
+    let (mut content, mut signature) = (None, None);
+    for (name, it) in it.entries() {
+        match &*name {
+            "headers" => headers = at(&name, self::headers(it))?,
+            "body" => content = Some(at(&name, body(it, version))?),
+            "signature" => signature = Some(string(it)),
+            _ => {}
+        }
     }
-    Ok(recipients)
+    Ok(Message { headers, content: required(content, "body", "a message")?, signature })
 }
 
-fn body(value: &Value) -> Result<Content, Fault> {
-    match choice(value, "kind of body, openc2")? {
-        ("openc2", value) => content(value).map_err(|fault| fault.inside("openc2")),
-        (name, _) => Err(Fault::new("expected openc2, the one kind of body".into()).inside(name)),
+fn headers(it: View<'_>) -> Result<Headers, Fault> {
+    let mut headers = Headers::default();
+    for (name, it) in it.entries() {
+        match &*name {
+            "request_id" => headers.request_id = Some(string(it)),
+            "created" => headers.created = Some(at(&name, natural(it))?),
+            "from" => headers.from = Some(string(it)),
+            "to" => headers.to = list(it, |it| Ok(string(it)))?,
+            _ => {
+                headers.others.insert(name.into_owned(), it.to_json());
+            }
+        }
     }
+    Ok(headers)
 }
 
-fn content(value: &Value) -> Result<Content, Fault> {
-    let (name, value) = choice(value, "of request, response and notification")?;
-    let content = match name {
-        "request" => command::read(value).map(Content::Request),
-        "response" => response::read(value).map(Content::Response),
-        "notification" => notification(value).map(Content::Notification),
-        _ => Err(Fault::new("expected request, response or notification".to_owned())),
+fn body(it: View<'_>, version: Version) -> Result<Content, Fault> {
+    let (kind, it) = required(it.chosen(), "openc2", "a body")?;
+    at(&kind, content(it, version))
+}
+
+fn content(it: View<'_>, version: Version) -> Result<Content, Fault> {
+    let (kind, it) = required(it.chosen(), "request", "a body")?;
+    let content = match &*kind {
+        "request" => command::read(it, version).map(Content::Request),
+        "response" => response::read(it, version).map(Content::Response),
+        _ => Ok(Content::Notification(notification(it))),
     };
-    content.map_err(|fault| fault.inside(name))
+    at(&kind, content)
 }
 
-fn notification(value: &Value) -> Result<Notification, Fault> {
-    let fields = Fields::open(value, "a notification")?;
+fn notification(it: View<'_>) -> Notification {
     let mut members = Members::new();
-    for (name, value) in fields.others(&[]) {
-        checked::<Nsid>(&Value::from(name.as_str())).map_err(|fault| fault.inside(name))?;
-        members.insert(name.clone(), value.clone());
+    for (name, it) in it.entries() {
+        members.insert(name.into_owned(), it.to_json());
     }
-    Ok(Notification { members })
+    Notification { members }
 }
 
-pub(super) fn write(message: &Message) -> Value {
+pub(super) fn write(message: &Message, _version: Version) -> Value {
     let (kind, content) = match &message.content {
         Content::Request(it) => ("request", command::write(it)),
         Content::Response(it) => ("response", response::write(it)),

@@ -1,19 +1,23 @@
 //! From bytes to the typed message and back.
 
 mod command;
-mod fields;
+mod fault;
 mod glimpse;
 mod message;
 mod object;
 mod response;
 mod target;
 mod tree;
+mod values;
 
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::encoding::json::JsonSource;
 use crate::encoding::{MAX_DEPTH, cbor};
-use crate::openc2::{Command, Message, Response, Status};
+use crate::jadn::{Form, NodeId, Tape, View};
+use crate::language::{Language, Version};
+use crate::openc2::{Command, CommandId, Message, Response, Status};
 use glimpse::glimpse;
 use tree::Tree;
 
@@ -46,8 +50,11 @@ pub enum Encoding {
 pub struct Letter {
     /// The message.
     pub message: Message,
-    /// Its `body` as it stood, for the digest by which repetitions are known.
-    pub body: Value,
+    /// Its `body` in its canonical form (RFC 8785), for the digest by which
+    /// repetitions are known. The same in every encoding.
+    pub canonical_body: String,
+    /// The version of the language in which it is valid.
+    pub version: Version,
 }
 
 /// What is wrong with a message, and where.
@@ -106,27 +113,98 @@ pub enum Kind {
     Notification,
 }
 
-/// Reads one message.
+/// Reads one message by the newest version of the language, without profiles; see [`read_by`].
 ///
-/// A message that is wrong somewhere still tells what came before the fault,
-/// and what stands around it where only the meaning is wrong. One that is
-/// longer than `limits.message_bytes` is read up to there.
+/// # Errors
+///
+/// What is wrong with it.
 pub fn read(payload: &[u8], encoding: Encoding, limits: Limits) -> Result<Letter, Box<Unreadable>> {
-    let Tree { value: mut message, fault } = match encoding {
-        Encoding::Json => bounded(payload, limits),
-        Encoding::Cbor => not_yet(payload, limits),
-    };
-    let is_whole = fault.is_none();
-    match fault.map_or_else(|| message::read(&message), Err) {
-        Ok(read) => Ok(Letter { message: read, body: message["body"].take() }),
-        Err(fault) => Err(Box::new(Unreadable { fault, glimpse: glimpse(&message), is_whole })),
-    }
+    read_by(payload, encoding, limits, &[Language::core(Version::V1_1)])
 }
 
-fn bounded(payload: &[u8], limits: Limits) -> Tree {
-    let head = &payload[..payload.len().min(limits.message_bytes)];
-    let tree = tree::read(head, limits.depth);
-    Tree { fault: too_long(payload, limits).or(tree.fault), ..tree }
+/// Reads one message, by the first of these languages in which it is valid.
+///
+/// A message that is valid in none still tells what came before the fault,
+/// and what stands around it where only the meaning is wrong; the fault is
+/// what the first language says. One that is longer than
+/// `limits.message_bytes` is read up to there.
+///
+/// # Errors
+///
+/// What is wrong with it, by the first of the languages.
+pub fn read_by(
+    payload: &[u8],
+    encoding: Encoding,
+    limits: Limits,
+    languages: &[&Language],
+) -> Result<Letter, Box<Unreadable>> {
+    let mut fault = too_long(payload, limits);
+    if fault.is_none() && encoding == Encoding::Json {
+        for language in languages {
+            match judged(payload, limits.depth, language, language.message(), letter) {
+                Ok(letter) => return Ok(letter),
+                Err(found) => fault = fault.or(Some(found)),
+            }
+        }
+    }
+    Err(unreadable(payload, encoding, limits, fault))
+}
+
+/// Judges a JSON text and reads what it holds.
+fn judged<T>(
+    text: &[u8],
+    depth: usize,
+    language: &Language,
+    root: NodeId,
+    read: impl FnOnce(View<'_>, Version) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let mut tape = Tape::default();
+    let mut source = JsonSource::new(text, depth);
+    language.schema().judge(root, &mut source, Form::VERBOSE, &mut tape)?;
+    let view = tape.view(language.schema(), text).expect("a message was judged");
+    read(view, language.version())
+}
+
+fn letter(it: View<'_>, version: Version) -> Result<Letter, Fault> {
+    let message = message::read(it, version)?;
+    let mut canonical_body = String::with_capacity(it.mark().span().len());
+    if let Some(body) = it.field("body") {
+        body.write_canonical(&mut canonical_body);
+    }
+    Ok(Letter { message, canonical_body, version })
+}
+
+/// What can be seen of a message that is valid in no language.
+fn unreadable(
+    payload: &[u8],
+    encoding: Encoding,
+    limits: Limits,
+    fault: Option<Fault>,
+) -> Box<Unreadable> {
+    let Tree { value, fault: broken } = match encoding {
+        Encoding::Json => {
+            let head = &payload[..payload.len().min(limits.message_bytes)];
+            let tree = tree::read(head, limits.depth);
+            Tree { fault: too_long(payload, limits).or(tree.fault), ..tree }
+        }
+        Encoding::Cbor => not_yet(payload, limits),
+    };
+    let is_whole = broken.is_none();
+    let fault = broken.or_else(|| Some(in_words(fault?, &value)));
+    let fault = fault.unwrap_or_else(|| Fault::new("no language is spoken here"));
+    Box::new(Unreadable { fault, glimpse: glimpse(&value), is_whole })
+}
+
+/// A pattern says little to people: what the type itself finds says more.
+fn in_words(fault: Fault, message: &Value) -> Fault {
+    if !fault.unquoted().starts_with("expected Command-ID, text") {
+        return fault;
+    }
+    let text = message.pointer(&fault.pointer).and_then(Value::as_str);
+    let Some((text, Err(error))) = text.map(|text| (text, text.parse::<CommandId>())) else {
+        return fault;
+    };
+    Fault { pointer: fault.pointer, ..Fault::found(error.to_string(), &fault::quoted(text)) }
 }
 
 fn too_long(payload: &[u8], limits: Limits) -> Option<Fault> {
@@ -155,7 +233,7 @@ fn not_yet(payload: &[u8], limits: Limits) -> Tree {
 /// Writes a message as I-JSON, members in the order of the standard's tables.
 #[must_use]
 pub fn write(message: &Message) -> Bytes {
-    message::write(message).to_string().into()
+    message::write(message, Version::V1_1).to_string().into()
 }
 
 /// A command as the JSON value that stands in `body.openc2.request`.
@@ -165,9 +243,21 @@ pub fn command_to_json(command: &Command) -> Value {
 }
 
 /// A command from such a value: what a person typed, or a file holds.
+///
+/// # Errors
+///
+/// What is wrong with it, by the newest version of the language without profiles.
 pub fn command_from_json(value: &Value) -> Result<Command, Fault> {
-    i_json(value)?;
-    command::read(value)
+    command_by(value, Language::core(Version::V1_1))
+}
+
+/// The same, by one language.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn command_by(value: &Value, language: &Language) -> Result<Command, Fault> {
+    by_language(value, language, language.command(), command::read)
 }
 
 /// A response as the JSON value that stands in `body.openc2.response`.
@@ -177,15 +267,33 @@ pub fn response_to_json(response: &Response) -> Value {
 }
 
 /// A response from such a value: what an actuator program answered.
+///
+/// # Errors
+///
+/// What is wrong with it, by the newest version of the language without profiles.
 pub fn response_from_json(value: &Value) -> Result<Response, Fault> {
-    i_json(value)?;
-    response::read(value)
+    response_by(value, Language::core(Version::V1_1))
 }
 
-/// A value that another reader made may hold what I-JSON forbids, and what is
-/// written must not: large integers and noncharacters.
-fn i_json(value: &Value) -> Result<(), Fault> {
-    tree::read(value.to_string().as_bytes(), MAX_DEPTH).fault.map_or(Ok(()), Err)
+/// The same, by one language.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn response_by(value: &Value, language: &Language) -> Result<Response, Fault> {
+    by_language(value, language, language.response(), response::read)
+}
+
+/// Another reader made the value, and may have let through what I-JSON forbids.
+fn by_language<T>(
+    value: &Value,
+    language: &Language,
+    root: NodeId,
+    read: impl FnOnce(View<'_>, Version) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let text = value.to_string();
+    judged(text.as_bytes(), MAX_DEPTH, language, root, read)
+        .map_err(|fault| tree::read(text.as_bytes(), MAX_DEPTH).fault.unwrap_or(fault))
 }
 
 #[cfg(test)]

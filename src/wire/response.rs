@@ -1,74 +1,78 @@
-//! Responses, from a tree and back.
+//! Responses, from a message that its schema found valid, and back.
 
 use serde_json::Value;
 
 use super::Fault;
-use super::fields::{Fields, checked, integer, list, named, set, string};
 use super::object::{members, text, unless_empty};
-use crate::openc2::{Action, Members, Nsid, Pairs, Response, Results, Status, TargetName, Version};
+use super::values::{at, checked, list, required, string};
+use crate::jadn::View;
+use crate::language::Version;
+use crate::openc2::{self, Action, Members, Nsid, Pairs, Response, Results, Status, TargetName};
 
-const RESPONSE: [&str; 3] = ["status", "status_text", "results"];
-const RESULTS: [&str; 4] = ["versions", "profiles", "pairs", "rate_limit"];
-
-pub(super) fn read(value: &Value) -> Result<Response, Fault> {
-    let fields = Fields::closed(value, "a response", &RESPONSE)?;
-    Ok(Response {
-        status: fields.required("status", status)?,
-        status_text: fields.optional("status_text", string)?,
-        results: fields.optional("results", results)?,
-    })
+pub(super) fn read(it: View<'_>, _version: Version) -> Result<Response, Fault> {
+    let mut status = None;
+    let mut response = Response::new(Status::Ok);
+    for (name, it) in it.entries() {
+        match &*name {
+            "status" => status = Some(at(&name, self::status(it))?),
+            "status_text" => response.status_text = Some(string(it)),
+            "results" => response.results = Some(at(&name, results(it))?),
+            _ => {}
+        }
+    }
+    response.status = required(status, "status", "a response")?;
+    Ok(response)
 }
 
-fn status(value: &Value) -> Result<Status, Fault> {
-    let code = integer(value, "a status", u64::MAX).ok();
-    code.and_then(Status::from_code).ok_or_else(|| {
+fn status(it: View<'_>) -> Result<Status, Fault> {
+    let code = it.integer();
+    let status = u64::try_from(code).ok().and_then(Status::from_code);
+    status.ok_or_else(|| {
         let codes = Status::ALL.map(|status| status.code().to_string()).join(", ");
-        Fault::expected(format_args!("a status ({codes})"), value)
+        Fault::found(format!("expected a status ({codes})"), &code.to_string())
     })
 }
 
-fn results(value: &Value) -> Result<Results, Fault> {
-    let fields = Fields::open(value, "results")?;
-    Ok(Results {
-        versions: fields
-            .optional("versions", |it| set(it, "an array of versions", checked::<Version>))?
-            .map(|versions| versions.into_iter().map(String::from).collect()),
-        profiles: fields
-            .optional("profiles", |it| list(it, "an array of profiles", checked::<Nsid>))?
-            .map(|profiles| profiles.into_iter().map(String::from).collect()),
-        pairs: fields.optional("pairs", pairs)?,
-        rate_limit: fields.optional("rate_limit", rate_limit)?,
-        extensions: fields.extensions(&RESULTS, extension)?.into_iter().collect(),
-    })
+fn results(it: View<'_>) -> Result<Results, Fault> {
+    let mut results = Results::default();
+    for (name, it) in it.entries() {
+        match &*name {
+            "versions" => {
+                let versions = list(it, |it| checked::<openc2::Version>(it).map(String::from));
+                results.versions = Some(at(&name, versions)?);
+            }
+            "profiles" => {
+                let profiles = list(it, |it| checked::<Nsid>(it).map(String::from));
+                results.profiles = Some(at(&name, profiles)?);
+            }
+            "pairs" => results.pairs = Some(at(&name, pairs(it))?),
+            "rate_limit" => results.rate_limit = Some(it.number()),
+            _ => {
+                let value = at(&name, extension(it))?;
+                results.extensions.insert(name.into_owned(), value);
+            }
+        }
+    }
+    Ok(results)
 }
 
-fn pairs(value: &Value) -> Result<Pairs, Fault> {
-    let fields = Fields::open(value, "pairs")?;
-    let targets = |value| set(value, "an array of targets", checked::<TargetName>);
-    fields
-        .others(&[])
-        .map(|(name, value)| {
-            let action = Value::from(name.as_str());
-            named(&action, "an action", &Action::ALL, Action::as_str)
-                .and_then(|action| Ok((action, targets(value)?)))
-                .map_err(|fault| fault.inside(name))
-        })
-        .collect()
-}
-
-fn rate_limit(value: &Value) -> Result<f64, Fault> {
-    value
-        .as_f64()
-        .filter(|&number| number >= 0.0)
-        .ok_or_else(|| Fault::expected("commands a minute, a number from 0", value))
+fn pairs(it: View<'_>) -> Result<Pairs, Fault> {
+    let mut pairs = Pairs::new();
+    for (name, it) in it.entries() {
+        let action = name.parse::<Action>().map_err(|_| Fault::new("expected an action"));
+        let targets = at(&name, list(it, checked::<TargetName>))?;
+        pairs.insert(at(&name, action)?, targets);
+    }
+    Ok(pairs)
 }
 
 /// Results of a profile: whatever the profile says, but not nothing.
-fn extension(value: &Value) -> Result<Value, Fault> {
+fn extension(it: View<'_>) -> Result<Value, Fault> {
+    let value = it.to_json();
     if value.as_object().is_some_and(Members::is_empty) {
-        return Err(Fault::expected("at least one result of the profile", value));
+        return Err(Fault::expected("at least one result of the profile", &value));
     }
-    Ok(value.clone())
+    Ok(value)
 }
 
 pub(super) fn write(response: &Response) -> Value {

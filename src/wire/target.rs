@@ -1,149 +1,191 @@
-//! Targets, from a tree and back.
+//! Targets, from a message that its schema found valid, and back.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use serde_json::Value;
 
-use super::Fault;
-use super::fields::{Fields, MAX_INTEGER, checked, choice, integer, list, named, set, string};
+use super::command::is_nest;
 use super::object::{members, one, text};
+use super::values::{at, checked, list, named, natural, required, string};
+use super::{Fault, values};
+use crate::jadn::View;
+use crate::language::Version;
 use crate::openc2::{
     Artifact, Connection, Device, Feature, File, Hashes, L4Protocol, Malformed, Payload, Process,
-    Target, TargetName,
+    Status, Target, TargetName,
 };
 
-const ARTIFACT: [&str; 3] = ["mime_type", "payload", "hashes"];
-const CONNECTION: [&str; 5] = ["src_addr", "src_port", "dst_addr", "dst_port", "protocol"];
-const DEVICE: [&str; 3] = ["hostname", "idn_hostname", "device_id"];
-const FILE: [&str; 3] = ["name", "path", "hashes"];
-const HASHES: [&str; 3] = ["md5", "sha1", "sha256"];
-const PROCESS: [&str; 6] = ["pid", "name", "cwd", "executable", "parent", "command_line"];
-
-/// Longest list of features (Language v1.1, section 3.4.1.5), repetitions included.
-const FEATURES: usize = 10;
-
-pub(super) fn read(value: &Value) -> Result<Target, Fault> {
-    let (name, value) = choice(value, "target")?;
-    name.parse::<TargetName>()
-        .map_err(|error| Fault::new(error.to_string()))
-        .and_then(|name| read_as(&name, value))
-        .map_err(|fault| fault.inside(name))
-}
-
-fn read_as(name: &TargetName, value: &Value) -> Result<Target, Fault> {
-    Ok(match name {
-        TargetName::Artifact => Target::Artifact(artifact(value)?),
-        TargetName::Command => Target::Command(checked(value)?),
-        TargetName::Device => Target::Device(device(value)?),
-        TargetName::DomainName => Target::DomainName(checked(value)?),
-        TargetName::EmailAddr => Target::EmailAddr(checked(value)?),
-        TargetName::Features => features(value)?,
-        TargetName::File => Target::File(file(value)?),
-        TargetName::IdnDomainName => Target::IdnDomainName(checked(value)?),
-        TargetName::IdnEmailAddr => Target::IdnEmailAddr(checked(value)?),
-        TargetName::Ipv4Net => Target::Ipv4Net(checked(value)?),
-        TargetName::Ipv6Net => Target::Ipv6Net(checked(value)?),
-        TargetName::Ipv4Connection => Target::Ipv4Connection(connection(value)?),
-        TargetName::Ipv6Connection => Target::Ipv6Connection(connection(value)?),
-        TargetName::Iri => Target::Iri(checked(value)?),
-        TargetName::MacAddr => Target::MacAddr(checked(value)?),
-        TargetName::Process => Target::Process(Box::new(process(value)?)),
-        TargetName::Properties => {
-            Target::Properties(set(value, "an array of names of properties", string)?)
-        }
-        TargetName::Uri => Target::Uri(checked(value)?),
-        TargetName::Extension { profile, name } => Target::extension(profile, name, value.clone())
-            .map_err(|error| Fault::new(error.to_string()))?,
-    })
-}
-
-fn features(value: &Value) -> Result<Target, Fault> {
-    let feature = |it| named(it, "a feature", &Feature::ALL, Feature::as_str);
-    let wanted = list(value, "an array of features", feature)?;
-    if wanted.len() > FEATURES {
-        return Err(Fault::new(format!(
-            "expected at most {FEATURES} features, found {}",
-            wanted.len()
-        )));
+pub(super) fn read(it: View<'_>, version: Version) -> Result<Target, Fault> {
+    let (name, it) = required(it.chosen(), "a target", "a command")?;
+    if !it.is_known() && name.parse::<i64>().is_ok() {
+        // In CBOR, targets are numbers: this one may well be a profile's.
+        let reason = format!("no target has the number {name} here");
+        let fault = Fault { status: Status::NotImplemented, ..Fault::new(reason) };
+        return Err(fault.inside(&name));
     }
-    Ok(Target::features(wanted))
+    at(&name, read_as(&name, it, version))
 }
 
-fn artifact(value: &Value) -> Result<Artifact, Fault> {
-    let fields = Fields::closed(value, "an artifact", &ARTIFACT)?;
-    Ok(Artifact {
-        mime_type: fields.optional("mime_type", string)?,
-        payload: fields.optional("payload", payload)?,
-        hashes: fields.optional("hashes", hashes)?,
+fn read_as(name: &str, it: View<'_>, version: Version) -> Result<Target, Fault> {
+    Ok(match name {
+        "artifact" => Target::Artifact(artifact(it)?),
+        "command" => Target::Command(checked(it)?),
+        "device" => Target::Device(device(it)?),
+        "domain_name" => Target::DomainName(checked(it)?),
+        "email_addr" => Target::EmailAddr(checked(it)?),
+        "features" => Target::features(list(it, |it| named(it, &Feature::ALL, Feature::as_str))?),
+        "file" => Target::File(file(it)?),
+        "idn_domain_name" => Target::IdnDomainName(checked(it)?),
+        "idn_email_addr" => Target::IdnEmailAddr(checked(it)?),
+        "ipv4_net" => Target::Ipv4Net(checked(it)?),
+        "ipv6_net" => Target::Ipv6Net(checked(it)?),
+        "ipv4_connection" => Target::Ipv4Connection(connection(it)?),
+        "ipv6_connection" => Target::Ipv6Connection(connection(it)?),
+        "iri" => Target::Iri(checked(it)?),
+        "mac_addr" => Target::MacAddr(checked(it)?),
+        "process" => Target::Process(Box::new(process(it)?)),
+        "properties" => Target::Properties(list(it, |it| Ok(string(it)))?),
+        "uri" => Target::Uri(checked(it)?),
+        nest if is_nest(nest, version) => {
+            let (profile, it) = required(it.chosen(), "a profile", nest)?;
+            at(&profile, nested(&profile, it))?
+        }
+        profile if version == Version::V1_0 => nested(profile, it)?,
+        _ => match name.parse() {
+            Ok(TargetName::Extension { profile, name }) => {
+                extension(&profile, &name, it.to_json())?
+            }
+            Ok(_) => return Err(Fault::new("no target of a profile")),
+            Err(error) => return Err(Fault::new(error.to_string())),
+        },
     })
 }
 
-fn payload(value: &Value) -> Result<Payload, Fault> {
-    let (name, value) = choice(value, "of bin and url")?;
-    let payload = match name {
-        "bin" => checked(value).map(Payload::Bin),
-        "url" => checked(value).map(Payload::Url),
-        _ => Err(Fault::new("expected bin or url".to_owned())),
+/// A target of a profile as language 1.0 has it: an object of one member, under the name of the profile.
+fn nested(profile: &str, it: View<'_>) -> Result<Target, Fault> {
+    let mut targets = values::members(it, "exactly one target of the profile")?.into_iter();
+    match (targets.next(), targets.next()) {
+        (Some((name, value)), None) => at(&name, extension(profile, &name, value)),
+        _ => Err(Fault::new("expected exactly one target of the profile")),
+    }
+}
+
+fn extension(profile: &str, name: &str, value: Value) -> Result<Target, Fault> {
+    Target::extension(profile, name, value).map_err(|error| Fault::new(error.to_string()))
+}
+
+fn artifact(it: View<'_>) -> Result<Artifact, Fault> {
+    let mut artifact = Artifact { mime_type: None, payload: None, hashes: None };
+    for (name, it) in it.entries() {
+        match &*name {
+            "mime_type" => artifact.mime_type = Some(string(it)),
+            "payload" => artifact.payload = Some(at(&name, payload(it))?),
+            "hashes" => artifact.hashes = Some(at(&name, hashes(it))?),
+            _ => {}
+        }
+    }
+    Ok(artifact)
+}
+
+fn payload(it: View<'_>) -> Result<Payload, Fault> {
+    let (name, it) = required(it.chosen(), "bin or url", "a payload")?;
+    let payload = match &*name {
+        "bin" => checked(it).map(Payload::Bin),
+        _ => checked(it).map(Payload::Url),
     };
-    payload.map_err(|fault| fault.inside(name))
+    at(&name, payload)
 }
 
-fn device(value: &Value) -> Result<Device, Fault> {
-    let fields = Fields::closed(value, "a device", &DEVICE)?;
-    Ok(Device {
-        hostname: fields.optional("hostname", checked)?,
-        idn_hostname: fields.optional("idn_hostname", checked)?,
-        device_id: fields.optional("device_id", string)?,
-    })
+fn device(it: View<'_>) -> Result<Device, Fault> {
+    let mut device = Device { hostname: None, idn_hostname: None, device_id: None };
+    for (name, it) in it.entries() {
+        match &*name {
+            "hostname" => device.hostname = Some(at(&name, checked(it))?),
+            "idn_hostname" => device.idn_hostname = Some(at(&name, checked(it))?),
+            "device_id" => device.device_id = Some(string(it)),
+            _ => {}
+        }
+    }
+    Ok(device)
 }
 
-fn file(value: &Value) -> Result<File, Fault> {
-    let fields = Fields::closed(value, "a file", &FILE)?;
-    Ok(File {
-        name: fields.optional("name", string)?,
-        path: fields.optional("path", string)?,
-        hashes: fields.optional("hashes", hashes)?,
-    })
+fn file(it: View<'_>) -> Result<File, Fault> {
+    let mut file = File { name: None, path: None, hashes: None };
+    for (name, it) in it.entries() {
+        match &*name {
+            "name" => file.name = Some(string(it)),
+            "path" => file.path = Some(string(it)),
+            "hashes" => file.hashes = Some(at(&name, hashes(it))?),
+            _ => {}
+        }
+    }
+    Ok(file)
 }
 
-fn hashes(value: &Value) -> Result<Hashes, Fault> {
-    let fields = Fields::closed(value, "hashes", &HASHES)?;
-    Ok(Hashes {
-        md5: fields.optional("md5", checked)?,
-        sha1: fields.optional("sha1", checked)?,
-        sha256: fields.optional("sha256", checked)?,
-    })
+fn hashes(it: View<'_>) -> Result<Hashes, Fault> {
+    let mut hashes = Hashes { md5: None, sha1: None, sha256: None };
+    for (name, it) in it.entries() {
+        match &*name {
+            "md5" => hashes.md5 = Some(at(&name, checked(it))?),
+            "sha1" => hashes.sha1 = Some(at(&name, checked(it))?),
+            "sha256" => hashes.sha256 = Some(at(&name, checked(it))?),
+            _ => {}
+        }
+    }
+    Ok(hashes)
 }
 
-fn connection<Net: FromStr<Err = Malformed>>(value: &Value) -> Result<Connection<Net>, Fault> {
-    let fields = Fields::closed(value, "a connection", &CONNECTION)?;
-    let protocol = |it| named(it, "a protocol", &L4Protocol::ALL, L4Protocol::as_str);
-    Ok(Connection {
-        src_addr: fields.optional("src_addr", checked)?,
-        src_port: fields.optional("src_port", port)?,
-        dst_addr: fields.optional("dst_addr", checked)?,
-        dst_port: fields.optional("dst_port", port)?,
-        protocol: fields.optional("protocol", protocol)?,
-    })
+fn connection<Net: FromStr<Err = Malformed>>(it: View<'_>) -> Result<Connection<Net>, Fault> {
+    let mut connection = Connection {
+        src_addr: None,
+        src_port: None,
+        dst_addr: None,
+        dst_port: None,
+        protocol: None,
+    };
+    for (name, it) in it.entries() {
+        match &*name {
+            "src_addr" => connection.src_addr = Some(at(&name, checked(it))?),
+            "src_port" => connection.src_port = Some(at(&name, port(it))?),
+            "dst_addr" => connection.dst_addr = Some(at(&name, checked(it))?),
+            "dst_port" => connection.dst_port = Some(at(&name, port(it))?),
+            "protocol" => {
+                let protocol = named(it, &L4Protocol::ALL, L4Protocol::as_str);
+                connection.protocol = Some(at(&name, protocol)?);
+            }
+            _ => {}
+        }
+    }
+    Ok(connection)
 }
 
-fn port(value: &Value) -> Result<u16, Fault> {
-    let port = integer(value, "a port", u16::MAX.into())?;
-    Ok(u16::try_from(port).expect("a port was read within its range"))
+fn port(it: View<'_>) -> Result<u16, Fault> {
+    natural(it)?.try_into().map_err(|_| Fault::new("expected a port, an integer from 0 to 65535"))
 }
 
-fn process(value: &Value) -> Result<Process, Fault> {
-    let fields = Fields::closed(value, "a process", &PROCESS)?;
-    Ok(Process {
-        pid: fields.optional("pid", |it| integer(it, "a process id", MAX_INTEGER))?,
-        name: fields.optional("name", string)?,
-        cwd: fields.optional("cwd", string)?,
-        executable: fields.optional("executable", file)?,
-        // As deep as the message is allowed to nest, and no deeper.
-        parent: fields.optional("parent", process)?.map(Box::new),
-        command_line: fields.optional("command_line", string)?,
-    })
+fn process(it: View<'_>) -> Result<Process, Fault> {
+    let mut process = Process {
+        pid: None,
+        name: None,
+        cwd: None,
+        executable: None,
+        parent: None,
+        command_line: None,
+    };
+    for (name, it) in it.entries() {
+        match &*name {
+            "pid" => process.pid = Some(at(&name, natural(it))?),
+            "name" => process.name = Some(string(it)),
+            "cwd" => process.cwd = Some(string(it)),
+            "executable" => process.executable = Some(at(&name, file(it))?),
+            // As deep as the message is allowed to nest, and no deeper.
+            "parent" => process.parent = Some(Box::new(at(&name, self::process(it))?)),
+            "command_line" => process.command_line = Some(string(it)),
+            _ => {}
+        }
+    }
+    Ok(process)
 }
 
 pub(super) fn write(target: &Target) -> Value {

@@ -20,7 +20,8 @@ fn what_was_read_is_written_as_it_stood() {
         let original = dice.message();
         let letter = read(original.to_string().as_bytes())
             .unwrap_or_else(|unreadable| panic!("{}: {original}", unreadable.fault));
-        assert_eq!(letter.body, original["body"]);
+        let canonical = serde_json_canonicalizer::to_string(&original["body"]).unwrap();
+        assert_eq!(letter.canonical_body, canonical);
 
         let written = wire::write(&letter.message);
         let again: Value = serde_json::from_slice(&written).expect("what is written is JSON");
@@ -41,6 +42,7 @@ fn no_damage_makes_the_reader_fail_or_ramble() {
             assert_agrees_with_serde(&damaged);
             match read(&damaged) {
                 Ok(letter) => {
+                    assert_is_canonical(&letter, &damaged);
                     let written = wire::write(&letter.message);
                     let again = read(&written).expect(&name);
                     assert_eq!(again.message, letter.message, "{name}");
@@ -56,6 +58,13 @@ fn no_damage_makes_the_reader_fail_or_ramble() {
         }
     }
     assert!(good > 1_000 && bad > 10_000, "the damage is too small or too great: {good}, {bad}");
+}
+
+/// What we write from the tape is what another library writes of the whole tree.
+fn assert_is_canonical(letter: &Letter, message: &[u8]) {
+    let message: Value = serde_json::from_slice(message).expect("it was read");
+    let canonical = serde_json_canonicalizer::to_string(&message["body"]).expect("it has one");
+    assert_eq!(letter.canonical_body, canonical);
 }
 
 /// Two readers that nobody wrote together: they differ only where I-JSON is stricter than JSON.

@@ -27,12 +27,12 @@ fn a_reason_for_every_log_holds_no_word_of_the_sender() {
     #[rustfmt::skip]
     let commands = [
         // command                                                                        the log says
-        (json!({"action": CANARY, "target": net}),                                        "expected an action (scan, "),
-        (json!({"action": "deny", "target": {"ipv4_net": CANARY}}),                       "expected an IPv4 address range: "),
-        (json!({"action": "deny", "target": {CANARY: 1}}),                                "expected one of the eighteen targets"),
-        (json!({"action": "deny", "target": {"uri": CANARY, CANARY: 2}}),                 "expected exactly one target"),
-        (json!({"action": "deny", "target": {"file": {CANARY: 1}}}),                      "no member of a file, which has name, path, hashes"),
-        (json!({"action": "deny", "target": net, "args": {"start_time": CANARY}}),        "expected milliseconds, an integer from 0 to 2^53 - 1"),
+        (json!({"action": CANARY, "target": net}),                                        "expected Action (scan, "),
+        (json!({"action": "deny", "target": {"ipv4_net": CANARY}}),                       "expected IPv4-Net, a range of addresses: "),
+        (json!({"action": "deny", "target": {CANARY: 1}}),                                "no alternative of Target, which has artifact, "),
+        (json!({"action": "deny", "target": {"uri": "urn:a:b", CANARY: 2}}),              "expected Target, an object with exactly one member"),
+        (json!({"action": "deny", "target": {"file": {CANARY: 1}}}),                      "no field of File, which has name, path, hashes"),
+        (json!({"action": "deny", "target": net, "args": {"start_time": CANARY}}),        "expected Date-Time, an integer from 0 to 9007199254740991"),
         (json!({"action": "deny", "target": net, "args": {CANARY: CANARY}}),              "expected start_time, "),
         (json!({"action": "deny", "target": net, "args": {CANARY: {"a": 1}}}),            "an argument namespace is not known to actuator \"wall\""),
         (json!({"action": "deny", "target": net, "actuator": {CANARY: {}}}),              "gateway-1 has no actuator of the profile that the command names"),
