@@ -14,9 +14,11 @@
 mod lexer;
 mod look;
 mod read;
+mod write;
 
 pub use look::look;
-pub use read::CborSource;
+pub use read::{CborSource, text};
+pub use write::CborSink;
 
 /// Why octets are no CBOR that is read here, and where.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -7,6 +7,7 @@
 
 mod lexer;
 mod text;
+mod write;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,7 +16,8 @@ use super::MAX_DEPTH;
 use super::source::Number;
 use lexer::Lexer;
 
-pub use text::JsonSource;
+pub use text::{JsonSource, text};
+pub use write::{JsonSink, ValueSink};
 
 /// Largest magnitude of an integer (RFC 7493, section 2.2): 2^53 - 1.
 pub const MAX_INTEGER: i64 = (1 << 53) - 1;

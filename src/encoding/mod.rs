@@ -2,6 +2,7 @@
 
 pub mod cbor;
 pub mod json;
+pub mod sink;
 pub mod source;
 
 /// Deepest nesting that any setting can allow, in open objects and arrays.
@@ -14,7 +15,7 @@ const EXACT: f64 = 9_007_199_254_740_991.0;
 
 /// The integer that a float is: `200.0` is whole, too. `None` with a fraction, or
 /// beyond the integers that are exact.
-fn exact_integer(float: f64) -> Option<i64> {
+pub(crate) fn exact_integer(float: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "whole, and exact in 64 bits")]
     (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
 }

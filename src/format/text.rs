@@ -1,4 +1,4 @@
-//! Identifiers and encoded octets.
+//! Identifiers.
 
 use super::Flaw;
 
@@ -65,50 +65,6 @@ pub fn version(text: &str) -> Result<(), Flaw> {
     }
 }
 
-/// Octets in hexadecimal (RFC 4648, section 8), in either case; says how many.
-///
-/// RFC 4648 has capitals only, and so has the table of Language v1.1, section
-/// 3.1.5. But the standard's own examples are in small letters, and so is
-/// what the tools print from which people copy: both are read.
-pub fn hex(text: &str) -> Result<usize, Flaw> {
-    if !text.bytes().all(|it| it.is_ascii_hexdigit()) {
-        return Err("it holds something else than hexadecimal digits");
-    }
-    if !text.len().is_multiple_of(2) {
-        return Err("the last octet lacks a digit");
-    }
-    Ok(text.len() / 2)
-}
-
-/// Octets in base64url without padding (RFC 4648, section 5); says how many.
-///
-/// The bits left over at the end must be zero, so that a value has one
-/// spelling (RFC 4648, section 3.5).
-pub fn base64url(text: &str) -> Result<usize, Flaw> {
-    let mut last = 0;
-    for byte in text.bytes() {
-        last = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            b'=' => return Err("there is padding at its end"),
-            _ => return Err("it holds something else than letters, digits, - and _"),
-        };
-    }
-    let spare_bits = match text.len() % 4 {
-        0 => 0,
-        2 => 4,
-        3 => 2,
-        _ => return Err("a character is missing at its end"),
-    };
-    if last & ((1 << spare_bits) - 1) != 0 {
-        return Err("the bits left over at its end are not zero");
-    }
-    Ok(text.len() * 3 / 4)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::assert_verdicts;
@@ -162,26 +118,5 @@ mod tests {
             &["1.0", "1.1", "10.20"],
             &["", "1", "1.", ".1", "1.0.1", "v1.0", "1.0-draft-2019-02", "1.x"],
         );
-    }
-
-    #[test]
-    fn hexadecimal_comes_in_pairs_of_either_case() {
-        assert_verdicts(
-            hex,
-            &["", "00", "dead", "DEAD", "dEaD"],
-            &["0", "0x00", "0g", "de ad", "\u{ff11}0"],
-        );
-        assert_eq!(hex("0313FD39"), Ok(4));
-    }
-
-    /// RFC 4648, section 10, without the padding.
-    #[test]
-    fn base64url_has_no_padding_and_no_bits_to_spare() {
-        assert_verdicts(
-            base64url,
-            &["", "Zg", "Zm8", "Zm9v", "Zm9vYg", "Zm9vYmE", "Zm9vYmFy", "-_-_"],
-            &["Z", "Zg==", "Zm9vY", "Zh", "Zm9", "a+b/", "Zm 9v", "Zm9v\n"],
-        );
-        assert_eq!([base64url("Zg"), base64url("Zm8"), base64url("Zm9v")], [Ok(1), Ok(2), Ok(3)]);
     }
 }

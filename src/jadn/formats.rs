@@ -83,6 +83,35 @@ impl OctetForm {
         }
     }
 
+    /// The octets that a text stands for.
+    pub fn octets_in(self, text: &str) -> Result<Vec<u8>, Flaw> {
+        match self {
+            Self::Base64Url => format::base64url_octets(text),
+            Self::Hex => format::hex_octets(text),
+            Self::Eui => {
+                format::eui(text).and_then(|()| format::hex_octets(&text.replace(':', "")))
+            }
+            Self::Ipv4 => format::ipv4_addr(text).map(|it| it.octets().to_vec()),
+            Self::Ipv6 => format::ipv6_addr(text).map(|it| it.octets().to_vec()),
+            Self::Ip if text.contains(':') => Self::Ipv6.octets_in(text),
+            Self::Ip => Self::Ipv4.octets_in(text),
+        }
+    }
+
+    /// The text that stands for octets, in the one spelling that is sent: capitals
+    /// for hexadecimal digits, and for IPv6 RFC 5952.
+    pub fn text_of(self, octets: &[u8]) -> String {
+        let four = <[u8; 4]>::try_from(octets).map(std::net::Ipv4Addr::from);
+        let sixteen = <[u8; 16]>::try_from(octets).map(std::net::Ipv6Addr::from);
+        match (self, four, sixteen) {
+            (Self::Ipv4 | Self::Ip, Ok(addr), _) => addr.to_string(),
+            (Self::Ipv6 | Self::Ip, _, Ok(addr)) => addr.to_string(),
+            (Self::Hex, ..) => format::to_hex(octets, ""),
+            (Self::Eui, ..) => format::to_hex(octets, ":"),
+            _ => format::to_base64url(octets),
+        }
+    }
+
     /// Whether so many octets can be what the form is for.
     pub fn takes(self, octets: usize) -> Result<(), Flaw> {
         match (self, octets) {
@@ -113,6 +142,18 @@ impl NetForm {
         match self {
             Self::Ipv4 => format::ipv4_net(text).map(drop),
             Self::Ipv6 => format::ipv6_net(text).map(drop),
+        }
+    }
+
+    /// The octets of the address, and the length of the prefix where there is one.
+    pub fn octets_in(self, text: &str) -> Result<(Vec<u8>, Option<u8>), Flaw> {
+        match self {
+            Self::Ipv4 => {
+                format::ipv4_net(text).map(|(addr, prefix)| (addr.octets().to_vec(), prefix))
+            }
+            Self::Ipv6 => {
+                format::ipv6_net(text).map(|(addr, prefix)| (addr.octets().to_vec(), prefix))
+            }
         }
     }
 

@@ -43,6 +43,12 @@ pub enum Records {
     Arrays,
 }
 
+impl Default for Form {
+    fn default() -> Self {
+        Self::VERBOSE
+    }
+}
+
 impl Form {
     /// Verbose JSON, which `OpenC2` uses (JADN v1.0 CS01, section 4.1).
     pub const VERBOSE: Self =
@@ -91,7 +97,7 @@ impl Schema {
         tape: &'j mut Tape,
         wants_all: bool,
     ) -> Judge<'j, S> {
-        tape.clear();
+        tape.clear(form);
         Judge { schema: self, source, form, tape, sets: 0, wants_all, faults: Vec::new() }
     }
 }
@@ -144,9 +150,9 @@ impl<S: Source> Judge<'_, S> {
         Ok(hash)
     }
 
-    fn shape(&mut self, kind: Kind, begin: &Begin<S::Place>) -> Verdict {
+    fn shape(&mut self, found: Kind, begin: &Begin<S::Place>) -> Verdict {
         let schema = self.schema;
-        match (&schema.node(begin.node).shape, kind) {
+        match (&schema.node(begin.node).shape, found) {
             (Shape::Any, _) => {
                 let offset = self.source.offset();
                 self.source.skip().map_err(|error| self.broken(&error))?;
@@ -217,7 +223,7 @@ impl<S: Source> Judge<'_, S> {
                 }
             }
             (Shape::Octets { octets, form }, Kind::Octets) => self.octets(*octets, *form, begin),
-            (Shape::Enumerated { items, by_id }, _) => self.item(*items, *by_id, kind, begin),
+            (Shape::Enumerated { items, by_id }, _) => self.item(*items, *by_id, found, begin),
             (Shape::Net { form }, Kind::Text) if !self.form.has_octets => {
                 let (is_right, hash) = self.text(|text| form.check(text).is_ok())?;
                 if is_right { Ok(hash) } else { Err(self.unlike(begin)) }
@@ -225,15 +231,10 @@ impl<S: Source> Judge<'_, S> {
             (Shape::Net { form }, Kind::Array) if self.form.has_octets => self.net(*form, begin),
             (Shape::Choice { fields, by_id }, Kind::Map) => self.choice(*fields, *by_id, begin),
             (Shape::Members { kind, fields, count }, Kind::Map | Kind::Array) => {
-                let is_array = match kind {
-                    MembersKind::Array => true,
-                    MembersKind::Record => self.form.records == Records::Arrays,
-                    MembersKind::Map { .. } => false,
-                };
                 let by_id = matches!(kind, MembersKind::Map { by_id: true });
-                match (is_array, self.source.kind()) {
-                    (true, Ok(Kind::Array)) => self.positions(*fields, *count, begin),
-                    (false, Ok(Kind::Map)) => self.members(*fields, by_id, *count, begin),
+                match (kind.is_array(self.form), found) {
+                    (true, Kind::Array) => self.positions(*fields, *count, begin),
+                    (false, Kind::Map) => self.members(*fields, by_id, *count, begin),
                     _ => Err(self.unlike(begin)),
                 }
             }
@@ -742,7 +743,7 @@ impl<S: Source> Judge<'_, S> {
             if !is_right {
                 let mut fault = Fault::new(
                     self.source.offset(),
-                    format!("expected as key {}", schema.wanted(key)),
+                    format!("expected as key {}", schema.wanted(key, form)),
                 );
                 fault.found = Some(quoted(&name));
                 self.fault(fault.inside(&name))?;
@@ -817,7 +818,7 @@ impl<S: Source> Judge<'_, S> {
     fn unlike(&mut self, begin: &Begin<S::Place>) -> Box<Fault> {
         self.source.return_to(begin.place);
         let offset = self.source.offset();
-        let reason = format!("expected {}", self.schema.wanted(begin.node));
+        let reason = format!("expected {}", self.schema.wanted(begin.node, self.form));
         let mut fault = Fault::new(offset, reason);
         let place = self.source.place();
         if let Some(flaw) = self.flaw(begin.node) {

@@ -19,6 +19,7 @@ mod report;
 mod resolve;
 mod table;
 mod tape;
+mod transcode;
 mod value;
 mod write;
 

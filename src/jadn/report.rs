@@ -8,6 +8,7 @@
 use std::fmt::Write;
 
 use super::formats::OctetForm;
+use super::judge::{Form, Names};
 use super::table::{NodeId, Schema, Shape, Sizes};
 use crate::encoding::source::{Kind, Number, Source};
 
@@ -90,7 +91,7 @@ fn cut(text: &str) -> String {
 
 impl Schema {
     /// What a node wants, as a noun.
-    pub(super) fn wanted(&self, id: NodeId) -> String {
+    pub(super) fn wanted(&self, id: NodeId, form: Form) -> String {
         let node = self.node(id);
         let mut text = node.name.to_string();
         let name = &mut text;
@@ -100,6 +101,9 @@ impl Schema {
             Shape::Null => write!(name, ", null"),
             Shape::Boolean => write!(name, ", true or false"),
             Shape::Integer { min, max } => write!(name, ", an integer from {min} to {max}"),
+            Shape::WideInteger { min, max } if form.has_octets => {
+                write!(name, ", an integer from {min} to {max}")
+            }
             Shape::WideInteger { min, max } => {
                 write!(name, ", an integer from {min} to {max} as text")
             }
@@ -119,8 +123,9 @@ impl Schema {
                     None => Ok(()),
                 }
             }
-            Shape::Octets { octets, form } => {
-                let form = match form {
+            Shape::Octets { octets, form: as_text } => {
+                let of_octets = match as_text {
+                    _ if form.has_octets => "octets",
                     OctetForm::Base64Url => "base64url without padding",
                     OctetForm::Hex => "upper-case hexadecimal digits",
                     OctetForm::Eui => "an EUI-48 or EUI-64",
@@ -128,13 +133,13 @@ impl Schema {
                     OctetForm::Ipv6 => "an IPv6 address",
                     OctetForm::Ip => "an IP address",
                 };
-                write!(name, ", {form}{}", of(*octets, "octets"))
+                write!(name, ", {of_octets}{}", of(*octets, "octets"))
             }
             Shape::Enumerated { items, by_id } => {
                 let items = self.items(*items);
-                let listed = items.iter().take(ITEMS_LISTED).map(|item| match by_id {
-                    true => item.id.to_string(),
-                    false => item.name.to_string(),
+                let by_number = *by_id || form.names == Names::Numbers;
+                let listed = items.iter().take(ITEMS_LISTED).map(|item| {
+                    if by_number { item.id.to_string() } else { item.name.to_string() }
                 });
                 let listed = listed.collect::<Vec<_>>().join(", ");
                 let more = if items.len() > ITEMS_LISTED { ", ..." } else { "" };
@@ -142,6 +147,7 @@ impl Schema {
             }
             Shape::Choice { .. } => write!(name, ", an object with exactly one member"),
             Shape::Net { .. } => write!(name, ", a range of addresses"),
+            Shape::Members { kind, .. } if kind.is_array(form) => write!(name, ", an array"),
             Shape::Members { .. } | Shape::Mapping { .. } => write!(name, ", an object"),
             Shape::List { .. } => write!(name, ", an array"),
         };

@@ -6,6 +6,7 @@ use std::ops::Range;
 use regex::Regex;
 
 use super::formats::{NetForm, OctetForm, TextFormat};
+use super::judge::{Form, Records};
 use crate::encoding::source::Key;
 
 /// A schema, ready to judge messages. Made by [`Schema::compile`](super::Schema::compile).
@@ -151,6 +152,17 @@ pub(super) enum MembersKind {
     Array,
     Record,
     Map { by_id: bool },
+}
+
+impl MembersKind {
+    /// Whether its fields stand by their place, and have no keys.
+    pub fn is_array(self, form: Form) -> bool {
+        match self {
+            Self::Array => true,
+            Self::Record => form.records == Records::Arrays,
+            Self::Map { .. } => false,
+        }
+    }
 }
 
 /// A field of a compound type.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::judge::Form;
 use super::table::{NodeId, Schema, Shape};
 
 /// Room for one message at a time; made once and used again, so that a
@@ -9,6 +10,8 @@ use super::table::{NodeId, Schema, Shape};
 #[derive(Debug, Default)]
 pub struct Tape {
     marks: Vec<Mark>,
+    /// How the message is written.
+    form: Form,
     /// Which fields have been met, for all types that are still open.
     pub(super) met: Vec<u64>,
     /// Hashes of elements and keys that may not repeat, for all that are still open.
@@ -46,8 +49,9 @@ impl Mark {
 }
 
 impl Tape {
-    /// Forgets the message before.
-    pub(super) fn clear(&mut self) {
+    /// Forgets the message before. The next one is written in this form.
+    pub(super) fn clear(&mut self, form: Form) {
+        self.form = form;
         self.marks.clear();
         self.met.clear();
         self.hashes.clear();
@@ -110,7 +114,7 @@ fn short(offset: usize) -> u32 {
 pub struct View<'t> {
     pub(super) schema: &'t Schema,
     tape: &'t Tape,
-    pub(super) bytes: &'t [u8],
+    bytes: &'t [u8],
     at: usize,
 }
 
@@ -125,6 +129,16 @@ impl<'t> View<'t> {
     #[must_use]
     pub fn type_name(&self) -> &'t str {
         self.schema.name(self.mark().node)
+    }
+
+    /// Its piece of the document.
+    pub(super) fn document(&self) -> &'t [u8] {
+        self.bytes.get(self.mark().span()).unwrap_or_default()
+    }
+
+    /// How the document is written.
+    pub(super) fn form(&self) -> Form {
+        self.tape.form
     }
 
     pub(super) fn shape(&self) -> &'t Shape {

@@ -7,6 +7,7 @@ mod conformance;
 #[cfg(feature = "embedded-broker")]
 mod demo;
 mod devices;
+mod engine;
 mod exchange;
 mod faults;
 mod foreign;

@@ -104,7 +104,8 @@ impl<'a> CborSource<'a> {
         Ok(!is_over)
     }
 
-    /// The octets of a string, borrowed from the document or put together in the scratch.
+    /// The octets of a string, borrowed from the document or put together in the
+    /// scratch. Of text, only what is put together has been checked.
     fn string(&mut self, major: u8) -> Result<Piece<'a>, CborError> {
         let begin = self.lexer;
         let head = self.lexer.head()?;
@@ -114,11 +115,7 @@ impl<'a> CborSource<'a> {
             return Err(self.lexer.flaw(CborFlaw::Unexpected { expected }));
         }
         if let Some(length) = head.argument {
-            let octets = self.lexer.take(length)?;
-            if major == major::TEXT {
-                checked(octets, self.lexer.at - octets.len())?;
-            }
-            return Ok(Piece::Whole(octets));
+            return self.lexer.take(length).map(Piece::Whole);
         }
         self.scratch.clear();
         while !self.lexer.take_break()? {
@@ -135,6 +132,10 @@ impl<'a> CborSource<'a> {
             self.scratch.extend_from_slice(octets);
         }
         Ok(Piece::Scratch)
+    }
+
+    fn text_in_scratch(&self) -> &str {
+        std::str::from_utf8(&self.scratch).expect("every piece of it is text")
     }
 
     /// An integer of up to 64 bits and a sign.
@@ -198,6 +199,15 @@ impl<'a> CborSource<'a> {
             self.skip()?;
         }
     }
+}
+
+/// Reads a document that is one string of text; borrowed where it is in one piece.
+pub fn text(document: &[u8]) -> Result<Cow<'_, str>, CborError> {
+    let mut source = CborSource::new(document, 0);
+    Ok(match source.string(major::TEXT)? {
+        Piece::Whole(octets) => Cow::Borrowed(checked(octets, source.lexer.at - octets.len())?),
+        Piece::Scratch => Cow::Owned(source.text_in_scratch().to_owned()),
+    })
 }
 
 /// Where the octets of a string are.
@@ -272,11 +282,10 @@ impl Source for CborSource<'_> {
     }
 
     fn text(&mut self) -> Result<&str, CborError> {
-        let octets = match self.string(major::TEXT)? {
-            Piece::Whole(octets) => octets,
-            Piece::Scratch => &self.scratch,
-        };
-        Ok(std::str::from_utf8(octets).expect("every piece of it is text"))
+        Ok(match self.string(major::TEXT)? {
+            Piece::Whole(octets) => checked(octets, self.lexer.at - octets.len())?,
+            Piece::Scratch => self.text_in_scratch(),
+        })
     }
 
     fn octets(&mut self) -> Result<Cow<'_, [u8]>, CborError> {

@@ -7,6 +7,15 @@ use super::{JsonError, JsonFlaw, Reader, Token};
 use crate::encoding::source::{Key, Kind, Number, Source};
 use crate::encoding::{MAX_DEPTH, exact_integer};
 
+/// Reads a document that is one string; borrowed where it has no escapes.
+pub fn text(document: &[u8]) -> Result<Cow<'_, str>, JsonError> {
+    let mut lexer = Lexer::new(document);
+    match lexer.peek() {
+        Some(b'"') => lexer.string(),
+        _ => Err(lexer.unexpected("text")),
+    }
+}
+
 /// Reads an I-JSON text (RFC 7493).
 ///
 /// Allocates nothing but room for strings with escapes, which it keeps.

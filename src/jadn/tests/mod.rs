@@ -1,6 +1,6 @@
 //! Schemas and messages, from file to verdict.
 
-mod agreement;
+mod encodings;
 mod files;
 mod mistakes;
 mod verdicts;

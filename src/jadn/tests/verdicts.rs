@@ -6,7 +6,7 @@ use super::*;
 use crate::encoding::source::{Key, Source};
 use crate::jadn::{Names, Records, Unknown};
 
-const SEEDS: u64 = 3000;
+const SEEDS: u64 = 300;
 
 /// Shows JADN-2.1-1, JADN-2.1.2-1, JADN-2.1.3-1, JADN-3-1 and JADN-3.2-1: every
 /// built-in type, by good and bad values.

@@ -1,0 +1,86 @@
+//! The engine of schemas, on very many messages.
+
+use openc2_bridge::jadn::{Bounds, Form, NodeId, Package, Schema, resolve};
+use serde_json::Value;
+
+/// Nesting that every message stays within.
+const DEPTH: usize = 32;
+
+const LANGUAGE_11: &str = include_str!("../../schemas/oc2ls-1.1.jadn");
+const LANGUAGE_10: &str = include_str!("../../schemas/oc2ls-1.0-csd07.jadn");
+const META_10: &str = include_str!("../../schemas/jadn-1.0-csd07.jadn");
+
+fn compiled(file: &str) -> Schema {
+    let package = Package::read(file.as_bytes()).unwrap();
+    let merged = resolve(&package, &[]).unwrap().with_gaps();
+    Schema::compile(&merged.package, &merged.undefined, Bounds::default()).unwrap()
+}
+
+fn is_valid(schema: &Schema, root: NodeId, message: &Value) -> bool {
+    let mut tape = openc2_bridge::jadn::Tape::default();
+    let text = message.to_string();
+    schema.judge_bytes(root, text.as_bytes(), Form::VERBOSE, DEPTH, &mut tape).is_ok()
+}
+
+/// Messages on which the two may differ, for what JSON Schema cannot say.
+fn may_differ(message: &Value) -> bool {
+    let text = message.to_string();
+    // An IPv6 range is only checked for its characters there.
+    text.contains("ipv6")
+}
+
+/// 100,000 made-up messages, half of them wrong in one way: our own verdict, and that
+/// of our JSON Schema by another implementation.
+#[test]
+fn our_json_schema_agrees_with_us() {
+    let mut compared = 0;
+    for (file, roots) in [
+        (LANGUAGE_11, &["Message", "OpenC2-Command", "OpenC2-Response"][..]),
+        (LANGUAGE_10, &["OpenC2-Command", "OpenC2-Response"]),
+    ] {
+        let schema = compiled(file);
+        for root in roots {
+            let node = schema.type_named(root).unwrap();
+            let validator = jsonschema::options()
+                .should_validate_formats(true)
+                .build(&schema.to_json_schema(node))
+                .unwrap();
+            for seed in 0..10_000 {
+                let good = schema.example(node, seed);
+                let bad = schema.mutant(node, seed).map(|it| it.message);
+                for message in [good, bad].into_iter().flatten().filter(|it| !may_differ(it)) {
+                    let ours = is_valid(&schema, node, &message);
+                    assert_eq!(validator.is_valid(&message), ours, "{root}: {message}");
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 80_000, "{compared}");
+}
+
+#[test]
+fn json_becomes_cbor_and_the_same_json_again_100_000_times() {
+    let mut compared = 0;
+    for (file, roots) in [
+        (LANGUAGE_11, &["Message", "OpenC2-Command", "OpenC2-Response"][..]),
+        (LANGUAGE_10, &["OpenC2-Command", "OpenC2-Response"]),
+        (META_10, &["Schema"]),
+    ] {
+        let schema = compiled(file);
+        for root in roots {
+            let root = schema.type_named(root).unwrap();
+            for message in (0..16_700).filter_map(|seed| schema.example(root, seed)) {
+                let there = message.to_string().into_bytes();
+                let cbor =
+                    schema.transcode(root, &there, Form::VERBOSE, Form::CBOR, DEPTH).unwrap();
+                let back = schema
+                    .transcode(root, &cbor, Form::CBOR, Form::VERBOSE, DEPTH)
+                    .unwrap_or_else(|fault| panic!("{message}: {cbor:02x?}: {fault}"));
+                assert_eq!(serde_json::from_slice::<Value>(&back).unwrap(), message);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 100_000, "{compared}");
+}
