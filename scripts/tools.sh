@@ -2,7 +2,7 @@
 # Makes sure of the tools that `make` needs.
 #
 #   tools.sh rust      rustfmt and clippy beside the compiler
-#   tools.sh debian    mosquitto and its clients, Python's venv, openssl
+#   tools.sh debian    mosquitto and its clients, Python's venv, openssl, curl
 #
 # As root it installs what is missing; otherwise it prints the one command to run, and fails.
 set -euo pipefail
@@ -34,6 +34,7 @@ debian() {
     has mosquitto || missing+=(mosquitto)
     has mosquitto_rr || missing+=(mosquitto-clients)
     has openssl || missing+=(openssl)
+    has curl || missing+=(curl)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     if [ ${#missing[@]} -eq 0 ]; then
         return

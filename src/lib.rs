@@ -16,6 +16,7 @@
 //! | [`dispatch`] | **the quiet room**: messages and reports in, effects out; pure |
 //! | [`journal`] | the durable record, the outbox, and the socket to look into them |
 //! | [`tls`], [`mqtt`] | one connection kept up, and the OpenC2 door on it |
+//! | [`https`] | the OpenC2 door for what is posted |
 //! | [`producer`] | sends commands and collects responses |
 //! | [`actuator`] | what carries commands out: programs, MQTT devices, the log |
 //! | [`config`], [`telemetry`] | `bridge.toml` and `topics.toml`; the log |
@@ -34,6 +35,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod encoding;
 pub mod format;
+pub mod https;
 pub mod jadn;
 pub mod journal;
 pub mod language;

@@ -5,6 +5,8 @@
 //! RFC 7540 appendix A (Transfer via MQTT v1.0, appendix B). The provider is
 //! given explicitly, since a build may hold more than one.
 
+mod server;
+
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, version};
+
+pub use server::{Secured, ServerFiles, ServerStream, ServerTls};
 
 /// The files a client needs for TLS.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -60,6 +64,14 @@ pub enum TlsError {
         path: PathBuf,
         /// Why.
         source: rustls::Error,
+    },
+    /// No authorities for those who call can be made of a file.
+    #[error("{path}: {source}")]
+    ClientAuthorities {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: rustls::server::VerifierBuilderError,
     },
     /// The system has no authorities, and no file was named.
     #[error("this system has no certificate authorities, and no ca-file is set ({problem})")]

@@ -72,7 +72,7 @@ async fn bridge(args: &RunArgs, settings: Settings, topics: Topics) -> Result<Ex
             tracing::error!(error = cause, "the bridge had to end");
             Ok(match error {
                 DaemonError::Journal(_) => Exit::Io,
-                DaemonError::Door(_) | DaemonError::Crew(_) => Exit::Config,
+                DaemonError::Door(_) | DaemonError::Https(_) | DaemonError::Crew(_) => Exit::Config,
             })
         }
     }

@@ -18,9 +18,9 @@ pub use topics::Topics;
 
 use crate::dispatch::Rules;
 use crate::format::duration;
+use crate::https::HttpsConfig;
 use crate::journal::JournalConfig;
 use crate::mqtt::MqttConfig;
-use crate::mqtt::config::ConfigError;
 use crate::telemetry::LogConfig;
 use crate::trust::TrustConfig;
 use crate::wire::Limits;
@@ -34,6 +34,8 @@ const ENVIRONMENT: &str = "OC2_";
 pub struct Settings {
     /// The broker.
     pub mqtt: MqttConfig,
+    /// The door for what is posted.
+    pub https: HttpsConfig,
     /// The durable record.
     pub journal: JournalConfig,
     /// What a message may cost us.
@@ -107,7 +109,7 @@ impl Settings {
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Mistake>> {
-        Self::look(file, text, environment, |_| Vec::new())
+        Self::look(file, text, environment, false)
     }
 
     /// Reads bridge.toml as [`Self::load`] does, and opens the files that it names.
@@ -116,29 +118,28 @@ impl Settings {
     ///
     /// Every mistake in the file, in the variables, and in those files.
     pub fn load_with_files(file: &Path) -> Result<Self, Vec<Mistake>> {
-        Self::look(file, &read_file(file)?, std::env::vars(), MqttConfig::check_files)
+        Self::look(file, &read_file(file)?, std::env::vars(), true)
     }
 
     fn look(
         file: &Path,
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
-        files: fn(&MqttConfig) -> Vec<(&'static str, ConfigError)>,
+        with_files: bool,
     ) -> Result<Self, Vec<Mistake>> {
-        const TABLES: [&str; 5] = ["mqtt", "journal", "limits", "trust", "log"];
+        const TABLES: [&str; 6] = ["mqtt", "https", "journal", "limits", "trust", "log"];
         let mut source = Source::new(file, text);
         let variables = overrides(environment, &TABLES);
         let mqtt: MqttConfig = part(&mut source, "mqtt", &variables);
-        let unusable = if source.mistakes.is_empty() { files(&mqtt) } else { Vec::new() };
-        for (key, error) in unusable {
-            let text = format!("mqtt.{key}: {error}");
-            match variables.iter().find(|it| it.table == "mqtt" && it.key == key) {
-                Some(set) => source.mistakes.push(Mistake::somewhere(&set.variable, text)),
-                None => source.note(&format!("mqtt.{key}"), text, None),
+        if source.mistakes.is_empty() && with_files {
+            for (key, error) in mqtt.check_files() {
+                note_in_table(&mut source, &variables, "mqtt", key, &error);
             }
         }
+        let https = read_https(&mut source, &variables, with_files);
         let settings = Self {
             mqtt,
+            https,
             journal: part(&mut source, "journal", &variables),
             limits: part(&mut source, "limits", &variables),
             trust: part(&mut source, "trust", &variables),
@@ -162,6 +163,38 @@ impl Settings {
             mistakes = source.mistakes;
         }
         if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+}
+
+/// Reads `[https]`, which is a door or nothing at all.
+fn read_https(source: &mut Source<'_>, variables: &[Override], with_files: bool) -> HttpsConfig {
+    let before = source.mistakes.len();
+    let https: HttpsConfig = part(source, "https", variables);
+    if source.mistakes.len() == before {
+        for mistake in https.check() {
+            note_in_table(source, variables, "https", mistake.key(), &mistake);
+        }
+    }
+    if source.mistakes.len() == before && with_files {
+        for mistake in https.check_files() {
+            note_in_table(source, variables, "https", mistake.key(), &mistake);
+        }
+    }
+    https
+}
+
+/// Notes a mistake at a key of a table, or at the variable that stands over it.
+fn note_in_table(
+    source: &mut Source<'_>,
+    variables: &[Override],
+    table: &str,
+    key: &str,
+    error: &dyn std::error::Error,
+) {
+    let text = format!("{table}.{key}: {error}");
+    match variables.iter().find(|it| it.table == table && it.key == key) {
+        Some(set) => source.mistakes.push(Mistake::somewhere(&set.variable, text)),
+        None => source.note(&format!("{table}.{key}"), text, None),
     }
 }
 

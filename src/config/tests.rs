@@ -183,6 +183,7 @@ fn the_manual_has_every_key_of_every_table_and_no_other() {
     };
     let tables = [
         ("[mqtt]", keys_of::<MqttConfig>("")),
+        ("[https]", keys_of::<HttpsConfig>("")),
         ("[journal]", keys_of::<JournalConfig>("")),
         ("[limits]", keys_of::<LimitsConfig>("")),
         ("[trust]", keys_of::<TrustConfig>("")),
@@ -204,5 +205,36 @@ fn the_manual_has_every_key_of_every_table_and_no_other() {
         told.sort();
         keys.sort();
         assert_eq!(told, keys, "{heading}");
+    }
+}
+
+/// HTTPS-4.1-1: plain HTTP is for this machine, and never beside HTTPS.
+#[test]
+fn the_door_for_posts_is_https_with_everything_it_needs_or_testing_or_none() {
+    let tls =
+        "listen = \"192.0.2.1:443\"\ncert-file = \"c\"\nkey-file = \"k\"\nclient-ca-file = \"a\"\n";
+    let known = "[https.identities]\n\"URI:urn:x\" = \"soar-1\"\n";
+    let with_tls = |more: &str, known: &str| format!("{tls}{more}{known}");
+    #[rustfmt::skip]
+    let cases: [(String, &[&str]); 11] = [
+        // [https]                                                  told
+        (String::new(),                                             &[]),
+        (with_tls("", known),                                       &[]),
+        ("listen = \"[::1]:80\"\ntesting = true\n".to_owned(),      &[]),
+        ("testing = true\n".to_owned(),                             &["bridge.toml:1:2: https.listen: listen is missing"]),
+        ("listen = \"192.0.2.1:80\"\ntesting = true\n".to_owned(),  &["bridge.toml:2:1: https.listen: testing is plain HTTP"]),
+        (with_tls("testing = true\n", ""),                          &["https.cert-file: cert-file is for HTTPS", "https.key-file: ", "https.client-ca-file: ", "only on a loopback address"]),
+        (format!("listen = \"[::1]:443\"\n{known}"),                &["https.cert-file: cert-file is missing", "https.key-file: ", "https.client-ca-file: "]),
+        (with_tls("", ""),                                          &["[https.identities] is empty"]),
+        (with_tls("", "[https.identities]\n\"soar-1\" = \"\"\n"),    &["begins with none of URI:, DNS: and EMAIL:", "is empty"]),
+        (with_tls("max-wait = \"0s\"\n", known),                    &["allowed are 1s to 1h"]),
+        (with_tls("max_wait = \"1s\"\n", known),                    &["unknown key `https.max_wait`; did you mean `max-wait`?"]),
+    ];
+    for (table, told) in cases {
+        let mistakes = settings(&format!("[https]\n{table}")).err().unwrap_or_default();
+        assert_eq!(mistakes.len(), told.len(), "{table}: {mistakes:?}");
+        for told in told {
+            assert!(mistakes.iter().any(|mistake| mistake.contains(told)), "{told}: {mistakes:?}");
+        }
     }
 }

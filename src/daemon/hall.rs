@@ -13,6 +13,7 @@ use crate::config::Topics;
 use crate::dispatch::{
     Counters, Dispatcher, Effect, Event, Inbound, Opened, Record, Report, Unfinished,
 };
+use crate::https;
 use crate::journal::{Committed, Journal, JournalError};
 use crate::mqtt::door::{DoorEvent, DoorHandle};
 
@@ -29,6 +30,9 @@ pub(super) struct Hall {
     pub committed: Committed<Vec<Effect>>,
     pub door: DoorHandle,
     pub events: mpsc::Receiver<DoorEvent>,
+    /// The door for what is posted, where there is one.
+    pub https: Option<https::DoorHandle>,
+    pub posts: Option<mpsc::Receiver<https::DoorEvent>>,
     pub crew: Crew,
     pub reports: mpsc::Receiver<Report>,
     pub outbox: Outbox,
@@ -52,6 +56,7 @@ impl Hall {
         self.outbox.refill(&self.journal, &self.door).await?;
 
         let mut events = Vec::with_capacity(AT_A_TIME);
+        let mut posts = Vec::with_capacity(AT_A_TIME);
         let mut reports = Vec::with_capacity(AT_A_TIME);
         loop {
             let has_room = self.outstanding < MAX_OUTSTANDING;
@@ -72,6 +77,12 @@ impl Hall {
                         // Whoever asked may have left.
                         let _nobody_waits = ready.send(());
                     }
+                }
+                taken = next_posts(self.posts.as_mut(), &mut posts), if has_room => {
+                    if taken == 0 {
+                        self.posts = None;
+                    }
+                    self.receive(&mut posts).await?;
                 }
                 Some(topics) = control.reload.recv() => self.reload(topics),
             }
@@ -101,10 +112,29 @@ impl Hall {
             }
         }
         self.outbox.refill(&self.journal, &self.door).await?;
+        self.take_in(inbounds).await
+    }
+
+    /// What is posted, and who will not wait any longer for the answer.
+    async fn receive(&mut self, posts: &mut Vec<https::DoorEvent>) -> Result<(), DaemonError> {
+        let mut inbounds: Vec<Inbound> = Vec::new();
+        for event in posts.drain(..) {
+            match event {
+                https::DoorEvent::Posted(inbound) => inbounds.push(*inbound),
+                https::DoorEvent::GaveUp(receipt) => {
+                    let effects = self.dispatcher.give_up(receipt, now_ms());
+                    self.commit(effects)?;
+                }
+            }
+        }
+        self.take_in(inbounds).await
+    }
+
+    /// Messages, by whichever door they came.
+    async fn take_in(&mut self, inbounds: Vec<Inbound>) -> Result<(), DaemonError> {
         if inbounds.is_empty() {
             return Ok(());
         }
-
         let opened: Vec<_> =
             inbounds.into_iter().map(|inbound| self.dispatcher.open(inbound)).collect();
         self.dispatcher.before_recall();
@@ -168,7 +198,10 @@ impl Hall {
                     }
                 }
                 Effect::Respond(outgoing) => self.outbox.respond(&self.door, outgoing),
-                Effect::Reply(_) => unreachable!("only a POST is replied to, and none comes in"),
+                Effect::Reply(reply) => {
+                    let https = self.https.as_ref().expect("only a POST is replied to");
+                    https.reply(*reply);
+                }
                 Effect::Log(line) => self.log.command(&line),
             }
         }
@@ -214,6 +247,9 @@ impl Hall {
     async fn wind_up(mut self, drain: Duration) -> Result<Counters, DaemonError> {
         tracing::info!(in_progress = self.dispatcher.in_progress(), "stopping");
         self.dispatcher.close();
+        if let Some(https) = &self.https {
+            https.stop_listening();
+        }
         let deadline = Instant::now() + drain;
         // Some of these are recorded as started: their actuators must still be there.
         self.settle().await?;
@@ -240,5 +276,16 @@ impl Hall {
         let counters = self.dispatcher.counters();
         self.counters.send_replace(counters);
         Ok(counters)
+    }
+}
+
+/// Waits for what is posted; for ever where there is no door for it.
+async fn next_posts(
+    posts: Option<&mut mpsc::Receiver<https::DoorEvent>>,
+    taken: &mut Vec<https::DoorEvent>,
+) -> usize {
+    match posts {
+        Some(posts) => posts.recv_many(taken, AT_A_TIME).await,
+        None => std::future::pending().await,
     }
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Settings, Topics};
 use crate::dispatch::{Counters, Dispatcher};
+use crate::https;
 use crate::journal::{Journal, JournalError, Socket, Storage};
 use crate::mqtt::door::{Door, DoorSettings, OpenError};
 use crew::{Crew, CrewError};
@@ -50,6 +51,9 @@ pub enum DaemonError {
     /// The door to the broker cannot be set up.
     #[error("the MQTT door")]
     Door(#[from] OpenError),
+    /// The door for what is posted cannot be opened.
+    #[error("the HTTPS door")]
+    Https(#[from] https::OpenError),
     /// An actuator cannot be set up.
     #[error(transparent)]
     Crew(#[from] CrewError),
@@ -77,6 +81,8 @@ pub async fn run(
         topics: topics.command_topics(),
     };
     let (door, events) = Door::open(&settings.mqtt, &door_settings)?;
+    let https = https::Door::open(&settings.https, settings.limits.message).await?;
+    let (https, posts) = https.unzip();
 
     let dispatcher = Dispatcher::new(
         topics.house.clone(),
@@ -85,12 +91,13 @@ pub async fn run(
         recovered.last_outbox,
     );
     let (counters, counted) = watch::channel(Counters::default());
-    let status_of_door = door.clone();
+    let (status_of_door, status_of_https) = (door.clone(), https.clone());
     let status = Arc::new(move || {
         serde_json::json!({
             "process": std::process::id(),
             "counters": *counted.borrow(),
             "mqtt": status_of_door.statistics(),
+            "https": status_of_https.as_ref().map(https::DoorHandle::statistics),
         })
     });
     let people = tokio::spawn(socket.serve(journal.clone(), status));
@@ -101,6 +108,8 @@ pub async fn run(
         committed,
         door: door.clone(),
         events,
+        https: https.clone(),
+        posts,
         crew,
         reports,
         outbox: Outbox::new(recovered.outbox_waiting > 0),
@@ -110,6 +119,9 @@ pub async fn run(
         is_up: false,
     };
     let ended = hall.run(recovered.unfinished, control, settings.limits.drain).await;
+    if let Some(https) = https {
+        https.close(FAREWELL).await;
+    }
     door.close(FAREWELL).await;
     people.abort();
     match ended {

@@ -102,6 +102,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap", &["main", "cli"]),
     // Made-up messages and octets: a seed is all that is random about them.
     ("fastrand", &["encoding", "jadn"]),
+    ("http_body_util", &["https"]),
+    ("hyper", &["https"]),
+    ("hyper_util", &["https"]),
     ("idna", &["format"]),
     ("minijinja", &["actuator"]),
     ("nix", &["actuator"]),
@@ -116,10 +119,12 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("serde_json_canonicalizer", &["trust"]),
     ("sha2", &["trust"]),
     ("strsim", &["config"]),
+    ("tokio_rustls", &["tls"]),
     // Settings and device maps are both TOML; each room reads its own.
     ("toml", &["actuator", "config"]),
     ("tracing_subscriber", &["telemetry"]),
     ("uuid", &["producer"]),
+    ("x509_cert", &["tls"]),
 ];
 
 /// Libraries that may be named anywhere.

@@ -11,6 +11,7 @@ mod engine;
 mod exchange;
 mod faults;
 mod foreign;
+mod https;
 mod language;
 mod layering;
 mod mqtt_connect;

@@ -1,6 +1,6 @@
 //! TLS to a real broker, and to servers we must not talk to.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -8,59 +8,12 @@ use openc2_bridge::mqtt::MqttConfig;
 use openc2_bridge::mqtt::client_id::SessionFile;
 use openc2_bridge::mqtt::config::{BrokerUrl, ConfigError};
 use openc2_bridge::mqtt::link::{Link, LinkEvents, LinkSettings};
-use tempfile::TempDir;
 
 use crate::support::broker::private_broker;
+use crate::support::papers::{Papers, has_openssl};
 use crate::support::{down, soon, up};
 
-/// An authority, and what it has signed: made by openssl, for this test alone.
-struct Papers {
-    folder: TempDir,
-}
-
 impl Papers {
-    fn new() -> Self {
-        let papers = Self { folder: tempfile::tempdir().unwrap() };
-        papers.authority("ca");
-        papers.authority("other-ca");
-        papers.signed("server", "ca", "subjectAltName=DNS:localhost,IP:127.0.0.1", "30");
-        papers.signed("elsewhere", "ca", "subjectAltName=DNS:elsewhere.example", "30");
-        papers.signed("client", "ca", "extendedKeyUsage=clientAuth", "30");
-        papers
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn authority(&self, name: &str) {
-        self.openssl(&format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN={name} \
-             -keyout {name}.key -out {name}.pem"
-        ));
-    }
-
-    fn signed(&self, name: &str, authority: &str, extension: &str, days: &str) {
-        std::fs::write(self.path("extensions"), extension).unwrap();
-        self.openssl(&format!(
-            "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name} \
-             -keyout {name}.key -out {name}.csr"
-        ));
-        self.openssl(&format!(
-            "x509 -req -in {name}.csr -CA {authority}.pem -CAkey {authority}.key -CAcreateserial \
-             -days {days} -extfile extensions -out {name}.pem"
-        ));
-    }
-
-    fn openssl(&self, arguments: &str) {
-        let output = Command::new("openssl")
-            .args(arguments.split_whitespace())
-            .current_dir(self.folder.path())
-            .output()
-            .expect("openssl is there");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
     fn config(&self, port: u16) -> MqttConfig {
         MqttConfig {
             url: format!("mqtts://localhost:{port}").parse().unwrap(),
@@ -75,16 +28,6 @@ impl Papers {
         let session = SessionFile::open(&self.path("client-id")).unwrap();
         Link::open(LinkSettings::kept(config, &session).unwrap())
     }
-}
-
-fn has_openssl(test: &str) -> bool {
-    let is_there = Command::new("openssl").arg("version").output().is_ok();
-    let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
-    assert!(is_there || !is_required, "{test} needs openssl");
-    if !is_there {
-        eprintln!("skipped: {test}: no openssl");
-    }
-    is_there
 }
 
 fn server_lines(papers: &Papers, server: &str, wants_certificate: bool) -> String {
@@ -188,7 +131,7 @@ impl Server {
             .args(["s_server", "-accept", &format!("127.0.0.1:{port}"), "-quiet"])
             .args(["-cert", "server.pem", "-key", "server.key"])
             .args(arguments.split_whitespace())
-            .current_dir(papers.folder.path())
+            .current_dir(papers.folder())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

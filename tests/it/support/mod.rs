@@ -4,9 +4,11 @@
 pub mod bridge;
 pub mod broker;
 pub mod client;
+pub mod curl;
 pub mod double;
 pub mod load;
 pub mod packet;
+pub mod papers;
 pub mod probe;
 pub mod proxy;
 pub mod random;

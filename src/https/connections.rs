@@ -1,0 +1,239 @@
+//! Connections: accepted, secured, served, ended.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::callers::Callers;
+use super::media;
+use super::problem::{Problem, RETRY_AFTER_SECS};
+use super::request::{self, Posted, REQUEST_ID};
+use crate::dispatch::{Address, Caller, Declared, Inbound, Reply};
+use crate::openc2::Status;
+use crate::tls::{Secured, ServerTls};
+
+/// Connections that may be open at the same time; further ones wait in the system's queue.
+pub(super) const MAX_CONNECTIONS: usize = 512;
+
+/// Longest wait for a TLS handshake, and for the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// Largest head of a request, in bytes.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// Requests at the same time on one HTTP/2 connection.
+const STREAMS: u32 = 128;
+
+/// Wait after the system had no connection to give, out of files say.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub callers: Callers,
+    /// `None` is plain HTTP: the testing target.
+    pub tls: Option<ServerTls>,
+    pub identities: BTreeMap<String, String>,
+    pub message_bytes: usize,
+    pub counted: Counted,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub connections: AtomicU64,
+    pub refused_handshakes: AtomicU64,
+    pub posts: AtomicU64,
+    pub problems: AtomicU64,
+}
+
+/// Who is on the other side of a connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Peer {
+    /// This producer.
+    Known(String),
+    /// Nobody is asked: the testing target.
+    Unasked,
+    /// The holder of a certificate that no identity is configured for.
+    Stranger,
+}
+
+/// Takes connections until told to stop, then lets the open ones finish their requests.
+pub(super) async fn listen(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let next = async {
+            let permit = Arc::clone(&room).acquire_owned().await.expect("never closed");
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            () = stop.cancelled() => break,
+            next = next => next,
+        };
+        let (tcp, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+                continue;
+            }
+        };
+        let (shared, watcher) = (Arc::clone(&shared), graceful.watcher());
+        tokio::spawn(async move {
+            let _permit = permit;
+            shared.counted.connections.fetch_add(1, Ordering::Relaxed);
+            // Small answers, each waited for.
+            let _best_effort = tcp.set_nodelay(true);
+            if let Some((stream, peer)) = secure(tcp, from, &shared).await {
+                let io = TokioIo::new(stream);
+                let builder = builder();
+                let service = service_fn(|request| {
+                    let (peer, shared) = (peer.clone(), Arc::clone(&shared));
+                    async move { serve(request, &peer, &shared).await }
+                });
+                let connection = builder.serve_connection(io, service);
+                if let Err(error) = watcher.watch(connection).await {
+                    tracing::debug!(%from, error, "a connection ended");
+                }
+            }
+        });
+    }
+    // No new connections from here on.
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(HEAD_BYTES).expect("a small number"))
+        .keep_alive_interval(HEAD_TIME)
+        .keep_alive_timeout(HEAD_TIME);
+    builder
+}
+
+/// A connection of either kind.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+async fn secure(
+    tcp: TcpStream,
+    from: SocketAddr,
+    shared: &Shared,
+) -> Option<(Box<dyn Stream>, Peer)> {
+    let Some(tls) = &shared.tls else { return Some((Box::new(tcp), Peer::Unasked)) };
+    let refused = match timeout(HEAD_TIME, tls.accept(tcp)).await {
+        Ok(Ok(Secured { stream, names })) => {
+            let known = names.iter().find_map(|name| shared.identities.get(name));
+            let peer = known.cloned().map_or(Peer::Stranger, Peer::Known);
+            if peer == Peer::Stranger {
+                tracing::warn!(%from, ?names, "a certificate that no identity is configured for");
+            }
+            return Some((Box::new(stream), peer));
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no handshake within {} s", HEAD_TIME.as_secs()),
+    };
+    shared.counted.refused_handshakes.fetch_add(1, Ordering::Relaxed);
+    tracing::info!(%from, reason = refused, "a connection without TLS of the right kind");
+    None
+}
+
+async fn serve(
+    request: Request<Incoming>,
+    peer: &Peer,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let answered = answer(request, peer, shared).await;
+    let counted = if answered.is_ok() { &shared.counted.posts } else { &shared.counted.problems };
+    counted.fetch_add(1, Ordering::Relaxed);
+    Ok(answered.unwrap_or_else(Problem::into_response))
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    peer: &Peer,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Problem> {
+    let identity = match peer {
+        Peer::Known(identity) => Some(identity.clone()),
+        Peer::Unasked => None,
+        Peer::Stranger => {
+            let detail = "no identity is configured for this client certificate";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+    };
+    let Posted { payload, request_id } = request::read(request, shared.message_bytes).await?;
+    let caller = Caller { identity, request_id: request_id.clone() };
+    let reply = shared.callers.ask(|receipt| Inbound {
+        receipt,
+        // The quiet room finds out whom it is for.
+        address: Address::All,
+        payload,
+        declared: Declared {
+            msg_type: Some("req".to_owned()),
+            encoding: Some("json".to_owned()),
+            ..Declared::default()
+        },
+        retained: false,
+        received_ms: now_ms(),
+        caller: Some(caller),
+    });
+    Ok(response(reply.await?, request_id.as_deref()))
+}
+
+/// The HTTP response around an `OpenC2` response (Transfer via HTTPS v1.1, sections 3.4 and
+/// 4.2.1). hyper adds Date.
+fn response(reply: Reply, request_id: Option<&str>) -> Response<Full<Bytes>> {
+    let code = match reply.status {
+        Status::Processing => StatusCode::OK,
+        status => StatusCode::from_u16(status.code()).expect("one of nine codes"),
+    };
+    let has_message = reply.payload.is_some();
+    let mut response = Response::new(Full::from(reply.payload.unwrap_or_default()));
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if has_message {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media::OPENC2));
+    }
+    if code == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
+    }
+    if let Some(Ok(value)) = request_id.map(HeaderValue::from_str) {
+        headers.insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

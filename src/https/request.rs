@@ -1,0 +1,120 @@
+//! From an HTTP request to a message, or to what is wrong with the request.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode};
+
+use super::problem::Problem;
+use super::{WELL_KNOWN, media};
+
+/// What other tools follow a request by (Transfer via HTTPS v1.1, section 3.3.3).
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest `X-Request-ID`, in characters.
+const MAX_REQUEST_ID: usize = 128;
+
+/// Longest wait for a body.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// A message that was posted.
+#[derive(Debug)]
+pub(super) struct Posted {
+    pub payload: Bytes,
+    /// `X-Request-ID`.
+    pub request_id: Option<String>,
+}
+
+/// Reads a request. What its head shows to be wrong is said before its body is read.
+pub(super) async fn read(
+    request: Request<Incoming>,
+    message_bytes: usize,
+) -> Result<Posted, Problem> {
+    let (head, body) = request.into_parts();
+    let request_id = check(&head)?;
+    if body.size_hint().lower() > message_bytes as u64 {
+        return Err(too_long(message_bytes));
+    }
+    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, message_bytes).collect());
+    let payload = match read.await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_long(message_bytes)),
+        Ok(Err(error)) => {
+            let detail = format!("the body cannot be read: {error}");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+        }
+        Err(_) => {
+            let detail = format!("the body took more than {} s to come", BODY_TIME.as_secs());
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
+        }
+    };
+    Ok(Posted { payload, request_id })
+}
+
+/// Checks the head of a request, and gives back its `X-Request-ID`.
+fn check(head: &Parts) -> Result<Option<String>, Problem> {
+    if head.uri.path() != WELL_KNOWN {
+        let detail = format!("commands are posted to {WELL_KNOWN}");
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+    }
+    if head.method != Method::POST {
+        let header = Some((header::ALLOW, HeaderValue::from_static("POST")));
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "commands are posted");
+        return Err(Problem { header, ..problem });
+    }
+    let headers = &head.headers;
+    let content_type = single(headers, &header::CONTENT_TYPE)?;
+    if !content_type.is_some_and(media::is_openc2) {
+        let header = Some((header::ACCEPT, HeaderValue::from_static(media::OPENC2)));
+        let detail = format!("Content-Type must be {}", media::OPENC2);
+        return Err(Problem { header, ..Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail) });
+    }
+    if let Some(coding) = single(headers, &header::CONTENT_ENCODING)?
+        && !coding.eq_ignore_ascii_case("identity")
+    {
+        let detail = "a message is posted as it is, without Content-Encoding";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    if headers.contains_key(header::ACCEPT) {
+        let ranges: Vec<_> =
+            headers.get_all(header::ACCEPT).iter().map(text).collect::<Result<_, _>>()?;
+        if !media::admits_openc2(&ranges.join(",")) {
+            let detail = format!("the response is {}, and Accept does not admit it", media::OPENC2);
+            return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail));
+        }
+    }
+    let request_id = single(headers, &REQUEST_ID)?;
+    if request_id.is_some_and(|id| id.is_empty() || id.len() > MAX_REQUEST_ID) {
+        let detail = format!("X-Request-ID has 1 to {MAX_REQUEST_ID} characters");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    Ok(request_id.map(str::to_owned))
+}
+
+/// The one value of a header, if it is there.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => text(value).map(Some),
+        (Some(_), Some(_)) => {
+            let detail = format!("{name} stands there twice");
+            Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+        }
+    }
+}
+
+fn text(value: &HeaderValue) -> Result<&str, Problem> {
+    value.to_str().map_err(|_| {
+        Problem::new(StatusCode::BAD_REQUEST, "a header has characters other than ASCII")
+    })
+}
+
+fn too_long(message_bytes: usize) -> Problem {
+    let detail = format!("a message has at most {message_bytes} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
