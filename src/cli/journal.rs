@@ -1,5 +1,7 @@
 //! `oc2 journal`: what came, from whom, and what became of it.
 
+mod guard;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -15,6 +17,7 @@ Examples:
   oc2 journal list --producer soar-1 --limit 200 --json
   oc2 journal show 42
   oc2 journal show 95ad511c-3339-4111-9c47-9156c47d37d3
+  oc2 journal export > march.jsonl && oc2 journal verify march.jsonl
 
 It asks the running bridge, or reads the folder where none runs.";
 
@@ -45,6 +48,12 @@ pub enum Question {
     },
     /// How the running bridge is: its counters and its connection
     Status,
+    /// Whether every record is the one that was written, and none is missing
+    Verify(guard::VerifyArgs),
+    /// All records as lines of JSON, each with its link of the chain
+    Export,
+    /// Go on with what is left of a journal that is not as it was left; not while a bridge runs on it
+    AcceptLoss(guard::AcceptLossArgs),
 }
 
 /// Which commands to list.
@@ -66,12 +75,10 @@ pub struct ListArgs {
 
 /// Asks the running bridge, or the journal itself where none runs.
 pub fn run(args: &JournalArgs) -> Result<Exit, Failure> {
-    let found = super::runtime()?.block_on(ask(&args.dir, &args.question))?;
-    print(args, &found)
-}
-
-async fn ask(dir: &Path, question: &Question) -> Result<Vec<Value>, Failure> {
-    let request = match question {
+    let request = match &args.question {
+        Question::Verify(which) => return guard::verify(&args.dir, which, args.json),
+        Question::Export => return guard::export(&args.dir),
+        Question::AcceptLoss(why) => return guard::accept_loss(&args.dir, why, args.json),
         Question::List(which) => Request::List(Listing {
             limit: which.limit,
             state: which.state.as_deref().and_then(state_named),
@@ -82,22 +89,30 @@ async fn ask(dir: &Path, question: &Question) -> Result<Vec<Value>, Failure> {
         Question::Show { id } => Request::Show { id: id.clone() },
         Question::Status => Request::Status,
     };
-    let answer = journal::ask(dir, request).await.map_err(|error| {
-        let exit = match error {
-            AskError::NotRunning { .. } => Exit::Unavailable,
-            AskError::Journal(JournalError::Missing { .. }) => {
-                let hint = "--dir names its folder, [journal] dir of bridge.toml";
-                return Failure::say(Exit::Io, format_args!("{error}; {hint}"));
-            }
-            _ => Exit::Io,
-        };
-        Failure::new(exit, error)
-    })?;
-    Ok(match answer {
+    let found = super::runtime()?.block_on(ask(&args.dir, request))?;
+    print(args, &found)
+}
+
+async fn ask(dir: &Path, request: Request) -> Result<Vec<Value>, Failure> {
+    Ok(match journal::ask(dir, request).await.map_err(failure)? {
         Answer::List(entries) => entries.iter().map(as_json).collect(),
         Answer::Show(details) => details.iter().map(as_json).collect(),
+        Answer::Check(check) => vec![as_json(&check)],
+        Answer::Exported(lines) => lines.iter().map(as_json).collect(),
         Answer::Status(status) => vec![status],
     })
+}
+
+fn failure(error: AskError) -> Failure {
+    let exit = match error {
+        AskError::NotRunning { .. } => Exit::Unavailable,
+        AskError::Journal(JournalError::Missing { .. }) => {
+            let hint = "--dir names its folder, [journal] dir of bridge.toml";
+            return Failure::say(Exit::Io, format_args!("{error}; {hint}"));
+        }
+        _ => Exit::Io,
+    };
+    Failure::new(exit, error)
 }
 
 fn state_named(name: &str) -> Option<State> {
@@ -125,7 +140,7 @@ fn print(args: &JournalArgs, found: &[Value]) -> Result<Exit, Failure> {
             Question::Show { .. } => {
                 found.iter().flat_map(|detail| show(detail, &screen)).collect()
             }
-            Question::Status => found.iter().flat_map(status).collect(),
+            _ => found.iter().flat_map(status).collect(),
         };
         for line in lines {
             screen.line(&line)?;

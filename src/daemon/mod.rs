@@ -92,8 +92,10 @@ pub async fn run(
     );
     let (counters, counted) = watch::channel(Counters::default());
     let (status_of_door, status_of_https) = (door.clone(), https.clone());
+    let journal_status = journal.clone();
     let status = Arc::new(move || {
         serde_json::json!({
+            "journal": journal_status.health(),
             "process": std::process::id(),
             "counters": *counted.borrow(),
             "mqtt": status_of_door.statistics(),

@@ -1,4 +1,4 @@
-//! Reading the journal from another process: `oc2 journal list|show`.
+//! Reading the journal from another process: what `oc2 journal` does.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,10 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::error::JournalError;
+use super::export::Exported;
+use super::handle::{CHECKED, EXPORTED};
 use super::socket::{self, Line, Request};
-use super::sqlite::Reader;
+use super::sqlite::{Check, Reader};
 use super::store::FOUND;
 use super::view::{Detail, Entry, Listing};
 use crate::dispatch::Ticket;
@@ -30,6 +32,10 @@ pub enum Answer {
     /// To [`Request::Show`]. Empty: there is no such command. More than one:
     /// they have the request id in common.
     Show(Vec<Detail>),
+    /// To [`Request::Verify`].
+    Check(Check),
+    /// To [`Request::Export`]. Empty: there are no more.
+    Exported(Vec<Exported>),
     /// To [`Request::Status`].
     Status(Value),
 }
@@ -92,6 +98,38 @@ pub async fn ask(dir: &Path, request: Request) -> Result<Answer, AskError> {
     }
 }
 
+/// Checks the whole journal: the chain of the records, what is made from them
+/// and, where no bridge runs, the file beside the database.
+pub async fn verify(dir: &Path) -> Result<Check, AskError> {
+    let mut check = Check::default();
+    let mut findings = Vec::new();
+    while !check.is_over {
+        match ask(dir, Request::Verify { check }).await? {
+            Answer::Check(next) => check = next,
+            _ => return Err(AskError::BrokenOff),
+        }
+        // They stay here, so that no request becomes too long.
+        let room = Check::FINDINGS_KEPT.saturating_sub(findings.len());
+        findings.extend(check.findings.drain(..).take(room));
+    }
+    check.findings = findings;
+    Ok(check)
+}
+
+/// The next lines of an export. After the last there is one that ends it, and
+/// after that none.
+pub async fn export(dir: &Path, last: Option<&Exported>) -> Result<Vec<Exported>, AskError> {
+    if let Some(Exported::End { .. }) = last {
+        return Ok(Vec::new());
+    }
+    let after = last.map_or(0, Exported::last_seq);
+    match ask(dir, Request::Export { after }).await? {
+        Answer::Exported(lines) if lines.is_empty() => Ok(vec![Exported::end_after(last)]),
+        Answer::Exported(lines) => Ok(lines),
+        _ => Err(AskError::BrokenOff),
+    }
+}
+
 /// Everything that comes back, as far as it can be understood.
 async fn converse(mut stream: UnixStream, request: &Request) -> io::Result<Vec<Line>> {
     let mut text = serde_json::to_vec(request)?;
@@ -113,11 +151,15 @@ fn answer(request: &Request, mut lines: Vec<Line>) -> Result<Answer, AskError> {
     }
     let mut entries = Vec::new();
     let mut details = Vec::new();
+    let mut exported = Vec::new();
+    let mut check = None;
     let mut status = None;
     for line in lines {
         match line {
             Line::Entry(entry) => entries.push(entry),
             Line::Detail(detail) => details.push(*detail),
+            Line::Check(value) => check = Some(value),
+            Line::Exported(line) => exported.push(line),
             Line::Status(value) => status = Some(value),
             Line::Error(text) => return Err(AskError::Refused { text }),
             Line::End => return Err(AskError::BrokenOff),
@@ -126,6 +168,8 @@ fn answer(request: &Request, mut lines: Vec<Line>) -> Result<Answer, AskError> {
     match request {
         Request::List(_) => Ok(Answer::List(entries)),
         Request::Show { .. } => Ok(Answer::Show(details)),
+        Request::Verify { .. } => check.map(Answer::Check).ok_or(AskError::BrokenOff),
+        Request::Export { .. } => Ok(Answer::Exported(exported)),
         Request::Status => status.map(Answer::Status).ok_or(AskError::BrokenOff),
     }
 }
@@ -134,6 +178,19 @@ fn directly(dir: PathBuf, request: Request) -> Result<Answer, AskError> {
     match request {
         Request::List(listing) => Ok(Answer::List(list(&Reader::open(&dir)?, listing)?)),
         Request::Show { id } => Ok(Answer::Show(show(&Reader::open(&dir)?, id)?)),
+        Request::Verify { mut check } => {
+            let reader = Reader::open(&dir)?;
+            reader.check(&mut check, CHECKED)?;
+            if check.is_over
+                && let Some(loss) = reader.compare(&dir)?
+            {
+                check.found(None, None, loss.to_string());
+            }
+            Ok(Answer::Check(check))
+        }
+        Request::Export { after } => {
+            Ok(Answer::Exported(Reader::open(&dir)?.export(after, EXPORTED)?))
+        }
         Request::Status => Err(AskError::NotRunning { dir }),
     }
 }

@@ -16,7 +16,11 @@
 //! outcome   {"class":…,"status":200,"text":…,"forget_key":true,
 //!            "response":{"outbox":1,"producer":…}} [LF payload]
 //! answered  {"outbox":1}
+//! loss      {"known":{"seq":…,"ticket":…},"found":{"seq":…,"ticket":…},"breaks":[seq,…],"text":…}
 //! ```
+//!
+//! `loss` is no event of a command (its ticket is 0): somebody has accepted
+//! that records are missing or changed.
 //!
 //! This form is never changed, only added to: a hash over a row must come out
 //! the same for as long as the row is kept.
@@ -41,11 +45,12 @@ pub(super) enum Kind {
     Progress,
     Outcome,
     Answered,
+    Loss,
 }
 
 impl Kind {
-    const ALL: [Self; 5] =
-        [Self::Accepted, Self::Started, Self::Progress, Self::Outcome, Self::Answered];
+    const ALL: [Self; 6] =
+        [Self::Accepted, Self::Started, Self::Progress, Self::Outcome, Self::Answered, Self::Loss];
 
     /// As it stands in the column `kind`.
     pub(super) fn as_str(self) -> &'static str {
@@ -55,6 +60,7 @@ impl Kind {
             Self::Progress => "progress",
             Self::Outcome => "outcome",
             Self::Answered => "answered",
+            Self::Loss => "loss",
         }
     }
 
@@ -188,7 +194,40 @@ pub(super) fn decode(ticket: Ticket, kind: Kind, body: &[u8]) -> Result<Event, S
         Kind::Answered => {
             Event::Answered { outbox: OutboxId(read::<AnsweredFacts>(facts)?.outbox) }
         }
+        Kind::Loss => return Err("a loss is no event of a command".to_owned()),
     })
+}
+
+#[derive(Deserialize, Serialize)]
+struct LossFacts<'a> {
+    known: PlaceFacts,
+    found: PlaceFacts,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    breaks: Vec<u64>,
+    text: Cow<'a, str>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct PlaceFacts {
+    seq: u64,
+    ticket: u64,
+}
+
+/// The body of a loss: how far the journal is known to have come, how far it
+/// was found to go, and which records are not those that were written.
+pub(super) fn loss(known: (u64, u64), found: (u64, u64), breaks: &[u64], text: &str) -> Vec<u8> {
+    let place = |(seq, ticket)| PlaceFacts { seq, ticket };
+    json(&LossFacts {
+        known: place(known),
+        found: place(found),
+        breaks: breaks.to_vec(),
+        text: Cow::Borrowed(text),
+    })
+}
+
+/// The records that a loss accepts as they are.
+pub(super) fn breaks(loss: &[u8]) -> Vec<u64> {
+    read::<LossFacts>(loss).map(|facts| facts.breaks).unwrap_or_default()
 }
 
 /// The facts of a body as JSON, and the bytes that follow them.
@@ -282,24 +321,29 @@ fn read<'a, F: Deserialize<'a>>(facts: &'a [u8]) -> Result<F, String> {
 }
 
 fn hex(digest: &ContentDigest) -> String {
+    as_hex(&digest.0)
+}
+
+/// Bytes as people write them.
+pub(super) fn as_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    digest.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
 }
 
 fn unhex(text: &str) -> Result<ContentDigest, String> {
-    let wrong = || format!("{text:?} is not a digest");
+    from_hex(text)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(ContentDigest)
+        .ok_or_else(|| format!("{text:?} is not a digest"))
+}
+
+/// The way back from [`as_hex`].
+pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
-    let digits = text.as_bytes();
-    let mut digest = [0; 32];
-    if digits.len() != 2 * digest.len() {
-        return Err(wrong());
-    }
-    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
-        let (high, low) = nibble(pair[0]).zip(nibble(pair[1])).ok_or_else(wrong)?;
-        *byte = high << 4 | low;
-    }
-    Ok(ContentDigest(digest))
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?));
+    bytes.collect::<Option<Vec<u8>>>().filter(|_| rest.is_empty())
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field by reference")]

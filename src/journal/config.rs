@@ -46,6 +46,11 @@ pub struct JournalConfig {
     /// at most one second. It never waits for what is not there yet.
     #[serde(deserialize_with = "gather")]
     pub gather: Duration,
+    /// Without the chain and without `journal.head`. It has no key in the file:
+    /// it is there to measure what the guard costs, and to see that the tests
+    /// of the guard fail without it.
+    #[serde(skip)]
+    pub unguarded: bool,
 }
 
 impl JournalConfig {
@@ -66,6 +71,7 @@ impl Default for JournalConfig {
             keep_count: 1_000_000,
             batch_records: 256,
             gather: Duration::from_millis(2),
+            unguarded: false,
         }
     }
 }
@@ -126,6 +132,7 @@ mod tests {
             keep_count: 5,
             batch_records: 1,
             gather: Duration::ZERO,
+            unguarded: false,
         };
         assert_eq!(read, meant);
     }

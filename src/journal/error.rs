@@ -49,6 +49,23 @@ pub enum JournalError {
         what: String,
     },
 
+    /// Records are missing, or cannot be told to be all there.
+    #[error(
+        "the journal in {} is not as it was left: {loss}. No command is taken; `oc2 journal verify` \
+         says more, `oc2 journal accept-loss` goes on with what is left",
+        dir.display()
+    )]
+    Loss {
+        /// Folder of the journal.
+        dir: PathBuf,
+        /// What is missing.
+        loss: Loss,
+    },
+
+    /// A journal in memory has no chain of records.
+    #[error("a journal in memory cannot be verified or exported")]
+    InMemory,
+
     /// The built-in store is older than the one that the journal was tested with.
     #[error("SQLite {found} is too old, at least {needed} is needed")]
     StoreTooOld {
@@ -75,6 +92,56 @@ pub enum JournalError {
         /// How many may wait.
         most: usize,
     },
+}
+
+/// How a journal is not as it was left.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Loss {
+    /// The database was rolled back, by a damaged log or by an old copy of it.
+    #[error(
+        "{} records that were durable are gone (the last was record {known_seq}, the database ends \
+         with record {found_seq}); {}",
+        known_seq.saturating_sub(*found_seq),
+        tickets_gone(*found_ticket, *known_ticket)
+    )]
+    Behind {
+        /// Number of the last record that was durable.
+        known_seq: u64,
+        /// Highest ticket that was durable.
+        known_ticket: u64,
+        /// Number of the last record that is there.
+        found_seq: u64,
+        /// Highest ticket that is there.
+        found_ticket: u64,
+    },
+    /// The database has another history than the file beside it.
+    #[error("record {seq} is another one than was written")]
+    Other {
+        /// Number of the record.
+        seq: u64,
+    },
+    /// Nothing says how far it had come.
+    #[error("{file} is {}, so that nobody can say whether records are gone", if *is_there { "unreadable" } else { "missing" })]
+    NoHead {
+        /// Name of the file.
+        file: &'static str,
+        /// Whether there is one at all.
+        is_there: bool,
+    },
+    /// A record or what is made from it has changed.
+    #[error("{0}")]
+    Changed(String),
+}
+
+fn tickets_gone(found: u64, known: u64) -> String {
+    if known > found {
+        let first = found + 1;
+        format!(
+            "of commands {first} to {known} nothing is left, older ones may lack what came last"
+        )
+    } else {
+        "no command is wholly gone, but some lack what came last".to_owned()
+    }
 }
 
 fn owner(pid: Option<u32>) -> String {

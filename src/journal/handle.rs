@@ -1,16 +1,18 @@
 //! What the rest of the program holds of the journal.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
+use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::config::{JournalConfig, Storage};
 use super::error::JournalError;
+use super::export::Exported;
 use super::memory::{Disk, Memory};
-use super::sqlite::Sqlite;
+use super::sqlite::{Check, Sqlite};
 use super::store::{Recovered, Store};
 use super::view::{Detail, Entry, Listing};
 use super::writer::{Read, Request, Writer};
@@ -21,6 +23,12 @@ const LAZY_WAITING: usize = 4096;
 
 /// Questions that may wait for the writer; who asks more waits for his turn.
 const READS_WAITING: usize = 64;
+
+/// Records that a question for a check goes over: a few milliseconds of the writer's time.
+pub(super) const CHECKED: u32 = 256;
+
+/// Records that one answer brings of an export.
+pub(super) const EXPORTED: u32 = 256;
 
 /// The handle: cheap to clone, for any task.
 ///
@@ -37,6 +45,22 @@ pub struct Committed<T> {
     shared: Arc<Shared>,
 }
 
+/// How the journal is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Health {
+    /// Records from before the start that have been checked.
+    pub checked: u64,
+    /// All of them have been.
+    pub check_is_over: bool,
+    /// How much was found that is not what was written.
+    pub wrong: u64,
+    /// Latest time at which a command was accepted that is forgotten by now,
+    /// in milliseconds since 1970-01-01T00:00:00Z.
+    pub forgotten_ms: u64,
+    /// No more is taken for now: as much waits to be written as may.
+    pub is_full: bool,
+}
+
 /// What the handles and the writer both see.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -45,20 +69,21 @@ pub(super) struct Shared {
     outstanding: AtomicUsize,
     /// Appended lazily, and not yet taken by the writer.
     lazy_waiting: AtomicUsize,
+    /// What the check of older records has come to.
+    checked: Mutex<Health>,
+    /// [`Recovered::forgotten_ms`] as it is now.
+    forgotten_ms: AtomicU64,
     /// One permit for each question that may wait.
     reads: Arc<Semaphore>,
 }
 
 impl<T: Send + 'static> Journal<T> {
-    /// Calls of [`Journal::append`] whose `then` has not been taken yet, at most.
-    pub const MAX_OUTSTANDING: usize = 4096;
-
     /// Opens the journal, or makes it where there is none, and reads what is unfinished.
     ///
     /// Blocks while it reads. The journal is this process's alone until it is closed.
     pub fn open(config: &JournalConfig) -> Result<(Self, Committed<T>, Recovered), JournalError> {
         match config.storage {
-            Storage::File => Self::start(Box::new(Sqlite::open(&config.dir)?), config),
+            Storage::File => Self::start(Box::new(Sqlite::open(config)?), config),
             Storage::Memory => {
                 let lock = Sqlite::lock(&config.dir)?;
                 Self::start(Box::new(Memory::open(&Disk::default()).guarded_by(lock)), config)
@@ -79,6 +104,8 @@ impl<T: Send + 'static> Journal<T> {
             failure: OnceLock::new(),
             outstanding: AtomicUsize::new(0),
             lazy_waiting: AtomicUsize::new(0),
+            checked: Mutex::default(),
+            forgotten_ms: AtomicU64::new(recovered.forgotten_ms),
             reads: Arc::new(Semaphore::new(READS_WAITING)),
         });
         let writer = Writer::new(store, requests, committed, Arc::clone(&shared), config);
@@ -159,6 +186,20 @@ impl<T: Send + 'static> Journal<T> {
         self.read(move |store| store.find(&request_id)).await
     }
 
+    /// Goes on with a check of everything that is there, by some records.
+    pub async fn check(&self, mut check: Check) -> Result<Check, JournalError> {
+        self.read(move |store| {
+            store.check(&mut check, CHECKED)?;
+            Ok(check)
+        })
+        .await
+    }
+
+    /// The records after a number, in order. None at all means that there are no more.
+    pub async fn export(&self, after: u64) -> Result<Vec<Exported>, JournalError> {
+        self.read(move |store| store.export(after, EXPORTED)).await
+    }
+
     /// Writes what is queued, moves it all into the database, and gives the journal free.
     /// Other handles find it stopped afterwards.
     pub async fn close(self) -> Result<(), JournalError> {
@@ -205,6 +246,27 @@ impl<T: Send + 'static> Journal<T> {
 }
 
 impl<T> Journal<T> {
+    /// Calls of [`Journal::append`] whose `then` has not been taken yet, at most.
+    pub const MAX_OUTSTANDING: usize = 4096;
+
+    /// How the journal is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let waiting = self.shared.outstanding.load(Ordering::Relaxed);
+        Health {
+            forgotten_ms: self.forgotten_ms(),
+            is_full: waiting >= Self::MAX_OUTSTANDING,
+            ..*self.shared.checked.lock().expect("nobody panics with it")
+        }
+    }
+
+    /// [`Recovered::forgotten_ms`], as it is now: it grows when commands leave
+    /// because there are too many, or because they are old.
+    #[must_use]
+    pub fn forgotten_ms(&self) -> u64 {
+        self.shared.forgotten_ms.load(Ordering::Relaxed)
+    }
+
     /// Why the writer has stopped, if it did so by itself.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<JournalError>> {
@@ -239,6 +301,19 @@ impl Shared {
     /// Called by the writer before its end of the channels closes. The first failure stays.
     pub(super) fn fail(&self, error: Arc<JournalError>) -> Arc<JournalError> {
         Arc::clone(self.failure.get_or_init(|| error))
+    }
+
+    /// Called by the writer after each slice of its check.
+    pub(super) fn checked(&self, check: &Check) {
+        let mut health = self.checked.lock().expect("nobody panics with it");
+        health.checked = check.records;
+        health.check_is_over = check.is_over;
+        health.wrong = check.wrong;
+    }
+
+    /// Called by the writer after each commit.
+    pub(super) fn forgotten(&self, until_ms: u64) {
+        self.forgotten_ms.store(until_ms, Ordering::Relaxed);
     }
 
     /// Called by the writer for each lazy request that it takes.

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::body::{self, Kind};
 use super::error::JournalError;
+use super::export::Exported;
 use super::lock::Lock;
+use super::sqlite::Check;
 use super::store::{Candidate, FOUND, OUTBOX_BYTES, Page, RECORDS_SHOWN, Recovered, SLICE, Store};
-use super::view::{Detail, Entry, Listing, State};
+use super::view::{Detail, Entry, Listing, State, Stored};
 use crate::dispatch::{
     Accepted, Concluded, ContentDigest, Event, Key, Known, OutboxId, Outgoing, Record, Ticket,
     Unfinished,
@@ -30,6 +32,8 @@ struct Mark {
     seq: u64,
     ticket: u64,
     outbox: u64,
+    clock_ms: u64,
+    forgotten_ms: u64,
 }
 
 impl Disk {
@@ -138,6 +142,8 @@ impl Memory {
             last_ticket: Ticket(self.mark.ticket),
             last_outbox: OutboxId(self.mark.outbox),
             outbox_waiting: self.outbox.len() as u64,
+            clock_ms: self.mark.clock_ms,
+            forgotten_ms: self.mark.forgotten_ms,
         }
     }
 
@@ -180,6 +186,21 @@ impl Memory {
         self.commands.len() as u64
     }
 
+    /// All that there is of a command.
+    pub(super) fn row(&self, ticket: Ticket) -> Option<Stored> {
+        self.commands.get(&ticket.0).map(|row| Stored {
+            entry: row.entry.clone(),
+            digest: row.digest.map(|digest| digest.0),
+            response: row.response,
+            waiting: row.waiting,
+        })
+    }
+
+    /// Responses in the outbox, each with the record that holds it.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.outbox.iter().map(|(id, seq)| (*id, *seq))
+    }
+
     fn accepted(&self, row: &Row) -> Option<&Accepted> {
         row.records.iter().find_map(|seq| match &self.records.get(seq)?.event {
             Event::Accepted(accepted) => Some(&**accepted),
@@ -187,10 +208,12 @@ impl Memory {
         })
     }
 
-    fn add(&mut self, seq: u64, record: &Arc<Record>) {
+    /// Adds a record with a number of its own.
+    pub(super) fn add(&mut self, seq: u64, record: &Arc<Record>) {
         let Record { ticket, at_ms, event } = &**record;
         let (ticket, at_ms) = (ticket.0, *at_ms);
         self.records.insert(seq, Arc::clone(record));
+        self.mark.clock_ms = self.mark.clock_ms.max(at_ms);
         if let Event::Accepted(accepted) = event {
             self.accept(ticket, at_ms, accepted);
         }
@@ -355,6 +378,10 @@ impl Store for Memory {
         self.commands()
     }
 
+    fn forgotten_ms(&self) -> u64 {
+        self.mark.forgotten_ms
+    }
+
     fn candidates(&self, after: Ticket, most: usize) -> Result<Vec<Candidate>, JournalError> {
         let next = self.commands.range(after.0.saturating_add(1)..).take(most);
         let candidates = next.map(|(ticket, Row { entry, waiting, .. })| Candidate {
@@ -369,12 +396,22 @@ impl Store for Memory {
     fn remove(&mut self, ticket: Ticket) -> Result<(), JournalError> {
         self.forget_key(ticket.0);
         if let Some(row) = self.commands.remove(&ticket.0) {
+            self.mark.forgotten_ms = self.mark.forgotten_ms.max(row.entry.accepted_ms);
             for seq in row.records {
                 self.records.remove(&seq);
                 self.forgotten.push(seq);
             }
         }
         Ok(())
+    }
+
+    fn check(&self, check: &mut Check, _most: u32) -> Result<(), JournalError> {
+        check.is_over = true;
+        Ok(())
+    }
+
+    fn export(&self, _after: u64, _most: u32) -> Result<Vec<Exported>, JournalError> {
+        Err(JournalError::InMemory)
     }
 
     fn tidy(&mut self) -> Result<(), JournalError> {

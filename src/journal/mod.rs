@@ -18,8 +18,10 @@
 
 mod ask;
 mod body;
+mod chain;
 mod config;
 mod error;
+mod export;
 mod handle;
 mod lock;
 mod memory;
@@ -32,11 +34,21 @@ mod tests;
 mod view;
 mod writer;
 
-pub use ask::{Answer, AskError, ask};
+pub use ask::{Answer, AskError, ask, export, verify};
 pub use config::{JournalConfig, Storage};
-pub use error::JournalError;
-pub use handle::{Committed, Journal};
+pub use error::{JournalError, Loss};
+pub use export::{Exported, verify_file};
+pub use handle::{Committed, Health, Journal};
 pub use memory::{Disk, Memory};
 pub use socket::{Request, Socket, StatusSource};
+pub use sqlite::{Check, Finding, LossAccepted, accept_loss};
 pub use store::Recovered;
 pub use view::{Detail, Entry, Listing, State, Step};
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,9 +1,10 @@
 //! Forgetting: answered commands leave by age and by count, oldest first.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::config::JournalConfig;
 use super::error::JournalError;
+use super::now_ms;
 use super::store::Store;
 use crate::dispatch::Ticket;
 
@@ -105,9 +106,4 @@ impl Pruning {
         }
         Ok(())
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

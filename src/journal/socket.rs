@@ -6,6 +6,7 @@
 //! ```text
 //! {"list":{"limit":2}}      {"entry":{…}} {"entry":{…}} "end"
 //! {"show":{"id":"17"}}      {"detail":{…}} "end"
+//! {"export":{"after":0}}    {"exported":{…}} {"exported":{…}} "end"
 //! "status"                  {"status":{…}} "end"
 //! "statsu"                  {"error":"unknown variant …"} "end"
 //! ```
@@ -25,7 +26,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::error::{JournalError, with_causes};
+use super::export::Exported;
 use super::handle::Journal;
+use super::sqlite::Check;
 use super::store::FOUND;
 use super::view::{Detail, Entry, Listing};
 use crate::dispatch::Ticket;
@@ -56,6 +59,16 @@ pub enum Request {
         /// Its ticket or, where no command has that, its request id.
         id: String,
     },
+    /// Goes on with a check of the records.
+    Verify {
+        /// How far it has come.
+        check: Check,
+    },
+    /// The records after a number.
+    Export {
+        /// The last that is known.
+        after: u64,
+    },
     /// How the bridge is.
     Status,
 }
@@ -66,6 +79,8 @@ pub enum Request {
 pub(super) enum Line {
     Entry(Entry),
     Detail(Box<Detail>),
+    Check(Check),
+    Exported(Exported),
     Status(Value),
     Error(String),
     End,
@@ -179,6 +194,11 @@ async fn answer<T: Send + 'static>(
                 lines.extend(detail.map(|detail| Line::Detail(Box::new(detail))));
             }
             Ok(lines)
+        }
+        Request::Verify { check } => Ok(vec![Line::Check(journal.check(check).await?)]),
+        Request::Export { after } => {
+            let lines = journal.export(after).await?;
+            Ok(lines.into_iter().map(Line::Exported).collect())
         }
         Request::Status => Ok(vec![Line::Status(status())]),
     }

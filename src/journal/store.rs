@@ -1,6 +1,8 @@
 //! What a place for records must be able to do.
 
 use super::error::JournalError;
+use super::export::Exported;
+use super::sqlite::Check;
 use super::view::{Detail, Entry, Listing};
 use crate::dispatch::{Key, Known, OutboxId, Outgoing, Record, Ticket, Unfinished};
 
@@ -27,6 +29,13 @@ pub struct Recovered {
     pub last_outbox: OutboxId,
     /// Responses that wait in the outbox.
     pub outbox_waiting: u64,
+    /// Latest time in any record, in milliseconds since 1970-01-01T00:00:00Z: a
+    /// clock that is behind it has been set back. 0 when there was none.
+    pub clock_ms: u64,
+    /// Latest time at which a command was accepted that is forgotten by now, in
+    /// milliseconds since 1970-01-01T00:00:00Z: an older one may be a repetition
+    /// that nobody recognises. 0 while nothing is forgotten.
+    pub forgotten_ms: u64,
 }
 
 /// Keeps records, and answers questions about them. What is asked sees
@@ -66,11 +75,20 @@ pub(super) trait Store {
     /// How many commands are kept.
     fn commands(&self) -> u64;
 
+    /// [`Recovered::forgotten_ms`], as it is now.
+    fn forgotten_ms(&self) -> u64;
+
     /// The next commands after a ticket, oldest first, as pruning sees them.
     fn candidates(&self, after: Ticket, most: usize) -> Result<Vec<Candidate>, JournalError>;
 
     /// Forgets a command and its records; it is part of the next commit.
     fn remove(&mut self, ticket: Ticket) -> Result<(), JournalError>;
+
+    /// Goes on with a check, by at most so many records.
+    fn check(&self, check: &mut Check, most: u32) -> Result<(), JournalError>;
+
+    /// The records after a number, and the gaps between them: at most so many.
+    fn export(&self, after: u64, most: u32) -> Result<Vec<Exported>, JournalError>;
 
     /// Sees to the files, when that has become necessary.
     fn tidy(&mut self) -> Result<(), JournalError>;

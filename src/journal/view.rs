@@ -105,6 +105,17 @@ pub struct Step {
     pub facts: Map<String, Value>,
 }
 
+/// What the tables hold of a command.
+#[derive(Debug, PartialEq)]
+pub(super) struct Stored {
+    pub(super) entry: Entry,
+    pub(super) digest: Option<[u8; 32]>,
+    /// The record that holds its last response.
+    pub(super) response: Option<u64>,
+    /// Its responses in the outbox.
+    pub(super) waiting: u64,
+}
+
 impl State {
     /// From the times that a command has.
     pub(super) fn of(started_ms: Option<u64>, ended_ms: Option<u64>) -> Self {
@@ -148,7 +159,7 @@ impl Detail {
             Kind::Outcome if facts.contains_key("response") => {
                 self.response = Some(shown(bytes));
             }
-            Kind::Outcome | Kind::Started | Kind::Answered => {}
+            Kind::Outcome | Kind::Started | Kind::Answered | Kind::Loss => {}
         }
         self.records.push(Step { seq, at_ms, kind: kind.as_str().to_owned(), facts });
         Ok(())

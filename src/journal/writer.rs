@@ -10,6 +10,7 @@ use super::config::JournalConfig;
 use super::error::{JournalError, with_causes};
 use super::handle::Shared;
 use super::prune::Pruning;
+use super::sqlite::Check;
 use super::store::Store;
 use crate::dispatch::Record;
 
@@ -21,6 +22,17 @@ const PRUNE_IDLE: usize = 256;
 
 /// Commands that a busy writer looks at after each commit, at least.
 const PRUNE_BUSY: usize = 16;
+
+/// Records that an idle writer checks between two looks at its queue.
+const CHECK_IDLE: u32 = 64;
+
+/// Records that a busy writer checks after a commit.
+const CHECK_BUSY: u32 = 16;
+
+/// After a slice of the check follows a rest of so many times its own length:
+/// an idle writer spends a fifth of its time on it, a busy one a fiftieth.
+const CHECK_REST_IDLE: u32 = 4;
+const CHECK_REST_BUSY: u32 = 49;
 
 /// What the writer is asked to do.
 pub(super) enum Request<T> {
@@ -51,6 +63,9 @@ pub(super) struct Writer<T> {
     pub(super) batch_records: usize,
     pub(super) gather: Duration,
     pruning: Pruning,
+    /// Goes once over everything that is there from before.
+    check: Check,
+    check_at: Instant,
     /// Since when there is something in the open transaction that nobody waits for.
     lazy_since: Option<Instant>,
     /// Whom to tell when everything is written and closed.
@@ -74,7 +89,10 @@ impl<T> Writer<T> {
         shared: Arc<Shared>,
         config: &JournalConfig,
     ) -> Self {
-        let pruning = Pruning::new(config, Instant::now());
+        let now = Instant::now();
+        let pruning = Pruning::new(config, now);
+        let mut check = Check::default();
+        check.is_over = config.unguarded;
         let JournalConfig { batch_records, gather, .. } = *config;
         Self {
             store,
@@ -84,6 +102,8 @@ impl<T> Writer<T> {
             batch_records,
             gather,
             pruning,
+            check,
+            check_at: now,
             lazy_since: None,
             closed: None,
         }
@@ -119,6 +139,7 @@ impl<T> Writer<T> {
             self.hand_out(batch.thens);
             self.store.tidy()?;
             self.prune_while_busy(batch.records)?;
+            self.go_on_checking(CHECK_BUSY, CHECK_REST_BUSY)?;
         }
         Ok(self.commit()?)
     }
@@ -169,7 +190,9 @@ impl<T> Writer<T> {
 
     fn commit(&mut self) -> Result<(), JournalError> {
         self.lazy_since = None;
-        self.store.commit()
+        self.store.commit()?;
+        self.shared.forgotten(self.store.forgotten_ms());
+        Ok(())
     }
 
     fn hand_out(&self, thens: Vec<T>) {
@@ -186,7 +209,8 @@ impl<T> Writer<T> {
             let now = Instant::now();
             let prune_at = self.pruning.due(self.store.commands(), now);
             let lazy_at = self.lazy_since.map(|since| since + LAZY);
-            let until = lazy_at.map_or(prune_at, |lazy_at| lazy_at.min(prune_at));
+            let check_at = (!self.check.is_over).then_some(self.check_at);
+            let until = [lazy_at, check_at].into_iter().flatten().fold(prune_at, Instant::min);
             match self.queue.recv_timeout(until.saturating_duration_since(now)) {
                 Ok(request) => return Ok(Some(request)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
@@ -196,6 +220,7 @@ impl<T> Writer<T> {
                     }
                     self.commit()?;
                     self.store.tidy()?;
+                    self.go_on_checking(CHECK_IDLE, CHECK_REST_IDLE)?;
                 }
             }
         }
@@ -210,6 +235,28 @@ impl<T> Writer<T> {
         }
         self.lazy_since.get_or_insert(now);
         self.pruning.slice(&mut *self.store, batch_records.max(PRUNE_BUSY))
+    }
+
+    /// Checks the next records, if it is time. What is wrong is told and does
+    /// not stop the bridge: the commands under way were looked at before it began.
+    fn go_on_checking(&mut self, records: u32, rest: u32) -> Result<(), JournalError> {
+        let began = Instant::now();
+        if self.check.is_over || self.check_at > began {
+            return Ok(());
+        }
+        let told = self.check.findings.len();
+        self.store.check(&mut self.check, records)?;
+        for finding in &self.check.findings[told..] {
+            tracing::error!(
+                seq = finding.seq,
+                ticket = finding.ticket,
+                "the journal is not what was written: {}; see `oc2 journal verify`",
+                finding.what
+            );
+        }
+        self.shared.checked(&self.check);
+        self.check_at = began + began.elapsed() * (1 + rest);
+        Ok(())
     }
 
     fn is_lazy_due(&self) -> bool {

@@ -2,7 +2,7 @@
 
 mod digest;
 
-pub use digest::{digest, digest_of_bytes};
+pub use digest::{digest, digest_of_bytes, digest_of_parts};
 
 use crate::openc2::Message;
 

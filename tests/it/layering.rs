@@ -77,7 +77,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("producer", &["dispatch", "https", "mqtt", "openc2", "wire"]),
     ("https", &["dispatch", "openc2", "tls", "wire"]),
     ("mqtt", &["dispatch", "openc2", "tls", "wire"]),
-    ("journal", &["dispatch", "openc2", "wire"]),
+    // trust: the digests that chain the records.
+    ("journal", &["dispatch", "openc2", "trust", "wire"]),
     ("dispatch", &["jadn", "language", "openc2", "trust", "wire"]),
     ("trust", &["openc2", "wire"]),
     ("wire", &["encoding", "jadn", "language", "openc2"]),

@@ -29,31 +29,43 @@ pub(super) fn candidates(
 
 pub(super) fn remove(store: &mut Sqlite, ticket: Ticket) -> Result<(), JournalError> {
     store.forget_key(ticket)?;
+    let accepted_ms = store.connection.query_row(
+        "SELECT accepted_ms FROM command WHERE ticket = ?1",
+        [sql(ticket.0)],
+        |row| number(row, 0),
+    )?;
+    store.mark.forgotten_ms = store.mark.forgotten_ms.max(accepted_ms);
     store.execute("DELETE FROM command WHERE ticket = ?1", [sql(ticket.0)])?;
     store.mark.commands = store.mark.commands.saturating_sub(1);
 
-    let mut statement =
-        store.connection.prepare_cached("DELETE FROM record WHERE ticket = ?1 RETURNING seq")?;
-    let seqs = statement.query_map([sql(ticket.0)], |row| number(row, 0))?;
-    let seqs: Vec<u64> = seqs.collect::<Result<_, _>>()?;
+    let mut statement = store
+        .connection
+        .prepare_cached("DELETE FROM record WHERE ticket = ?1 RETURNING seq, link")?;
+    let gone = statement.query_map([sql(ticket.0)], |row| Ok((number(row, 0)?, row.get(1)?)))?;
+    let gone: Vec<(u64, Vec<u8>)> = gone.collect::<Result<_, _>>()?;
     drop(statement);
-    seqs.into_iter().try_for_each(|seq| anchor(store, seq))
+    gone.into_iter().try_for_each(|(seq, link)| anchor(store, seq, &link))
 }
 
 /// Notes that a record is gone. Neighbours make one row, so there are never
-/// more rows than islands of records that had to stay.
-fn anchor(store: &Sqlite, seq: u64) -> Result<(), JournalError> {
+/// more rows than islands of records that had to stay. The link of the last one
+/// stays, so that the chain can be followed over the gap.
+fn anchor(store: &Sqlite, seq: u64, link: &[u8]) -> Result<(), JournalError> {
     let left = store.execute(
-        "UPDATE anchor SET last_seq = ?1
+        "UPDATE anchor SET last_seq = ?1, link = ?2
          WHERE first_seq = (SELECT max(first_seq) FROM anchor WHERE first_seq < ?1)
            AND last_seq = ?1 - 1",
-        [sql(seq)],
+        (sql(seq), link),
     )?;
     if left == 0 {
-        store.execute("INSERT INTO anchor (first_seq, last_seq) VALUES (?1, ?1)", [sql(seq)])?;
+        store.execute(
+            "INSERT INTO anchor (first_seq, last_seq, link) VALUES (?1, ?1, ?2)",
+            (sql(seq), link),
+        )?;
     }
     let joined = store.execute(
-        "UPDATE anchor SET last_seq = (SELECT last_seq FROM anchor WHERE first_seq = ?1 + 1)
+        "UPDATE anchor SET (last_seq, link) =
+           (SELECT last_seq, link FROM anchor WHERE first_seq = ?1 + 1)
          WHERE first_seq = (SELECT max(first_seq) FROM anchor WHERE first_seq <= ?1)
            AND EXISTS (SELECT 1 FROM anchor WHERE first_seq = ?1 + 1)",
         [sql(seq)],

@@ -1,6 +1,11 @@
 //! The journal on a disk: what happened goes in, what is known of it comes out.
 
+mod check;
 mod forget;
+mod head;
+mod loss;
+mod mark;
+mod rebuild;
 pub(super) mod schema;
 mod view;
 
@@ -11,8 +16,18 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+pub use check::{Check, Finding};
+pub use loss::{Accepted as LossAccepted, accept as accept_loss};
+
+use head::{Head, HeadFile, Said};
+use mark::Mark;
+use schema::Found;
+
 use super::body::{self, Kind};
-use super::error::JournalError;
+use super::chain::{self, BEGINNING, Link};
+use super::config::JournalConfig;
+use super::error::{JournalError, Loss};
+use super::export::Exported;
 use super::lock::Lock;
 use super::store::{Candidate, OUTBOX_BYTES, Page, Recovered, Store};
 use super::view::{Detail, Listing};
@@ -25,13 +40,8 @@ use crate::dispatch::{
 /// database: 1 MiB. It bounds what a damaged log can cost.
 const CHECKPOINT_PAGES: i32 = 256;
 
-/// Numbers that only grow, and how many commands there are.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Mark {
-    pub(super) ticket: u64,
-    pub(super) outbox: u64,
-    pub(super) commands: u64,
-}
+/// What is said of a row of `mark` whose sum is wrong.
+const MARK_CHANGED: &str = "the highest numbers given are not what was written";
 
 /// The database, with the right to write it.
 #[derive(Debug)]
@@ -39,17 +49,52 @@ pub(super) struct Sqlite {
     pub(super) connection: Connection,
     pub(super) mark: Mark,
     mark_saved: Mark,
+    /// The row of `mark` was as it had been written.
+    mark_is_right: bool,
     last_seq: u64,
+    /// Link of the last record.
+    link: Link,
+    /// Without it nothing is chained, and nothing is checked at the start.
+    head_file: Option<HeadFile>,
+    is_guarded: bool,
     wal_pages: Arc<AtomicI32>,
     // Below the connection, so that it is given back after the files are closed.
     _lock: Lock,
 }
 
 impl Sqlite {
-    /// Opens or makes the journal in a folder.
-    pub(super) fn open(dir: &Path) -> Result<Self, JournalError> {
+    /// Opens or makes the journal in a folder, if it is as it was left.
+    pub(super) fn open(config: &JournalConfig) -> Result<Self, JournalError> {
+        let dir = &config.dir;
+        let mut store = Self::open_as_it_is(dir)?;
+        store.is_guarded = !config.unguarded;
+        if !store.is_guarded {
+            return Ok(store);
+        }
+        let said = head::read(dir)?;
+        let mut loss = loss::compare(&store.connection, store.head(), said)?;
+        if loss.is_none() && !store.mark_is_right {
+            loss = Some(Loss::Changed(MARK_CHANGED.to_owned()));
+        }
+        if loss.is_none() {
+            loss = check::first_look(&store.connection, store.last_seq)?.map(Loss::Changed);
+        }
+        if let Some(loss) = loss {
+            return Err(JournalError::Loss { dir: dir.clone(), loss });
+        }
+        if let Said::Head { is_whole: false, .. } = said {
+            tracing::warn!(
+                "one of the two slots of journal.head was unreadable; it is written anew"
+            );
+        }
+        store.head_file = Some(HeadFile::make(dir, store.head())?);
+        Ok(store)
+    }
+
+    /// The same, whatever is missing.
+    fn open_as_it_is(dir: &Path) -> Result<Self, JournalError> {
         let lock = Self::lock(dir)?;
-        let mut connection = schema::open(dir)?;
+        let (mut connection, found) = schema::open(dir)?;
 
         let wal_pages = Arc::new(AtomicI32::new(0));
         let pages = Arc::clone(&wal_pages);
@@ -60,21 +105,59 @@ impl Sqlite {
             Ok(())
         }))?;
 
-        let mark =
-            connection.query_row("SELECT ticket, outbox, commands FROM mark", [], |row| {
-                Ok(Mark {
-                    ticket: number(row, 0)?,
-                    outbox: number(row, 1)?,
-                    commands: number(row, 2)?,
-                })
-            })?;
-        let last_seq = connection.query_row(
-            "SELECT max(ifnull((SELECT max(seq) FROM record), 0),
-                        ifnull((SELECT last_seq FROM anchor ORDER BY first_seq DESC LIMIT 1), 0))",
-            [],
-            |row| number(row, 0),
-        )?;
-        Ok(Self { connection, mark, mark_saved: mark, last_seq, wal_pages, _lock: lock })
+        let mut store = Self {
+            connection,
+            mark: Mark::default(),
+            mark_saved: Mark::default(),
+            mark_is_right: true,
+            last_seq: 0,
+            link: BEGINNING,
+            head_file: None,
+            is_guarded: true,
+            wal_pages,
+            _lock: lock,
+        };
+        if found == Found::Older {
+            tracing::info!("the journal is of an older version and is brought up to date");
+            store.begin()?;
+            store.migrate()?;
+            (store.last_seq, store.link) = last_record(&store.connection)?;
+            // Before the commit: a crash in between finds the old version, and begins again.
+            HeadFile::make(dir, store.head())?;
+            store.execute("COMMIT", [])?;
+            store.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        }
+        (store.last_seq, store.link) = last_record(&store.connection)?;
+        let mark = Mark::read(&store.connection)?;
+        store.mark_is_right = mark.is_some();
+        store.mark = match mark {
+            Some(mark) => mark,
+            None => store.estimated_mark()?,
+        };
+        store.mark_saved = store.mark;
+        Ok(store)
+    }
+
+    /// As much as can be known without the row of `mark`.
+    fn estimated_mark(&self) -> Result<Mark, JournalError> {
+        let max = |what: &str| {
+            self.connection
+                .query_row(&format!("SELECT ifnull({what}, 0)"), [], |row| number(row, 0))
+        };
+        Ok(Mark {
+            ticket: max("(SELECT max(ticket) FROM command)")?,
+            outbox: max("(SELECT max(id) FROM outbox)")?,
+            commands: max("(SELECT count(*) FROM command)")?,
+            clock_ms: max("(SELECT max(at_ms) FROM record)")?,
+            // Nothing tells; so that no forgotten command is taken for a new one.
+            forgotten_ms: max("(SELECT max(accepted_ms) FROM command)")?,
+        })
+    }
+
+    /// How far it has come, with what is not committed yet.
+    fn head(&self) -> Head {
+        let Mark { ticket, outbox, .. } = self.mark;
+        Head { seq: self.last_seq, ticket, outbox, link: self.link }
     }
 
     /// The right to the folder, which is made where there is none.
@@ -98,6 +181,26 @@ impl Sqlite {
             tracing::warn!("the journal could not be checkpointed, although nobody else has it");
         }
         Ok(())
+    }
+
+    /// What a record makes of the tables.
+    fn derive(&mut self, seq: u64, record: &Record) -> Result<(), JournalError> {
+        self.mark.clock_ms = self.mark.clock_ms.max(record.at_ms);
+        let (ticket, at_ms) = (sql(record.ticket.0), sql(record.at_ms));
+        match &record.event {
+            Event::Accepted(accepted) => self.accepted(record, accepted),
+            Event::Started => {
+                let changed = self.execute(
+                    "UPDATE command SET started_ms = ifnull(started_ms, ?2) WHERE ticket = ?1",
+                    [ticket, at_ms],
+                )?;
+                expect_one(changed, record, "is started, but was never accepted");
+                Ok(())
+            }
+            Event::Progress { response } => self.respond(seq, record, response),
+            Event::Outcome(concluded) => self.concluded(seq, record, concluded),
+            Event::Answered { outbox } => self.answered(record, *outbox),
+        }
     }
 
     fn accepted(&mut self, record: &Record, accepted: &Accepted) -> Result<(), JournalError> {
@@ -132,8 +235,13 @@ impl Sqlite {
         Ok(())
     }
 
-    fn respond(&mut self, record: &Record, response: &Outgoing) -> Result<(), JournalError> {
-        let (ticket, seq) = (sql(record.ticket.0), sql(self.last_seq));
+    fn respond(
+        &mut self,
+        seq: u64,
+        record: &Record,
+        response: &Outgoing,
+    ) -> Result<(), JournalError> {
+        let (ticket, seq) = (sql(record.ticket.0), sql(seq));
         let changed = self.execute(
             "INSERT INTO outbox (id, record) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             [sql(response.id.0), seq],
@@ -149,7 +257,12 @@ impl Sqlite {
         Ok(())
     }
 
-    fn concluded(&mut self, record: &Record, concluded: &Concluded) -> Result<(), JournalError> {
+    fn concluded(
+        &mut self,
+        seq: u64,
+        record: &Record,
+        concluded: &Concluded,
+    ) -> Result<(), JournalError> {
         let changed = self.execute(
             "UPDATE command SET ended_ms = ?2, class = ?3, status = ?4, text = ?5
              WHERE ticket = ?1 AND ended_ms IS NULL",
@@ -163,7 +276,7 @@ impl Sqlite {
         )?;
         expect_one(changed, record, "ends, but was never accepted or has ended");
         if let Some(response) = &concluded.response {
-            self.respond(record, response)?;
+            self.respond(seq, record, response)?;
         }
         if !concluded.remembered {
             self.forget_key(record.ticket)?;
@@ -244,51 +357,47 @@ impl Store for Sqlite {
             last_ticket: Ticket(self.mark.ticket),
             last_outbox: OutboxId(self.mark.outbox),
             outbox_waiting,
+            clock_ms: self.mark.clock_ms,
+            forgotten_ms: self.mark.forgotten_ms,
         })
     }
 
     fn apply(&mut self, record: Record) -> Result<(), JournalError> {
         self.begin()?;
-        self.last_seq += 1;
-        let (ticket, at_ms) = (sql(record.ticket.0), sql(record.at_ms));
+        let seq = self.last_seq + 1;
+        let kind = Kind::of(&record.event).as_str();
+        let body = body::encode(&record.event);
+        let Record { ticket: Ticket(ticket), at_ms, .. } = record;
+        let link = if self.is_guarded {
+            chain::link(&self.link, &chain::Row { seq, ticket, at_ms, kind, body: &body })
+        } else {
+            BEGINNING
+        };
         self.execute(
-            "INSERT INTO record (seq, ticket, at_ms, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                sql(self.last_seq),
-                ticket,
-                at_ms,
-                Kind::of(&record.event).as_str(),
-                body::encode(&record.event)
-            ],
+            "INSERT INTO record (seq, ticket, at_ms, kind, body, link)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![sql(seq), sql(ticket), sql(at_ms), kind, body, link.as_slice()],
         )?;
-        match &record.event {
-            Event::Accepted(accepted) => self.accepted(&record, accepted),
-            Event::Started => {
-                let changed = self.execute(
-                    "UPDATE command SET started_ms = ifnull(started_ms, ?2) WHERE ticket = ?1",
-                    [ticket, at_ms],
-                )?;
-                expect_one(changed, &record, "is started, but was never accepted");
-                Ok(())
-            }
-            Event::Progress { response } => self.respond(&record, response),
-            Event::Outcome(concluded) => self.concluded(&record, concluded),
-            Event::Answered { outbox } => self.answered(&record, *outbox),
-        }
+        self.last_seq = seq;
+        self.link = link;
+        self.derive(seq, &record)
     }
 
     fn commit(&mut self) -> Result<(), JournalError> {
         if self.connection.is_autocommit() {
             return Ok(());
         }
-        let Mark { ticket, outbox, commands } = self.mark;
         if self.mark != self.mark_saved {
-            let values = [sql(ticket), sql(outbox), sql(commands)];
-            self.execute("UPDATE mark SET ticket = ?1, outbox = ?2, commands = ?3", values)?;
+            self.mark.write(&self.connection)?;
         }
         self.execute("COMMIT", [])?;
         self.mark_saved = self.mark;
-        Ok(())
+        // It is durable: only now may this be known.
+        let head = self.head();
+        match &mut self.head_file {
+            Some(file) => file.write(head),
+            None => Ok(()),
+        }
     }
 
     fn recall(&self, key: &Key) -> Result<Option<Known>, JournalError> {
@@ -351,6 +460,10 @@ impl Store for Sqlite {
         self.mark.commands
     }
 
+    fn forgotten_ms(&self) -> u64 {
+        self.mark.forgotten_ms
+    }
+
     fn candidates(&self, after: Ticket, most: usize) -> Result<Vec<Candidate>, JournalError> {
         forget::candidates(&self.connection, after, most)
     }
@@ -358,6 +471,14 @@ impl Store for Sqlite {
     fn remove(&mut self, ticket: Ticket) -> Result<(), JournalError> {
         self.begin()?;
         forget::remove(self, ticket)
+    }
+
+    fn check(&self, check: &mut Check, most: u32) -> Result<(), JournalError> {
+        check.slice(&self.connection, most)
+    }
+
+    fn export(&self, after: u64, most: u32) -> Result<Vec<Exported>, JournalError> {
+        view::export(&self.connection, after, most)
     }
 
     fn tidy(&mut self) -> Result<(), JournalError> {
@@ -388,6 +509,24 @@ impl Reader {
         Ok(Self { connection: schema::open_to_read(dir)?, _lock: lock })
     }
 
+    /// How it contradicts the file beside it, if it does.
+    pub(super) fn compare(&self, dir: &Path) -> Result<Option<Loss>, JournalError> {
+        let (seq, link) = last_record(&self.connection)?;
+        let Some(mark) = Mark::read(&self.connection)? else {
+            return Ok(Some(Loss::Changed(MARK_CHANGED.to_owned())));
+        };
+        let found = Head { seq, ticket: mark.ticket, outbox: mark.outbox, link };
+        loss::compare(&self.connection, found, head::read(dir)?)
+    }
+
+    pub(super) fn check(&self, check: &mut Check, most: u32) -> Result<(), JournalError> {
+        check.slice(&self.connection, most)
+    }
+
+    pub(super) fn export(&self, after: u64, most: u32) -> Result<Vec<Exported>, JournalError> {
+        view::export(&self.connection, after, most)
+    }
+
     pub(super) fn page(&self, listing: &Listing) -> Result<Page, JournalError> {
         view::page(&self.connection, listing)
     }
@@ -399,6 +538,20 @@ impl Reader {
     pub(super) fn detail(&self, ticket: Ticket) -> Result<Option<Detail>, JournalError> {
         view::detail(&self.connection, ticket)
     }
+}
+
+/// Number and link of the last record, or of the last that is gone.
+fn last_record(connection: &Connection) -> Result<(u64, Link), JournalError> {
+    let last = connection.query_row(
+        "SELECT * FROM (SELECT seq, link FROM record ORDER BY seq DESC LIMIT 1)
+         UNION ALL
+         SELECT * FROM (SELECT last_seq, link FROM anchor ORDER BY first_seq DESC LIMIT 1)
+         ORDER BY 1 DESC LIMIT 1",
+        [],
+        |row| Ok((number(row, 0)?, row.get::<_, Vec<u8>>(1)?)),
+    );
+    let (seq, link) = last.optional()?.unwrap_or_default();
+    Ok((seq, link.try_into().unwrap_or(BEGINNING)))
 }
 
 /// A bound for SQL.

@@ -20,7 +20,7 @@ const SQLITE_NEEDED: i32 = 3_051_003;
 const APPLICATION_ID: i32 = 0x4f43_324a;
 
 /// Version of the tables (`PRAGMA user_version`).
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// Longest that the start may be held up by the check of the file. What is not
 /// checked by then goes unchecked.
@@ -33,27 +33,44 @@ const CHECK_STEPS: i32 = 100;
 const STATEMENTS: usize = 64;
 
 /// `record` is what happened, one row an event, never changed; `seq` has no
-/// gaps but those in `anchor`, which are the rows that pruning removed.
-/// Everything else is made from it, so that questions need not read it all:
-/// `command` is the state of each command (`response` is the record that
-/// holds its last response, `waiting` counts its responses in `outbox`), `key` is
-/// how a repetition is recognised, `outbox` the responses that wait to be
-/// published, and `mark` keeps the highest numbers given, also after pruning.
-const TABLES: &str = "
+/// gaps but those in `anchor`, which are the rows that pruning removed or that
+/// somebody accepted as lost. `link` chains them: the one of an anchor is that
+/// of its last row.
+const RECORDS: &str = "
     CREATE TABLE record (
         seq INTEGER PRIMARY KEY,
         ticket INTEGER NOT NULL,
         at_ms INTEGER NOT NULL,
         kind TEXT NOT NULL,
-        body BLOB NOT NULL
+        body BLOB NOT NULL,
+        link BLOB NOT NULL DEFAULT x''
     );
     CREATE INDEX record_ticket ON record (ticket);
 
     CREATE TABLE anchor (
         first_seq INTEGER PRIMARY KEY,
-        last_seq INTEGER NOT NULL
+        last_seq INTEGER NOT NULL,
+        link BLOB NOT NULL DEFAULT x''
     );
+";
 
+/// How the tables of version 1, which had no chain, get one.
+pub(super) const ADD_LINKS: &str = "
+    ALTER TABLE record ADD COLUMN link BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE anchor ADD COLUMN link BLOB NOT NULL DEFAULT x'';
+";
+
+/// Names of the tables in [`DERIVED`].
+const DERIVED_NAMES: [&str; 4] = ["command", "key", "outbox", "mark"];
+
+/// Made from the records, so that questions need not read them all:
+/// `command` is the state of each command (`response` is the record that
+/// holds its last response, `waiting` counts its responses in `outbox`), `key` is
+/// how a repetition is recognised, `outbox` the responses that wait to be
+/// published, and `mark` keeps the highest numbers given, also after pruning:
+/// `clock_ms` is the latest time in a record, `forgotten_ms` the latest that a
+/// forgotten command was accepted at, and `sum` shows whether the row has changed.
+const DERIVED: &str = "
     CREATE TABLE command (
         ticket INTEGER PRIMARY KEY,
         consumer TEXT NOT NULL,
@@ -91,9 +108,11 @@ const TABLES: &str = "
         id INTEGER PRIMARY KEY CHECK (id = 1),
         ticket INTEGER NOT NULL,
         outbox INTEGER NOT NULL,
-        commands INTEGER NOT NULL
+        commands INTEGER NOT NULL,
+        clock_ms INTEGER NOT NULL,
+        forgotten_ms INTEGER NOT NULL,
+        sum BLOB NOT NULL
     );
-    INSERT INTO mark VALUES (1, 0, 0, 0);
 ";
 
 /// Where the database of a journal is.
@@ -114,8 +133,19 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), JournalError> {
     }
 }
 
+/// What was found when a database was opened to write.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Found {
+    /// Nothing: it has just been made, without a row of `mark`.
+    New,
+    /// A journal of this version.
+    Ours,
+    /// A journal of an older version, whose tables are as they were.
+    Older,
+}
+
 /// Opens the database to write, makes it where there is none, and checks it.
-pub(super) fn open(dir: &Path) -> Result<Connection, JournalError> {
+pub(super) fn open(dir: &Path) -> Result<(Connection, Found), JournalError> {
     let found = rusqlite::version_number();
     if found < SQLITE_NEEDED {
         return Err(JournalError::StoreTooOld { found, needed: SQLITE_NEEDED });
@@ -147,18 +177,33 @@ pub(super) fn open(dir: &Path) -> Result<Connection, JournalError> {
          PRAGMA temp_store = MEMORY;",
     )?;
 
-    if is_empty(&connection)? {
+    let found = if is_empty(&connection)? {
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {TABLES}
+            "BEGIN IMMEDIATE; {RECORDS} {DERIVED} {}
              PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;
-             PRAGMA wal_checkpoint(TRUNCATE);"
+             PRAGMA wal_checkpoint(TRUNCATE);",
+            super::mark::FIRST_ROW,
         ))?;
+        Found::New
     } else {
-        check_owner(&connection, &path)?;
+        let version = check_owner(&connection, &path)?;
         check_content(&mut connection)?;
-    }
+        if version == VERSION { Found::Ours } else { Found::Older }
+    };
     sync_dir(dir)?;
-    Ok(connection)
+    Ok((connection, found))
+}
+
+/// Makes the derived tables anew, empty and as this version has them, in the open transaction.
+pub(super) fn renew_derived(connection: &Connection) -> Result<(), JournalError> {
+    for table in DERIVED_NAMES {
+        connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+    }
+    connection.execute_batch(&format!(
+        "{DERIVED} {} PRAGMA user_version = {VERSION};",
+        super::mark::FIRST_ROW
+    ))?;
+    Ok(())
 }
 
 /// Opens the database of a journal that nobody has open, to read, without
@@ -187,7 +232,8 @@ fn is_empty(connection: &Connection) -> Result<bool, rusqlite::Error> {
     connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 
-fn check_owner(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+/// Its version, if it is a journal at all and one that this program can read.
+fn check_owner(connection: &Connection, path: &Path) -> Result<i32, JournalError> {
     let pragma = |name: &str| -> Result<i32, rusqlite::Error> {
         connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
     };
@@ -202,8 +248,10 @@ fn check_owner(connection: &Connection, path: &Path) -> Result<(), JournalError>
         return Err(foreign(format!("its application id is {owner:#x}, not {APPLICATION_ID:#x}")));
     }
     match pragma("user_version")? {
-        VERSION => Ok(()),
-        version => Err(foreign(format!("its version is {version}, not {VERSION}"))),
+        version @ 1..=VERSION => Ok(version),
+        version => Err(foreign(format!(
+            "its version is {version}, and {VERSION} is the newest that is known; a newer oc2 wrote it"
+        ))),
     }
 }
 
@@ -229,7 +277,7 @@ fn check_content(connection: &mut Connection) -> Result<(), JournalError> {
 }
 
 /// Makes new names in a folder durable.
-fn sync_dir(dir: &Path) -> Result<(), JournalError> {
+pub(super) fn sync_dir(dir: &Path) -> Result<(), JournalError> {
     File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(|source| JournalError::Folder { path: dir.to_owned(), source })

@@ -4,9 +4,18 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{blob, count, damaged, kind, number, sql};
 use crate::dispatch::Ticket;
+use crate::journal::body;
+use crate::journal::chain;
 use crate::journal::error::JournalError;
+use crate::journal::export::Exported;
 use crate::journal::store::{FOUND, Page, RECORDS_SHOWN, SLICE};
-use crate::journal::view::{Detail, Entry, Listing, State};
+use crate::journal::view::{Detail, Entry, Listing, State, Stored};
+
+/// All that the tables hold of a command, for [`row`].
+pub(super) const ROW: &str =
+    "SELECT ticket, request_id, producer, consumer, summary, actuator, class, status, text,
+            accepted_ms, started_ms, ended_ms, answered_ms, digest, response, waiting
+     FROM command WHERE ticket = ?1";
 
 /// Looks through the next commands, newest first, and no further than [`SLICE`].
 pub(super) fn page(connection: &Connection, listing: &Listing) -> Result<Page, JournalError> {
@@ -82,6 +91,58 @@ pub(super) fn detail(
     Ok(Some(detail))
 }
 
+/// The records after a number, and the gaps between them: at most so many records.
+pub(super) fn export(
+    connection: &Connection,
+    after: u64,
+    most: u32,
+) -> Result<Vec<Exported>, JournalError> {
+    let mut anchors = connection.prepare_cached(
+        "SELECT last_seq, link FROM anchor
+         WHERE first_seq <= ?1 AND last_seq >= ?1 ORDER BY first_seq DESC LIMIT 1",
+    )?;
+    let mut gap = |first: u64| -> Result<Option<Exported>, JournalError> {
+        let mut rows = anchors.query([sql(first)])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let link = body::as_hex(blob(row, 1)?);
+        Ok(Some(Exported::Gap { first, last: number(row, 0)?, link }))
+    };
+
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, ticket, at_ms, kind, body, link FROM record
+         WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    )?;
+    let mut rows = statement.query([sql(after), i64::from(most)])?;
+    let mut lines = Vec::new();
+    let (mut next, mut seen) = (after + 1, 0);
+    while let Some(row) = rows.next()? {
+        let record = chain::Row {
+            seq: number(row, 0)?,
+            ticket: number(row, 1)?,
+            at_ms: number(row, 2)?,
+            kind: row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?,
+            body: blob(row, 4)?,
+        };
+        // What is missing without an anchor is seen by whoever follows the chain.
+        while next < record.seq
+            && let Some(gap) = gap(next)?
+        {
+            next = gap.last_seq() + 1;
+            lines.push(gap);
+        }
+        next = record.seq + 1;
+        seen += 1;
+        lines.push(Exported::record(&record, blob(row, 5)?));
+    }
+    while seen < most
+        && let Some(gap) = gap(next)?
+    {
+        next = gap.last_seq() + 1;
+        lines.push(gap);
+    }
+    Ok(lines)
+}
+
 fn entry(row: &Row<'_>) -> Result<Entry, rusqlite::Error> {
     let time = |column| row.get::<_, Option<i64>>(column).map(|ms| ms.map(i64::cast_unsigned));
     let (started_ms, ended_ms) = (time(10)?, time(11)?);
@@ -100,5 +161,14 @@ fn entry(row: &Row<'_>) -> Result<Entry, rusqlite::Error> {
         started_ms,
         ended_ms,
         answered_ms: time(12)?,
+    })
+}
+
+pub(super) fn row(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
+    Ok(Stored {
+        entry: entry(row)?,
+        digest: row.get(13)?,
+        response: row.get::<_, Option<i64>>(14)?.map(i64::cast_unsigned),
+        waiting: number(row, 15)?,
     })
 }

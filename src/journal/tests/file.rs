@@ -14,6 +14,8 @@ async fn a_new_journal_is_empty_and_for_this_user_only() {
         last_ticket: Ticket(0),
         last_outbox: OutboxId(0),
         outbox_waiting: 0,
+        clock_ms: 0,
+        forgotten_ms: 0,
     };
     assert_eq!(recovered, nothing);
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -2,6 +2,7 @@
 
 mod crash;
 mod file;
+mod guard;
 mod prune;
 mod socket;
 mod view;
@@ -59,7 +60,7 @@ impl Home {
 
     fn store(&self) -> Box<dyn Store + Send> {
         match self {
-            Self::File(_) => Box::new(Sqlite::open(&self.config().dir).unwrap()),
+            Self::File(_) => Box::new(Sqlite::open(&self.config()).unwrap()),
             Self::Memory(disk) => Box::new(Memory::open(disk)),
         }
     }

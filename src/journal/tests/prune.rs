@@ -4,7 +4,7 @@ use super::*;
 
 /// Rows of `anchor`, as (first, last).
 fn anchors(home: &Home) -> Vec<(u64, u64)> {
-    let store = Sqlite::open(&home.config().dir).unwrap();
+    let store = Sqlite::open(&home.config()).unwrap();
     let mut rows = store.connection.prepare("SELECT * FROM anchor ORDER BY first_seq").unwrap();
     let rows = rows.query_map([], |row| Ok((sqlite::number(row, 0)?, sqlite::number(row, 1)?)));
     rows.unwrap().map(Result::unwrap).collect()

@@ -37,7 +37,7 @@ async fn tickets(config: &JournalConfig, request: Request) -> Vec<u64> {
     match ask(&config.dir, request).await.unwrap() {
         Answer::List(entries) => entries.iter().map(|entry| entry.ticket).collect(),
         Answer::Show(details) => details.iter().map(|detail| detail.entry.ticket).collect(),
-        Answer::Status(status) => panic!("{status}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -76,7 +76,10 @@ async fn a_running_bridge_answers_through_its_socket() {
     assert_eq!(status, Answer::Status(serde_json::json!({ "received": 2 })));
 
     stop(journal, serving).await;
-    assert_eq!(names(&config.dir), ["journal.db", "journal.db-wal", "journal.lock"]);
+    assert_eq!(
+        names(&config.dir),
+        ["journal.db", "journal.db-wal", "journal.head", "journal.lock"]
+    );
 }
 
 #[tokio::test]
