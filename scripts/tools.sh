@@ -2,7 +2,7 @@
 # Makes sure of the tools that `make` needs.
 #
 #   tools.sh rust      rustfmt and clippy beside the compiler
-#   tools.sh debian    mosquitto and its clients, Python's venv, openssl, curl
+#   tools.sh debian    mosquitto and its clients, Python's venv, openssl, curl, docker-compose
 #
 # As root it installs what is missing; otherwise it prints the one command to run, and fails.
 set -euo pipefail
@@ -35,6 +35,7 @@ debian() {
     has mosquitto_rr || missing+=(mosquitto-clients)
     has openssl || missing+=(openssl)
     has curl || missing+=(curl)
+    has docker-compose || missing+=(docker-compose)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     if [ ${#missing[@]} -eq 0 ]; then
         return

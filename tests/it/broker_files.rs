@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::source;
+use crate::support::tools::{self, command};
 
 /// Long/// Longest wait for anything here.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -139,15 +140,7 @@ impl Yard {
     /// A copy of broker/ that listens as `listener` says, on a free port; `None` where a tool is missing.
     fn with(test: &str, listener: &str) -> Option<Self> {
         for tool in ["mosquitto", "mosquitto_pub", "openssl"] {
-            if command(tool)
-                .arg("--help")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .is_err()
-            {
-                assert!(!is_ci(), "{tool} is missing");
-                eprintln!("skipped: broker_files::{test}: {tool} is missing");
+            if !tools::has(tool, test) {
                 return None;
             }
         }
@@ -254,18 +247,6 @@ fn relocated(text: &str, port: u16) -> String {
         if is_listener { format!("listener {port} 127.0.0.1") } else { line.to_owned() }
     };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn is_ci() -> bool {
-    std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true")
-}
-
-/// A program of Debian; its daemons live where only root's PATH leads.
-fn command(program: &str) -> Command {
-    let paths = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new(program);
-    command.env("PATH", format!("{paths}:/usr/sbin:/sbin"));
-    command
 }
 
 fn free_port() -> u16 {

@@ -7,7 +7,8 @@ mod tls;
 use serde_json::Value as Json;
 
 use crate::support::curl::{self, Reply, Waiting, has_curl};
-use crate::support::papers::{Papers, has_openssl};
+use crate::support::papers::Papers;
+use crate::support::tools;
 use crate::support::probe;
 use crate::support::scene::Scene;
 
@@ -46,7 +47,7 @@ impl Site {
     }
 
     async fn prepare(test: &str, further: &str) -> Option<Self> {
-        if !has_curl(test) || !has_openssl(test) {
+        if !has_curl(test) || !tools::has("openssl", test) {
             return None;
         }
         let papers = Papers::new();

@@ -14,6 +14,7 @@ mod foreign;
 mod https;
 mod language;
 mod layering;
+mod left_out;
 mod mqtt_connect;
 mod mqtt_door;
 mod mqtt_faults;

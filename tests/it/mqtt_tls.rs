@@ -10,8 +10,8 @@ use openc2_bridge::mqtt::config::{BrokerUrl, ConfigError};
 use openc2_bridge::mqtt::link::{Link, LinkEvents, LinkSettings};
 
 use crate::support::broker::private_broker;
-use crate::support::papers::{Papers, has_openssl};
-use crate::support::{down, soon, up};
+use crate::support::papers::Papers;
+use crate::support::{down, soon, tools, up};
 
 impl Papers {
     fn config(&self, port: u16) -> MqttConfig {
@@ -43,7 +43,7 @@ fn server_lines(papers: &Papers, server: &str, wants_certificate: bool) -> Strin
 #[tokio::test]
 async fn a_client_certificate_opens_the_door() {
     let test = "a_client_certificate_opens_the_door";
-    if !has_openssl(test) {
+    if !tools::has("openssl", test) {
         return;
     }
     let papers = Papers::new();
@@ -66,7 +66,7 @@ async fn a_client_certificate_opens_the_door() {
 #[tokio::test]
 async fn a_broker_that_cannot_prove_who_it_is_is_refused() {
     let test = "a_broker_that_cannot_prove_who_it_is_is_refused";
-    if !has_openssl(test) {
+    if !tools::has("openssl", test) {
         return;
     }
     let papers = Papers::new();
@@ -91,7 +91,7 @@ async fn a_broker_that_cannot_prove_who_it_is_is_refused() {
 #[tokio::test]
 async fn old_tls_and_weak_suites_are_refused() {
     let test = "old_tls_and_weak_suites_are_refused";
-    if !has_openssl(test) {
+    if !tools::has("openssl", test) {
         return;
     }
     let papers = Papers::new();
@@ -158,7 +158,7 @@ impl Drop for Server {
 /// Errors name the file.
 #[test]
 fn files_that_are_no_good_are_named() {
-    if !has_openssl("files_that_are_no_good_are_named") {
+    if !tools::has("openssl", "files_that_are_no_good_are_named") {
         return;
     }
     let papers = Papers::new();

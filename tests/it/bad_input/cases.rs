@@ -314,6 +314,8 @@ fn contradictory() -> Vec<Case> {
         Case::new("a notification says so", &notification,                              Dropped, "notification").saying(declared("ntf", "json", 1)),
         silent_unless("msgType says rsp",       declared("rsp", "json", 1),   "msgType response"),
         silent_unless("msgType says ntf",       declared("ntf", "json", 1),   "msgType notification"),
+        silent_unless("msgType says two things", twice(&declared("rsp", "json", 1)), "msgType stands there twice"),
+        silent_unless("encoding says two things", twice(&declared("req", "cbor", 1)), "encoding stands there twice"),
         silent_unless("msgType says nonsense",  declared("zap", "json", 1),   "\"zap\""),
         silent_unless("encoding says nonsense", declared("req", "xml", 1),    "\"xml\""),
         silent_unless("encoding says cbor",     declared("req", "cbor", 0),   "the payload is JSON"),
@@ -326,6 +328,12 @@ fn contradictory() -> Vec<Case> {
         Case::new("nothing that says it is CBOR", "<ff>", Expect::Unread, "").saying(declared("req", "cbor", 0)),
     ];
     cases
+}
+
+/// The properties of a request, and then these as well.
+fn twice(others: &Properties) -> Properties {
+    let named = others.iter().filter(|(it, _)| *it == id::USER_PROPERTY).cloned();
+    request().into_iter().chain(named).collect()
 }
 
 /// Well-formed, and nothing for anybody here.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::oracle::{Answer, Declared, Evidence, Terms, Verdict, judge};
 use crate::support::bridge::Bridge;
 use crate::support::load::Load;
+use crate::support::skip;
 
 /// Commands a second.
 pub const RATE: u32 = 200;
@@ -148,9 +149,7 @@ pub fn has_python(test: &str) -> bool {
     let ran = python.stdout(Stdio::null()).stderr(Stdio::null()).status();
     let has_it = ran.is_ok_and(|status| status.success());
     if !has_it {
-        let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
-        assert!(!is_required, "{test} needs python3");
-        eprintln!("skipped: {test}: no python3");
+        skip(test, "no python3");
     }
     has_it
 }

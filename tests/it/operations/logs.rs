@@ -44,13 +44,13 @@ fn each_line_is_one_object_and_holds_no_secret_and_no_payload() {
     assert!(connected.iter().all(|line| line["purpose"] == "commands"), "{connected:?}");
     assert!(!connected.is_empty());
 
-    let commands: Vec<_> = lines.iter().filter(|line| line["target"] == "oc2::command").collect();
+    let commands: Vec<_> = lines.iter().filter(|line| line["source"] == "oc2::command").collect();
     assert_eq!(commands.len(), 2, "a line a command: {commands:?}");
     let [carried_out, refused] = commands[..] else { unreachable!() };
     for (name, value) in [
         ("consumer", json!("gateway-1")),
         ("action", json!("set")),
-        ("field.target", json!("x-slow:lever")),
+        ("target", json!("x-slow:lever")),
         ("actuator", json!("slow")),
         ("status", json!(200)),
     ] {

@@ -4,13 +4,14 @@ use std::fmt;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 #[cfg(feature = "embedded-broker")]
 use openc2_bridge::demo::broker::EmbeddedBroker;
 use openc2_bridge::mqtt::config::BrokerUrl;
 use tempfile::TempDir;
 
+use super::tools;
 use crate::source;
 
 /// Names a broker that is running already.
@@ -73,7 +74,7 @@ pub async fn brokers(test: &str) -> Vec<Broker> {
 /// Says that a test leaves something out on one of its brokers. `scripts/test.sh` shows it, and
 /// counts the test as run.
 fn skipped_on(broker: &str, test: &str, why: &str) {
-    eprintln!("skipped on {broker}: {test}: {why}");
+    tools::say(&format!("skipped on {broker}: {test}: {why}"));
 }
 
 /// The broker that `OC2_TEST_BROKER` names.
@@ -135,17 +136,8 @@ fn private(test: &str, write_files: impl Fn(&Path, u16)) -> Option<Broker> {
 
 /// Whether mosquitto is installed; with `CI=1` it must be.
 fn has_mosquitto(test: &str) -> bool {
-    let is_installed = Command::new("mosquitto")
-        .arg("-h")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .is_ok_and(|mut child| {
-            let _code = child.wait();
-            true
-        });
-    let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
-    assert!(is_installed || !is_required, "{test} needs mosquitto");
+    let is_installed = tools::is_installed(MOSQUITTO);
+    assert!(is_installed || !tools::is_ci(), "{test} needs mosquitto");
     is_installed
 }
 
@@ -174,7 +166,7 @@ fn write_shipped(folder: &Path, port: u16) {
 
 /// Starts mosquitto and waits until it listens.
 fn start(folder: &Path) -> Option<Child> {
-    let mut child = Command::new("mosquitto")
+    let mut child = tools::command(MOSQUITTO)
         .args(["-c", CONFIG])
         .current_dir(folder)
         .stdout(Stdio::null())

@@ -13,6 +13,7 @@ pub mod probe;
 pub mod proxy;
 pub mod random;
 pub mod scene;
+pub mod tools;
 
 use std::future::Future;
 use std::time::Duration;
@@ -24,16 +25,10 @@ use openc2_bridge::mqtt::link::{
 };
 
 pub use broker::brokers;
+pub use tools::skip;
 
 /// Longest wait for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Says that a test leaves itself out. With `CI=1` that is a failure.
-pub fn skip(test: &str, why: &str) {
-    let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
-    assert!(!is_required, "{test} must not be left out: {why}");
-    eprintln!("skipped: {test}: {why}");
-}
 
 /// Waits for what must happen; panics with its name when it does not.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {

@@ -58,14 +58,3 @@ impl Papers {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
-
-/// Whether there is openssl; said aloud where there is none.
-pub fn has_openssl(test: &str) -> bool {
-    let is_there = Command::new("openssl").arg("version").output().is_ok();
-    let is_required = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
-    assert!(is_there || !is_required, "{test} needs openssl");
-    if !is_there {
-        eprintln!("skipped: {test}: no openssl");
-    }
-    is_there
-}
