@@ -212,6 +212,13 @@ pub fn nearest_of<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Op
         .map(|(_, candidate)| candidate.to_owned())
 }
 
+/// The keys that a table may have: what serde lists when it is given another one.
+pub(super) fn keys_of<T: DeserializeOwned>() -> Vec<String> {
+    let stranger = Table::from_iter([(String::new(), Value::Boolean(true))]);
+    let complaint = Value::Table(stranger).try_into::<T>().err().map(|it| it.message().to_owned());
+    complaint.iter().flat_map(|text| known_keys(text)).map(str::to_owned).collect()
+}
+
 /// The keys that serde lists behind "expected".
 pub(super) fn known_keys(message: &str) -> impl Iterator<Item = &str> {
     let list = message.split_once("expected").map_or("", |(_, list)| list);

@@ -123,6 +123,11 @@ fn mistakes_in_topics_are_told_with_their_place() {
         (("[\"ipv4_net\"]", "[\"ipv4net\"]"),                           "topics.toml:10:1: actuator.trial: pairs.deny: "),
         (("profile = \"x-log\"\n", ""),                                 "topics.toml:7:11: actuator.trial: missing field `profile`"),
         (("kind = \"log\"", "kind = \"log\"\nspeed = 5"),               "topics.toml:9:1: unknown key `actuator.trial.speed`"),
+        (("profile = \"x-log\"\n", "profle = \"x-log\"\n"),            "topics.toml:9:1: unknown key `actuator.trial.profle`; did you mean `profile`?"),
+        (("kind = \"log\"", "kid = \"log\""),                           "topics.toml:8:1: unknown key `actuator.trial.kid`; did you mean `kind`?"),
+        (("kind = \"log\"", "kind = \"log\"\nidempotnt = true"),         "topics.toml:9:1: unknown key `actuator.trial.idempotnt`; did you mean `idempotent`?"),
+        (("switch\", relay = 1", "switch\", relai = 1"),               "topics.toml:16:36: unknown key `actuator.plug-1.vars.relai`: the map \"tasmota\" has "),
+        (("ap = [\"x-iot\"]", "app = [\"x-iot\"]"),                     "topics.toml:20:1: unknown key `device[0].app`; did you mean `ap`?"),
         (("map = \"tasmota\"\nvars = { topic = \"tasmota_s", "map = \"tasmotta\"\nvars = { topic = \"tasmota_s"), "topics.toml:15:1: actuator.plug-1.map: "),
     ];
     for ((from, to), told) in cases {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Mistake, Source, nearest_of, read_file, refuse_the_rest};
-use crate::actuator::device::{self, DeviceConfig, MapConfig};
+use super::{Mistake, Source, nearest_of, read_file, refuse_the_rest, source};
+use crate::actuator::device::{self, DeviceConfig, DeviceError, MapConfig};
 use crate::actuator::exec::{Exec, ExecConfig};
 use crate::actuator::{self, ActuatorConfig, CommonConfig, Kind, KindConfig, OwnPairs};
 use crate::dispatch::{Consumer, House};
@@ -168,10 +168,15 @@ fn read_actuators(
     let mut actuators = BTreeMap::new();
     for (name, value) in tables(source, "actuator") {
         let path = format!("actuator.{name}");
-        let Value::Table(table) = value else {
+        let Value::Table(mut table) = value else {
             source.note(&path, format!("{path}: expected a table"), None);
             continue;
         };
+        let kind: Option<Kind> = table.get("kind").and_then(|kind| kind.clone().try_into().ok());
+        let own = [Kind::Exec, Kind::Device].into_iter();
+        let own = own.filter(|it| kind.is_none_or(|kind| kind == *it)).flat_map(keys_of_kind);
+        let known = CommonConfig::KEYS.map(str::to_owned).into_iter().chain(own);
+        refuse_strangers(source, &path, &mut table, &known.collect::<Vec<_>>());
         let (common, own): (Table, Table) =
             table.into_iter().partition(|(key, _)| CommonConfig::KEYS.contains(&key.as_str()));
         let common: Option<CommonConfig> = source.read(&path, Value::Table(common));
@@ -190,18 +195,32 @@ fn read_kind(source: &mut Source<'_>, path: &str, kind: Kind, own: Table) -> Opt
             exec.map(|exec| KindConfig::Exec(exec.beside(source.folder())))
         }
         Kind::Device => source.read(path, Value::Table(own)).map(KindConfig::Device),
-        Kind::Log => {
-            for key in own.keys() {
-                let nearest = nearest_of(key, CommonConfig::KEYS);
-                source.note(
-                    &format!("{path}.{key}"),
-                    format!("unknown key `{path}.{key}`"),
-                    nearest,
-                );
-            }
-            Some(KindConfig::Log)
-        }
+        // It has no keys of its own.
+        Kind::Log => Some(KindConfig::Log),
     }
+}
+
+/// The keys that a kind of actuator has beside those of all kinds.
+fn keys_of_kind(kind: Kind) -> Vec<String> {
+    match kind {
+        Kind::Exec => source::keys_of::<ExecConfig>(),
+        Kind::Device => source::keys_of::<DeviceConfig>(),
+        Kind::Log => Vec::new(),
+    }
+}
+
+/// Takes out the keys that a table cannot have, and says which ones may have been meant. Done
+/// for the whole table at once: who looks at a part of it knows only the keys of that part.
+fn refuse_strangers(source: &mut Source<'_>, path: &str, table: &mut Table, known: &[String]) {
+    table.retain(|key, _| {
+        let is_known = known.iter().any(|known| known == key);
+        if !is_known {
+            let nearest = nearest_of(key, known.iter().map(String::as_str));
+            let key = format!("{path}.{key}");
+            source.note(&key, format!("unknown key `{key}`"), nearest);
+        }
+        is_known
+    });
 }
 
 fn add_actuator(
@@ -226,6 +245,17 @@ fn add_actuator(
         }
         KindConfig::Device(config) => match device::check(name, config, maps) {
             Ok(pairs) => OwnPairs::Only(pairs),
+            Err(DeviceError::UnknownVariable { name, known, .. }) => {
+                let key = format!("{path}.vars.{name}");
+                let nearest = nearest_of(&name, known.iter().map(String::as_str));
+                let text = format!(
+                    "unknown key `{key}`: the map {:?} has {}",
+                    config.map,
+                    known.join(", ")
+                );
+                source.note(&key, text, nearest);
+                return;
+            }
             Err(error) => {
                 let known = maps.keys().chain(device::built_in_maps().keys());
                 let is_known = known.clone().any(|map| *map == config.map);
@@ -286,7 +316,10 @@ fn read_short_devices(
     };
     for (index, value) in devices.into_iter().enumerate() {
         let path = format!("device[{index}]");
-        let Value::Table(table) = value else { continue };
+        let Value::Table(mut table) = value else { continue };
+        let own = source::keys_of::<DeviceConfig>();
+        let keys = ShortDevice::KEYS.into_iter().chain(CommonConfig::KEYS).map(str::to_owned);
+        refuse_strangers(source, &path, &mut table, &keys.chain(own).collect::<Vec<_>>());
         let (short, rest): (Table, Table) =
             table.into_iter().partition(|(key, _)| ShortDevice::KEYS.contains(&key.as_str()));
         let (common, own): (Table, Table) =

@@ -1,6 +1,6 @@
 //! From a map as written to a map that runs, and every mistake on the way.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -44,8 +44,13 @@ const ID_NAMES: [&str; 2] = ["seq", "request_id"];
 
 /// Compiles everything, or says everything that is wrong.
 pub(super) fn compile(name: &str, map: &MapConfig) -> Result<CompiledMap, Vec<MapError>> {
-    let mut compiler =
-        Compiler { map: name, entry: None, errors: Vec::new(), var_uses: Vec::new() };
+    let mut compiler = Compiler {
+        map: name,
+        entry: None,
+        errors: Vec::new(),
+        var_uses: Vec::new(),
+        vars: BTreeSet::new(),
+    };
     if !names::is_namespace(&map.profile) {
         compiler.mistake("profile", "a namespace identifier has 1 to 16 characters");
     }
@@ -69,8 +74,9 @@ pub(super) fn compile(name: &str, map: &MapConfig) -> Result<CompiledMap, Vec<Ma
         entries.extend(entry);
     }
     if compiler.errors.is_empty() {
-        let var_uses = compiler.var_uses;
-        Ok(CompiledMap { profile: map.profile.clone(), online, entries, var_uses })
+        let Compiler { var_uses, mut vars, .. } = compiler;
+        vars.extend(map.vars.keys().cloned());
+        Ok(CompiledMap { profile: map.profile.clone(), online, entries, var_uses, vars })
     } else {
         Err(compiler.errors)
     }
@@ -82,6 +88,7 @@ struct Compiler<'a> {
     entry: Option<usize>,
     errors: Vec<MapError>,
     var_uses: Vec<VarUse>,
+    vars: BTreeSet<String>,
 }
 
 impl Compiler<'_> {
@@ -382,6 +389,7 @@ impl Compiler<'_> {
                 format!("unknown test {:?}", test.text),
             );
         }
+        self.vars.extend(calls.vars.iter().map(|var| var.text.to_owned()));
         for var in calls.vars.iter().filter(|var| !calls.guarded.contains(&var.text)) {
             let line = Some(code.line + var.line - 1);
             let error = self.error(key, line, format!("v.{} is not given", var.text));

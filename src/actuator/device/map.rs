@@ -61,6 +61,8 @@ pub(super) struct CompiledMap {
     pub online: Option<Online>,
     pub entries: Vec<Entry>,
     pub var_uses: Vec<VarUse>,
+    /// Every `v.*` that a template names or that has a default.
+    pub vars: BTreeSet<String>,
 }
 
 /// A place where a template relies on a `v.*`.
@@ -135,9 +137,15 @@ pub(super) struct Probe {
 }
 
 impl CompiledMap {
-    /// Every use of a `v.*` that a device does not give and that nothing stands in for.
+    /// Each `v.*` that a device does not give and that nothing stands in for, where it is first used.
     pub(super) fn missing_vars(&self, vars: &Vars) -> Vec<MapError> {
+        let mut told = BTreeSet::new();
         let uses = self.var_uses.iter().filter(|use_| !vars.contains_key(&use_.name));
-        uses.map(|use_| use_.error.clone()).collect()
+        uses.filter(|use_| told.insert(&use_.name)).map(|use_| use_.error.clone()).collect()
+    }
+
+    /// The variables that a device gives and that stand nowhere in the map.
+    pub(super) fn strange_vars<'v>(&self, given: &'v Vars) -> impl Iterator<Item = &'v String> {
+        given.keys().filter(|name| !self.vars.contains(*name))
     }
 }

@@ -29,6 +29,18 @@ pub enum DeviceError {
         /// The names there are.
         known: Vec<String>,
     },
+    /// The device gives a variable that the map has no use for.
+    #[error("actuator {device}: the map {map:?} has no variable {name:?}; it has {}", known.join(", "))]
+    UnknownVariable {
+        /// Name of the actuator.
+        device: String,
+        /// Name of the map.
+        map: String,
+        /// The name given.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
     /// The map has mistakes, or the device does not give what it needs.
     #[error("actuator {device}: {}", list(mistakes))]
     Mistakes {
@@ -99,6 +111,14 @@ impl Plan {
         };
         let mistakes = |mistakes| DeviceError::Mistakes { device: device.to_owned(), mistakes };
         let compiled = compile::compile(&config.map, map).map_err(mistakes)?;
+        if let Some(name) = compiled.strange_vars(&config.vars).next() {
+            return Err(DeviceError::UnknownVariable {
+                device: device.to_owned(),
+                map: config.map.clone(),
+                name: name.clone(),
+                known: compiled.vars.iter().cloned().collect(),
+            });
+        }
         let mut vars = map.vars.clone();
         vars.extend(config.vars.clone());
         let missing = compiled.missing_vars(&vars);
