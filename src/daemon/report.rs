@@ -36,6 +36,7 @@ impl CommandLog {
             action,
             target,
             actuator,
+            signature = line.unverified_signature.then_some("unverified"),
             class = line.class.map(Class::as_str),
             status = line.status,
             duration_ms = line.duration_ms,

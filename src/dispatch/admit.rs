@@ -382,6 +382,7 @@ impl Dispatcher {
             command: Arc::clone(command),
             accepted_ms: at_ms,
             last_progress_ms: None,
+            unverified_signature: case.request.is_signed,
             response,
             is_published,
             callers: Vec::new(),

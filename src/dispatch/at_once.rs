@@ -198,6 +198,7 @@ impl Envelope {
             consumer: self.consumer.clone(),
             action: self.command.as_deref().map(|command| command.action.as_str()),
             target: self.command.as_deref().map(|command| command.target.name().to_string()),
+            unverified_signature: self.is_signed,
             class: Some(concluded.class),
             status: concluded.status,
             ..LogLine::default()

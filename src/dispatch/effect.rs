@@ -253,6 +253,8 @@ pub struct LogLine {
     pub action: Option<&'static str>,
     pub target: Option<String>,
     pub actuator: Option<String>,
+    /// It bore a signature that nobody has checked.
+    pub unverified_signature: bool,
     pub class: Option<Class>,
     pub status: Option<u16>,
     /// From arrival to outcome, in milliseconds.

@@ -55,6 +55,9 @@ pub enum Address {
 pub struct Declared {
     /// Content Type.
     pub content_type: Option<String>,
+    /// The user property, of those that are read here, that stands there more than once and
+    /// says different things (MQTT v5.0 lets a name stand there more than once, section 3.3.2.3.7).
+    pub twofold: Option<&'static str>,
     /// User property `msgType`.
     pub msg_type: Option<String>,
     /// User property `encoding`.

@@ -129,6 +129,8 @@ struct InProgress {
     command: Arc<Command>,
     accepted_ms: u64,
     last_progress_ms: Option<u64>,
+    /// It bore a signature that nobody has checked.
+    unverified_signature: bool,
     /// The last response made for it, byte for byte.
     response: Option<bytes::Bytes>,
     /// Its responses go to the broker: it came from there, or a repetition did.

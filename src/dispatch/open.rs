@@ -189,6 +189,9 @@ fn agreed(declared: &Declared, habits: &mut Habits) -> Result<(Encoding, Kind), 
         }
         habits.tolerated = true;
     }
+    if let Some(name) = declared.twofold {
+        return Err(Reason::Ours(format!("{name} stands there twice and says different things")));
+    }
     let encoding = match declared.encoding.as_deref() {
         None | Some("json") => Encoding::Json,
         Some("cbor") => Encoding::Cbor,

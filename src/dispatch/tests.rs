@@ -204,6 +204,7 @@ fn properties() -> Declared {
         encoding: Some("json".to_owned()),
         is_utf8: Some(true),
         has_response_topic: false,
+        ..Declared::default()
     }
 }
 
@@ -800,6 +801,8 @@ fn a_signature_is_kept_as_unverified_or_refused() {
     let Event::Accepted(accepted) = &seen.records[0].event else { panic!("{seen:?}") };
     assert!(accepted.unverified_signature);
     assert_eq!(room.dispatcher.counters().unverified_signatures, 1);
+    let seen = room.ends(seen.starts[0].ticket, Response::new(Status::Ok));
+    assert!(seen.lines[0].unverified_signature, "its line in the log says so");
 
     let trust = TrustConfig { signatures: crate::trust::UnverifiedSignatures::Refuse };
     let mut room = Room::with(house(), Rules { trust, ..Rules::default() });

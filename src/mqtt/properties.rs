@@ -53,11 +53,15 @@ impl Properties {
         }
     }
 
-    /// What these properties say of the payload. Of a user property that stands twice, the first.
+    /// What these properties say of the payload.
     pub(super) fn declared(&self) -> Declared {
-        let user =
-            |name| self.user.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let said = |name: &'static str| {
+            self.user.iter().filter(move |(key, _)| key == name).map(|(_, it)| it)
+        };
+        let user = |name| said(name).next().cloned();
+        let is_twofold = |name| said(name).any(|it| Some(it) != said(name).next());
         Declared {
+            twofold: ["msgType", "encoding"].into_iter().find(|name| is_twofold(name)),
             content_type: self.content_type.clone(),
             msg_type: user("msgType"),
             encoding: user("encoding"),

@@ -102,7 +102,7 @@ impl Happened {
         let mut object = Map::new();
         object.insert("time".to_owned(), time.into());
         object.insert("level".to_owned(), level.as_str().to_lowercase().into());
-        object.insert("target".to_owned(), target.into());
+        object.insert("source".to_owned(), target.into());
         object.insert("message".to_owned(), fields.message.into());
         if !spans.is_empty() {
             object.insert("spans".to_owned(), spans.into());

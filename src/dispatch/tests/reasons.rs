@@ -130,3 +130,14 @@ fn an_encoding_that_nobody_has_said_is_not_called_said() {
         assert_eq!(seen.lines[0].reason, Some(Reason::Ours(says.to_owned())));
     }
 }
+
+#[test]
+fn a_property_that_says_two_things_says_nothing_to_act_on() {
+    let mut room = Room::new();
+    let mut inbound = room.inbound("device/gateway-1", message("r", &deny()).to_string());
+    inbound.declared = declared_as(|it| it.twofold = Some("msgType"));
+    let seen = room.takes(inbound);
+    assert!(seen.is_silent());
+    let reason = "msgType stands there twice and says different things".to_owned();
+    assert_eq!(seen.lines[0].reason, Some(Reason::Ours(reason)));
+}

@@ -122,7 +122,8 @@ impl Porter {
         let named = Arc::clone(&self.parts.named.borrow());
         let stale: Vec<_> = self.session.filters().difference(&named.filters).cloned().collect();
         if !stale.is_empty() {
-            tracing::info!(?stale, "ending subscriptions that the configuration no longer names");
+            let filters = stale.join(" ");
+            tracing::info!(filters, "ending subscriptions that the configuration no longer names");
             self.end(stale);
         }
     }

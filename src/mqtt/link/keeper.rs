@@ -348,7 +348,7 @@ impl Keeper {
             url = %self.settings.url,
             client_id = self.settings.client_id,
             session_present,
-            ?keep_alive,
+            keep_alive,
             receive_maximum = said.and_then(|said| said.receive_max),
             maximum_packet_size = said.and_then(|said| said.max_packet_size),
             "connected"

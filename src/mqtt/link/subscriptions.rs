@@ -105,6 +105,8 @@ impl Subscriptions {
             self.unwanted.insert(filter.clone());
         }
         self.waiting.push(Waiting { filters, is_for_end: true, reply });
+        // Who names none has nothing to wait for.
+        self.settle();
     }
 
     /// What should be there and has not been granted on this connection.
@@ -236,6 +238,13 @@ mod tests {
         assert!(ended.try_recv().is_err());
         assert_eq!(subscriptions.unwanted(), ["a"]);
         subscriptions.begin_connection(false);
+        assert!(ended.try_recv().unwrap().is_ok());
+    }
+
+    #[test]
+    fn the_end_of_none_waits_for_nothing() {
+        let (reply, mut ended) = oneshot::channel();
+        Subscriptions::default().drop(Vec::new(), reply);
         assert!(ended.try_recv().unwrap().is_ok());
     }
 }
