@@ -216,6 +216,12 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(found)
 }
 
+/// Whether an error is one side's refusal of the other: of a certificate, a version, a cipher.
+#[must_use]
+pub fn is_refusal(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
 /// Logs a warning where a file with a secret can be read by others than its owner.
 pub fn warn_if_exposed(path: &Path) {
     if let Ok(found) = std::fs::metadata(path) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::units;
+use super::{Exit, Failure, units};
 use crate::mqtt::topics::TopicPrefix;
 use crate::producer::{BrokerSettings, TlsFiles};
 
@@ -45,6 +45,13 @@ pub struct BrokerArgs {
     /// How long to wait for the connection
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub connect_wait: Duration,
+}
+
+/// The broker that cannot be reached, without what its address says of a user, and why.
+pub(super) fn unavailable(url: &str, why: impl std::fmt::Display) -> Failure {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    Failure::say(Exit::Unavailable, format_args!("broker {scheme}://{host}: {why}"))
 }
 
 impl BrokerArgs {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::ArgGroup;
+use tokio::sync::watch;
 
+use super::broker::unavailable;
 use super::letter::{Given, Letter};
 use super::request::Words;
 use super::responses::{Patience, converse};
@@ -15,7 +17,7 @@ use super::{BrokerArgs, Exit, Failure, Screen, runtime, tell, units};
 use crate::dispatch::Address;
 use crate::mqtt::topics::TopicLevel;
 use crate::openc2::ResponseType;
-use crate::producer::{self, BrokerSettings, Producer, Slot};
+use crate::producer::{self, BrokerSettings, Producer, Slot, State};
 
 /// Largest file that is read, in bytes: larger than any message a consumer
 /// takes, so that one can be shown to be refused.
@@ -209,17 +211,45 @@ async fn listen(
     identity: TopicLevel,
     broker: &BrokerArgs,
 ) -> Result<Producer, Failure> {
-    let unavailable = |error: anyhow::Error| unavailable(&settings.url, &error);
+    let unavailable = |error: anyhow::Error| unavailable(&settings.url, format_args!("{error:#}"));
     let (link, events) =
         producer::open(settings).map_err(|error| Failure::new(Exit::Config, error))?;
     let producer = Producer::new(link, events, identity, broker.prefix.clone());
-    let Ok(granted) = tokio::time::timeout(broker.connect_wait, producer.subscribe()).await else {
-        let trouble = producer.state().borrow().trouble.clone();
-        let trouble = trouble.unwrap_or_else(|| "no answer".to_owned());
-        return Err(unavailable(anyhow::anyhow!("{trouble}")));
+    let deadline = tokio::time::Instant::now() + broker.connect_wait;
+    let granted = tokio::select! {
+        biased;
+        granted = producer.subscribe() => granted,
+        trouble = hopeless(producer.state(), broker.connect_wait) => {
+            return Err(unavailable(anyhow::anyhow!("{trouble}")));
+        }
+        () = tokio::time::sleep_until(deadline) => {
+            let trouble = producer.state().borrow().trouble.clone();
+            let trouble = trouble.unwrap_or_else(|| "no answer".to_owned());
+            return Err(unavailable(anyhow::anyhow!("{trouble}")));
+        }
     };
     granted.map_err(|error| unavailable(error.into()))?;
     Ok(producer)
+}
+
+/// Tells what keeps the connection from coming about, once, and ends with what no waiting will mend.
+async fn hopeless(mut state: watch::Receiver<State>, wait: Duration) -> String {
+    let mut is_told = false;
+    loop {
+        let State { trouble, is_refused, .. } = state.borrow_and_update().clone();
+        if let Some(trouble) = trouble {
+            if is_refused {
+                return trouble;
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                tell(format_args!("no connection: {trouble}; trying again for {wait:?}"));
+            }
+        }
+        if state.changed().await.is_err() {
+            // Its end is told by whoever waits for the subscription.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// The message, with the headers that the arguments ask for.
@@ -271,12 +301,6 @@ fn usage(error: impl Into<anyhow::Error>) -> Failure {
 }
 
 /// Names the broker, without what may stand in the URL before the host.
-fn unavailable(url: &str, error: &anyhow::Error) -> Failure {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    Failure::say(Exit::Unavailable, format_args!("broker {scheme}://{host}: {error:#}"))
-}
-
 fn user() -> String {
     std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
 }

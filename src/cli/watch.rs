@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::broker::unavailable;
 use super::traffic::Traffic;
 use super::{BrokerArgs, Exit, Failure, Screen, runtime, tell};
 use crate::mqtt::client_id::random_client_id;
@@ -76,6 +77,9 @@ async fn follow<C: Connection, W: Write>(
     let mut was_down = false;
     let granted = link.subscribe(subscriptions);
     tokio::pin!(granted);
+    let unreachable = tokio::time::sleep(args.broker.connect_wait);
+    tokio::pin!(unreachable);
+    let mut trouble = String::from("no answer");
     while args.count.is_none_or(|count| seen < count) {
         tokio::select! {
             granted = &mut granted, if !is_granted => {
@@ -83,13 +87,20 @@ async fn follow<C: Connection, W: Write>(
                 is_granted = true;
                 tell(format_args!("following {}", filters.join(", ")));
             }
+            () = &mut unreachable, if !is_granted => {
+                return Err(unavailable(&args.broker.broker, &trouble));
+            }
             event = events.recv() => match event {
                 None => return Err(Failure::say(Exit::Unavailable, "the connection was closed")),
                 Some(LinkEvent::Up { .. }) if was_down => tell("connected again"),
                 Some(LinkEvent::Up { .. }) => {}
-                Some(LinkEvent::Down { reason }) => {
+                Some(LinkEvent::Down { reason, is_refusal }) => {
+                    if is_refusal && !is_granted {
+                        return Err(unavailable(&args.broker.broker, &reason));
+                    }
                     was_down = true;
                     tell(format_args!("no connection: {reason}; trying again"));
+                    trouble = reason;
                 }
                 Some(LinkEvent::Message(delivery)) => {
                     let at = Instant::now();

@@ -43,6 +43,8 @@ pub enum CrewError {
 
 pub(super) struct Crew {
     runners: BTreeMap<String, Post>,
+    /// Those that a reload took away while commands still waited for them.
+    leaving: BTreeMap<String, Post>,
     /// The way back; dropped when the crew is dismissed, so that the hall
     /// sees the last report.
     reports: Option<mpsc::Sender<Report>>,
@@ -69,6 +71,7 @@ impl Crew {
     ) -> Result<Self, CrewError> {
         let mut crew = Self {
             runners: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             reports: Some(reports),
             enough: CancellationToken::new(),
             settings: settings.clone(),
@@ -100,7 +103,9 @@ impl Crew {
         }
         // Nothing is refused from here on. The old runners end by themselves
         // when their queues close and what they had is done.
-        self.runners.retain(|name, _| topics.actuators.contains_key(name));
+        let gone = self.runners.extract_if(.., |name, _| !topics.actuators.contains_key(name));
+        self.leaving.extend(gone);
+        self.leaving.retain(|name, _| !topics.actuators.contains_key(name));
         for (name, config, map, actuator) in ready {
             if let Actuator::Exec(exec) = &actuator {
                 exec.start();
@@ -160,7 +165,8 @@ impl Crew {
     /// report that says so.
     pub fn start(&self, work: Work) -> Option<Report> {
         let ticket = work.ticket;
-        let refused = match self.runners.get(&work.actuator) {
+        let post = self.runners.get(&work.actuator).or(self.leaving.get(&work.actuator));
+        let refused = match post {
             Some(post) => post.work.try_send(work).is_err(),
             None => true,
         };
@@ -173,6 +179,11 @@ impl Crew {
         })
     }
 
+    /// Lets those go that a reload took away and that have nothing more to do.
+    pub fn let_go(&mut self, has_work: impl Fn(&str) -> bool) {
+        self.leaving.retain(|name, _| has_work(name));
+    }
+
     /// The connection to the devices, if there are any.
     pub fn link(&self) -> Option<DeviceLink> {
         self.link.clone()
@@ -182,6 +193,7 @@ impl Crew {
     /// deadline, and then end.
     pub fn dismiss(&mut self, deadline: Instant) {
         self.runners.clear();
+        self.leaving.clear();
         self.reports = None;
         let enough = self.enough.clone();
         tokio::spawn(async move {

@@ -156,6 +156,7 @@ impl Hall {
             let effects = self.dispatcher.report(report, now_ms());
             self.commit(effects)?;
         }
+        self.crew.let_go(|actuator| self.dispatcher.has_work(actuator));
         Ok(())
     }
 
@@ -234,6 +235,7 @@ impl Hall {
                     "topics.toml was read again"
                 );
                 self.dispatcher.reload(topics.house);
+                self.crew.let_go(|actuator| self.dispatcher.has_work(actuator));
             }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;

@@ -23,6 +23,12 @@ struct Waiting {
 }
 
 impl Dispatcher {
+    /// Whether an actuator has commands, running or waiting.
+    #[must_use]
+    pub fn has_work(&self, actuator: &str) -> bool {
+        self.desks.contains_key(actuator)
+    }
+
     /// Whether one more command finds room at an actuator, running or waiting.
     pub(super) fn has_room(&self, actuator: &str) -> bool {
         let Some(face) = self.house.actuators.get(actuator) else { return false };
@@ -60,7 +66,7 @@ impl Dispatcher {
         }
         let Some(desk) = self.desks.get_mut(actuator) else { return };
         // An actuator that a reload took away still gets its waiting commands,
-        // one at a time; the daemon answers for it.
+        // one at a time.
         let concurrency = self.house.actuators.get(actuator).map_or(1, |face| face.concurrency);
         while desk.running < concurrency
             && let Some(Waiting { work, was_started }) = desk.waiting.pop_front()

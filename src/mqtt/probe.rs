@@ -89,7 +89,7 @@ impl Connected {
                 tokio::spawn(async move { while events.recv().await.is_some() {} });
                 return Ok(Self { link, session_present });
             }
-            Ok(Some(LinkEvent::Down { reason })) => reason,
+            Ok(Some(LinkEvent::Down { reason, .. })) => reason,
             Ok(Some(LinkEvent::Message(_)) | None) => "the connection was closed".to_owned(),
             Err(_) => format!("no answer in {patience:?}"),
         };

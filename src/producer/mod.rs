@@ -78,6 +78,8 @@ pub struct State {
     pub is_up: bool,
     /// Why the connection was lost, or not made, the last time.
     pub trouble: Option<String>,
+    /// The other side said no, and will again until somebody changes something.
+    pub is_refused: bool,
     /// What came and found nobody waiting.
     pub counts: Counts,
 }
@@ -219,8 +221,9 @@ async fn read<C: Connection>(
             event = events.recv(), if held.is_none() => match event {
                 None => break,
                 Some(LinkEvent::Up { .. }) => state.send_modify(|state| state.is_up = true),
-                Some(LinkEvent::Down { reason }) => state.send_modify(|state| {
+                Some(LinkEvent::Down { reason, is_refusal }) => state.send_modify(|state| {
                     state.is_up = false;
+                    state.is_refused = is_refusal;
                     state.trouble = Some(reason);
                 }),
                 Some(LinkEvent::Message(delivery)) => {

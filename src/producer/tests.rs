@@ -147,7 +147,9 @@ async fn a_lost_connection_is_told_with_its_reason() {
     let mut state = producer.state();
     says.send(LinkEvent::Up { session_present: false }).await.unwrap();
     state.wait_for(|state| state.is_up).await.unwrap();
-    says.send(LinkEvent::Down { reason: "Session taken over".to_owned() }).await.unwrap();
+    says.send(LinkEvent::Down { reason: "Session taken over".to_owned(), is_refusal: false })
+        .await
+        .unwrap();
     state.wait_for(|state| !state.is_up).await.unwrap();
     assert_eq!(producer.state().borrow().trouble.as_deref(), Some("Session taken over"));
 }

@@ -270,7 +270,7 @@ impl Hub {
         while let Some(event) = events.recv().await {
             match event {
                 LinkEvent::Up { .. } => self.connected(true),
-                LinkEvent::Down { reason } => {
+                LinkEvent::Down { reason, .. } => {
                     tracing::warn!(reason, "the connection for devices is down");
                     // Who goes offline now does so unheard.
                     self.board().last.clear();

@@ -51,7 +51,7 @@ impl Porter {
                 events.push(DoorEvent::Up { session_present });
                 events
             }
-            LinkEvent::Down { reason } => {
+            LinkEvent::Down { reason, .. } => {
                 let mut events = self.alarms(&reason);
                 events.push(DoorEvent::Down { reason });
                 events

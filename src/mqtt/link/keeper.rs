@@ -290,7 +290,7 @@ impl Keeper {
             tracing::error!(alarm = "subscription refused", purpose, "{complaint}");
         }
         let reason = format!("subscription refused: {}", complaints.join("; "));
-        self.outlet.tell(LinkEvent::Down { reason });
+        self.outlet.tell(LinkEvent::Down { reason, is_refusal: true });
     }
 
     /// Says `Up` once every subscription is granted.
@@ -442,7 +442,8 @@ impl Keeper {
         let wait = self.reconnect.wait(cause, lasted);
         let LinkSettings { purpose, url, .. } = &self.settings;
         tracing::warn!(purpose, %url, ?wait, "not connected: {reason}");
-        self.outlet.tell(LinkEvent::Down { reason: reason.to_owned() });
+        let is_refusal = cause == Cause::Refused;
+        self.outlet.tell(LinkEvent::Down { reason: reason.to_owned(), is_refusal });
         self.pause(wait).await
     }
 

@@ -15,6 +15,8 @@ pub enum LinkEvent {
     Down {
         /// Why, with the reason code by name.
         reason: String,
+        /// Said no to what we are or bring: it will say so again until somebody changes something.
+        is_refusal: bool,
     },
     /// A message came.
     Message(Delivery),

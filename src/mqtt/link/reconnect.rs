@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use rumqttc::{ConnectionError, DisconnectReasonCode, StateError};
+use rumqttc::{ConnectReturnCode, ConnectionError, DisconnectReasonCode, StateError};
 
 use super::LinkSettings;
 use super::backoff::{Backoff, jittered};
+use crate::tls;
 
 /// A connection that lasted this long was a good one: the waits begin at the shortest again.
 const STABLE: Duration = Duration::from_secs(10);
@@ -20,6 +21,8 @@ pub(super) enum Cause {
     Ordinary,
     /// Another client has our identifier: connect again, much later.
     TakenOver,
+    /// The other side will not have us: connect again, should somebody change that.
+    Refused,
     /// Something the broker will not take is being published again and again.
     TooLarge,
 }
@@ -35,9 +38,25 @@ impl Cause {
                 StateError::OutgoingPacketTooLarge { .. }
                 | StateError::Deserialization(rumqttc::Error::OutgoingPacketTooLarge { .. }),
             ) => Self::TooLarge,
+            ConnectionError::ConnectionRefused(code) if !passes(*code) => Self::Refused,
+            ConnectionError::Tls(_) => Self::Refused,
+            ConnectionError::Io(error) if tls::is_refusal(error) => Self::Refused,
             _ => Self::Ordinary,
         }
     }
+}
+
+/// Whether a refusal may pass by itself (MQTT v5.0, section 3.2.2.2).
+fn passes(code: ConnectReturnCode) -> bool {
+    use ConnectReturnCode as Code;
+    matches!(
+        code,
+        Code::UnspecifiedError
+            | Code::ServerUnavailable
+            | Code::ServerBusy
+            | Code::QuotaExceeded
+            | Code::ConnectionRateExceeded
+    )
 }
 
 /// Decides how long to wait.

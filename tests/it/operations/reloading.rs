@@ -14,12 +14,24 @@ fn until_exit(desk: &Desk, consumer: &str, code: i32) {
     panic!("{consumer} never answers with {code}");
 }
 
+/// Looks into the journal until it has so many commands.
+fn until_recorded(desk: &Desk, commands: usize) {
+    for _ in 0..500 {
+        if desk.oc2("journal list --json").json().len() == commands {
+            return;
+        }
+    }
+    panic!("never: {commands} commands in the journal");
+}
+
 #[test]
 fn a_good_file_takes_over_and_a_command_in_flight_ends_as_it_would_have() {
     let test = "a_good_file_takes_over_and_a_command_in_flight_ends_as_it_would_have";
     let Some(mut desk) = Desk::open(test, "") else { return };
     let pulling = desk.start(PULL);
     desk.begun();
+    let waiting = desk.start(PULL);
+    until_recorded(&desk, 2);
 
     desk.bridge.write_topics(
         "[[consumer]]\nid = \"gateway-3\"\nactuators = [\"eye\"]\n\
@@ -34,6 +46,10 @@ fn a_good_file_takes_over_and_a_command_in_flight_ends_as_it_would_have() {
     desk.finish(200);
     let said = pulling.ended();
     assert_eq!(said.code, Some(0), "its actuator is in no file any more, and yet: {said:?}");
+    desk.begun();
+    desk.finish(200);
+    let said = waiting.ended();
+    assert_eq!(said.code, Some(0), "the one that waited behind it as well: {said:?}");
     assert!(desk.bridge.terminate().success());
 }
 

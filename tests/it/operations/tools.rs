@@ -38,6 +38,7 @@ fn a_command_can_be_sent_in_every_form() {
         ("send deny ipv4_net 300.0.0.1 --device gateway-1",                65, "at /target/ipv4_net"),
         ("send --file broken.json --device gateway-1",                     65, "not sent"),
         ("send query features --all --broker mqtt://127.0.0.1:1 --connect-wait 200ms", 69, "mqtt://127.0.0.1:1"),
+        ("watch --broker mqtt://127.0.0.1:1 --connect-wait 200ms",         69, "mqtt://127.0.0.1:1"),
     ];
     for (words, code, says) in cases {
         let said = desk.oc2(words);

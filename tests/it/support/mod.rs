@@ -89,7 +89,7 @@ pub async fn up(events: &mut LinkEvents) -> bool {
 pub async fn down(events: &mut LinkEvents) -> String {
     soon("down", async {
         loop {
-            if let LinkEvent::Down { reason } = events.recv().await.expect("the link is open") {
+            if let LinkEvent::Down { reason, .. } = events.recv().await.expect("the link is open") {
                 return reason;
             }
         }
@@ -104,7 +104,7 @@ pub async fn message(events: &mut LinkEvents) -> Delivery {
             match events.recv().await.expect("the link is open") {
                 LinkEvent::Message(delivery) => return delivery,
                 // Shown where a test fails.
-                LinkEvent::Down { reason } => eprintln!("down: {reason}"),
+                LinkEvent::Down { reason, .. } => eprintln!("down: {reason}"),
                 LinkEvent::Up { .. } => {}
             }
         }

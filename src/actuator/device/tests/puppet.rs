@@ -112,7 +112,10 @@ impl Stage {
     }
 
     pub(super) async fn break_connection(&mut self) {
-        self.events.send(LinkEvent::Down { reason: "cut".to_owned() }).await.unwrap();
+        self.events
+            .send(LinkEvent::Down { reason: "cut".to_owned(), is_refusal: false })
+            .await
+            .unwrap();
         self.link.connection().wait_for(|connection| !connection.up).await.unwrap();
     }
 
