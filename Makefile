@@ -28,7 +28,7 @@ check: ## Formatting and clippy, warnings as errors, with and without the embedd
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 
-install-examples: ## The example actuators to $(LIBDIR), where the sample topics.toml looks for them
+install-examples: ## The example actuators to $(LIBDIR)
 	install -d -m 755 $(DESTDIR)$(LIBDIR)
 	install -m 755 examples/actuators/* $(DESTDIR)$(LIBDIR)
 

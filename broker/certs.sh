@@ -10,7 +10,8 @@
 # CLIENT       names for client certificates; without any: bridge operator
 #
 # What exists is left as it is, so a later call adds clients to the same authority.
-# Keys are readable by their owner only. Keep ca.key away from the broker.
+# Keys are readable by their owner only: where mosquitto is started as root it becomes a user
+# of its own, who must own server.key (chown mosquitto FOLDER/server.key). Keep ca.key away from the broker.
 set -eu
 
 # Validity in days: of the authority, and of what it signs.
@@ -26,8 +27,9 @@ server=$2
 shift 2
 [ $# -gt 0 ] || set -- bridge operator
 
-umask 077
+# The folder may be entered by all: the broker is a user of its own. Keys are for their owner.
 mkdir -p "$folder"
+umask 077
 cd "$folder"
 
 # new_key FILE

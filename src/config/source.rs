@@ -106,6 +106,22 @@ impl<'a> Source<'a> {
         self.spans.is_some()
     }
 
+    /// Whether the file has this key, read or not.
+    #[must_use]
+    pub fn has(&self, keys: &[&str]) -> bool {
+        let mut table = self.spans.as_ref().map(Spanned::get_ref);
+        for key in keys {
+            let value =
+                table.and_then(|table| table.iter().find(|(name, _)| name.get_ref() == key));
+            let Some((_, value)) = value else { return false };
+            table = match value.get_ref() {
+                DeValue::Table(inner) => Some(inner),
+                _ => None,
+            };
+        }
+        true
+    }
+
     /// Takes the value at a top-level key, if it is there.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         self.table.remove(key)

@@ -114,7 +114,7 @@ fn mistakes_in_topics_are_told_with_their_place() {
     #[rustfmt::skip]
     let cases = [
         // change                                                       told
-        (("\"trial\", \"plug-1\"", "\"trail\", \"plug-1\""),            "topics.toml:4:1: consumer[0].actuators: there is no [actuator.trail]"),
+        (("\"trial\", \"plug-1\"", "\"trail\", \"plug-1\""),            "topics.toml:4:1: consumer[0].actuators: there is no [actuator.trail]; did you mean `trial`?"),
         (("rate-limit = 600", "rate-limit = 0"),                        "topics.toml:5:1: consumer[0].rate-limit: "),
         (("id = \"gateway-1\"", "id = \"gateway/1\""),                  "topics.toml:3:1: consumer[0].id: "),
         (("id = \"plug-2\"", "id = \"gateway-1\""),                     "topics.toml:19:1: device[0].id: there are two consumers"),

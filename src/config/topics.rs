@@ -290,7 +290,11 @@ fn read_consumers(source: &mut Source<'_>, house: &mut House) {
             if !house.actuators.contains_key(name) {
                 let known = house.actuators.keys().map(String::as_str);
                 let nearest = nearest_of(name, known);
-                let text = format!("{path}.actuators: there is no [actuator.{name}] without fault");
+                let (text, nearest) = if source.has(&["actuator", name]) {
+                    (format!("{path}.actuators: [actuator.{name}] has a mistake"), None)
+                } else {
+                    (format!("{path}.actuators: there is no [actuator.{name}]"), nearest)
+                };
                 source.note(&format!("{path}.actuators"), text, nearest);
             }
             if !seen.insert(name) {

@@ -104,9 +104,7 @@ pub enum Responses {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No TLS, and the broker is on another machine.
-    #[error(
-        "{url}: unencrypted to another machine; use mqtts://, or for tests set allow-plain-text"
-    )]
+    #[error("{url}: unencrypted to another machine; use mqtts://, or for tests allow-plain-text")]
     PlainText {
         /// Where to.
         url: BrokerUrl,

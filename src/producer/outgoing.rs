@@ -119,7 +119,7 @@ pub fn subscriptions(prefix: &TopicPrefix, identity: &TopicLevel) -> Vec<Subscri
 
 /// A name that cannot be one level of a topic.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{name:?} cannot stand in a topic: it {reason}")]
+#[error("{name:?} {reason}")]
 pub struct BadLevel {
     /// The name.
     pub name: String,

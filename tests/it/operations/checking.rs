@@ -33,11 +33,11 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
         // bridge.toml                          topics.toml                                  told
         ("[mqtt]\n\nkep-alive = 60\n",          GOOD.to_owned(),                             "bridge.toml:3:1: unknown key `mqtt.kep-alive`; did you mean `keep-alive`?"),
         ("[mqtt]\nurl = \"http://a\"\n",        GOOD.to_owned(),                             "bridge.toml:2:1: mqtt.url: \"http://a\": the scheme is neither mqtt nor mqtts; expected mqtt://host:port or mqtts://host:port"),
-        ("[mqtt]\nurl = \"mqtt://192.0.2.1\"\n",GOOD.to_owned(),                             "bridge.toml:1:2: mqtt://192.0.2.1:1883: unencrypted to another machine; use mqtts://, or for tests set allow-plain-text"),
+        ("[mqtt]\nurl = \"mqtt://192.0.2.1\"\n",GOOD.to_owned(),                             "bridge.toml:1:2: mqtt://192.0.2.1:1883: unencrypted to another machine; use mqtts://, or for tests allow-plain-text"),
         ("[journal]\nkeep-age = \"1h\"\n",      GOOD.to_owned(),                             "bridge.toml:2:1: journal.keep-age is 1h, shorter than mqtt.session-expiry, 1d: the broker may deliver again what the journal has forgotten"),
         ("[log]\n  level = \"inof\"\n",         GOOD.to_owned(),                             "bridge.toml:2:3: log.level: \"inof\" is no level: off, error, warn, info, debug, trace, or target=level"),
         ("",                                    GOOD.replace("actuators", "actuatrs"),       "topics.toml:3:1: unknown key `consumer[0].actuatrs`; did you mean `actuators`?"),
-        ("",                                    GOOD.replace("[\"eye\"]", "[\"eyes\"]"),     "topics.toml:3:1: consumer[0].actuators: there is no [actuator.eyes] without fault; did you mean `eye`?"),
+        ("",                                    GOOD.replace("[\"eye\"]", "[\"eyes\"]"),     "topics.toml:3:1: consumer[0].actuators: there is no [actuator.eyes]; did you mean `eye`?"),
         ("",                                    GOOD.replace("log\"", "exec\"\ncommand = [\"gone\"]"), "topics.toml:7:1: actuator.eye: "),
         ("",                                    GOOD.replace("\"log\"", "\"lgo\""),          "topics.toml:6:1: actuator.eye.kind: "),
     ];
