@@ -219,7 +219,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 /// Whether an error is one side's refusal of the other: of a certificate, a version, a cipher.
 #[must_use]
 pub fn is_refusal(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
 }
 
 /// Logs a warning where a file with a secret can be read by others than its owner.

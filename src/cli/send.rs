@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_failure_shows_no_password() {
-        let failure = unavailable("mqtt://ann:secret@broker:1883", &anyhow::anyhow!("refused"));
+        let failure = unavailable("mqtt://ann:secret@broker:1883", anyhow::anyhow!("refused"));
         assert_eq!(failure.to_string(), "broker mqtt://broker:1883: refused");
         assert_eq!(failure.exit, Exit::Unavailable);
     }

@@ -217,8 +217,7 @@ fn a_producer_written_with_paho_is_answered() {
 /// Every file of the project with a block that begins with the name of one of the two files.
 #[test]
 fn every_configuration_that_is_shown_is_in_order() {
-    let test = "every_configuration_that_is_shown_is_in_order";
-    if !tools::has("openssl", test) {
+    if !tools::has("openssl", "every_configuration_that_is_shown_is_in_order") {
         return;
     }
     // Programs that examples speak of, where an installation would have them.
