@@ -8,9 +8,9 @@ use serde_json::Value as Json;
 
 use crate::support::curl::{self, Reply, Waiting, has_curl};
 use crate::support::papers::Papers;
-use crate::support::tools;
 use crate::support::probe;
 use crate::support::scene::Scene;
+use crate::support::tools;
 
 /// What a message is in HTTP (Transfer via HTTPS v1.1, section 3.3.1).
 const OPENC2: &str = "application/openc2+json;version=1.0";
