@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::language::{Language, Version};
 use crate::openc2::{Content, Headers, ResponseType};
 use crate::producer::{Envelope, Outgoing};
-use crate::wire::{self, Encoding, Limits};
+use crate::wire::{self, Encoding, Fault, Limits};
 
 /// Where the command stands in a message.
 const REQUEST_POINTER: &str = "/body/openc2/request";
@@ -96,10 +97,25 @@ impl Letter {
         letter
     }
 
+    /// The same in CBOR.
+    ///
+    /// # Errors
+    ///
+    /// What CBOR has no way to say: what is not valid has no numbers there.
+    pub fn in_cbor(self) -> Result<Self, Fault> {
+        let payload = self.outgoing.payload();
+        if Encoding::of(payload) == Encoding::Cbor {
+            return Ok(self);
+        }
+        let payload = wire::from_json(payload, Language::core(Version::V1_1))?;
+        let request_id = self.outgoing.request_id().map(str::to_owned);
+        Ok(Self { outgoing: Outgoing::as_written(payload, request_id), ..self })
+    }
+
     /// A message as somebody wrote it.
     #[must_use]
     pub fn as_written(payload: Bytes) -> Self {
-        match wire::read(&payload, Encoding::Json, Limits::default()) {
+        match wire::read(&payload, Encoding::of(&payload), Limits::default()) {
             Ok(wire::Letter { message, .. }) => {
                 let asks_for = match &message.content {
                     Content::Request(command) => {
@@ -132,7 +148,7 @@ fn objection(
     asks_for: ResponseType,
 ) -> Option<Objection> {
     // What was read has each feature once.
-    let written = serde_json::from_slice::<Value>(payload).unwrap_or_default();
+    let written = wire::shown(payload).unwrap_or_default();
     let features = written.pointer("/body/openc2/request/target/features");
     let repeats = features.and_then(Value::as_array).is_some_and(|names| {
         names.iter().enumerate().any(|(index, name)| names[..index].contains(name))

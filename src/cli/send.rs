@@ -18,6 +18,7 @@ use crate::dispatch::Address;
 use crate::mqtt::topics::TopicLevel;
 use crate::openc2::ResponseType;
 use crate::producer::{self, BrokerSettings, Producer, Slot, State};
+use crate::wire::Encoding;
 
 /// Largest file that is read, in bytes: larger than any message a consumer
 /// takes, so that one can be shown to be refused.
@@ -37,6 +38,7 @@ Examples:
   oc2 send set x-probe:level 5 --device gateway-1 --arg response_requested=status
   oc2 send stop device '{\"hostname\":\"cam-3\"}' --profile x-iot --expect 2
   oc2 send --file message.json --device gateway-1
+  oc2 send query features --all --encoding cbor
 
 VALUE is JSON, or plain text for targets that are a string; features and properties take
 names with commas. --arg x-foo.bar=5 sets argument bar of extension x-foo.
@@ -129,12 +131,25 @@ pub struct ExchangeArgs {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+    /// How the message is written down
+    #[arg(long, value_name = "ENCODING", value_enum, default_value_t)]
+    encoding: Wanted,
     /// Send it even if it is not valid
     #[arg(long)]
     no_check: bool,
     /// Print what would be sent, and where to, and send nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// How a command is written down.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+enum Wanted {
+    /// JSON
+    #[default]
+    Json,
+    /// CBOR, by the numbers of the language's tables
+    Cbor,
 }
 
 /// Sends a command and prints the responses.
@@ -182,11 +197,22 @@ pub fn exchange(
             return Err(Failure::new(Exit::BadInput, objection.context(context)));
         }
     }
+    let letter = match args.encoding {
+        Wanted::Json => letter,
+        Wanted::Cbor => letter.in_cbor().map_err(|fault| Failure::new(Exit::BadInput, fault))?,
+    };
     let mut screen = Screen::stdout();
     if args.dry_run {
         tell(format_args!("would publish on {topic}"));
-        let payload = String::from_utf8_lossy(letter.outgoing.payload());
-        screen.line(&super::escape(&payload))?;
+        let payload = letter.outgoing.payload();
+        match Encoding::of(payload) {
+            Encoding::Json => {
+                screen.line(&super::escape(&String::from_utf8_lossy(payload)))?;
+            }
+            Encoding::Cbor => {
+                screen.line(&crate::format::to_hex(payload, ""))?;
+            }
+        }
         return Ok(Exit::Success);
     }
 

@@ -94,8 +94,9 @@ impl Traffic {
         let is_cbor =
             delivery.properties.user.contains(&("encoding".to_owned(), "cbor".to_owned()));
         let encoding = if is_cbor { Encoding::Cbor } else { Encoding::Json };
+        let every = wire::every_version();
         let (kind, request_id, from, named) =
-            match wire::read(&delivery.payload, encoding, Limits::default()) {
+            match wire::read_by(&delivery.payload, encoding, Limits::default(), &every) {
                 Ok(wire::Letter { message, .. }) => {
                     let headers = message.headers;
                     let kind = match message.content {
@@ -128,8 +129,8 @@ impl Traffic {
             to: if named.is_empty() { None } else { Some(named.join(", ")) },
             request_id,
             kind,
-            message: serde_json::from_slice(&delivery.payload)
-                .unwrap_or_else(|_| json!(String::from_utf8_lossy(&delivery.payload))),
+            message: wire::shown(&delivery.payload)
+                .unwrap_or_else(|| json!(String::from_utf8_lossy(&delivery.payload))),
         };
         self.pair(&mut passing, at);
         if passing.to.is_none() {

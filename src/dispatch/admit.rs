@@ -6,11 +6,13 @@ use super::at_once::Envelope;
 use super::house::Choice;
 use super::open::{Opened, Reading, Request};
 use super::post::{Party, Unsaid};
+use super::reply::Answers;
 use super::{
     Class, Dispatcher, Effect, Event, InProgress, Inbound, Key, Known, LogLine, Outgoing, Reason,
     Record, Reply, Work,
 };
 use crate::openc2::{Args, Command, Response, ResponseType, Status};
+use crate::wire::{Encoding, Manner};
 
 /// What a message leads to, gathered over the consumers that it is for.
 #[derive(Default)]
@@ -107,13 +109,16 @@ impl Dispatcher {
                 }
             }
             Reading::Faulty { glimpse, status, reason } => {
+                let encoding = Encoding::of(&inbound.payload);
                 if consumers.is_empty() {
                     let envelope = Envelope::glimpsed(String::new(), &glimpse);
                     decided.unsaid = Some((status, reason));
                     self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
                     for consumer in consumers {
-                        let envelope = Envelope::glimpsed(consumer, &glimpse);
+                        let manner = Manner { encoding, ..Manner::default() };
+                        let envelope =
+                            Envelope { manner, ..Envelope::glimpsed(consumer, &glimpse) };
                         self.refuse(&mut decided, &inbound, &envelope, status, reason.clone());
                     }
                 }
@@ -163,6 +168,7 @@ impl Dispatcher {
             wants,
             command: Some(Arc::clone(command)),
             is_signed: request.is_signed,
+            manner: request.manner,
         };
         match verdict {
             Verdict::Start(actuator) => self.accept(decided, case, envelope, actuator),
@@ -336,14 +342,13 @@ impl Dispatcher {
         let mut response = None;
         // A POST has one answer: 102 is that for who asked for no other.
         if wants == ResponseType::Ack || (wants == ResponseType::Status && is_published) {
-            let outgoing = self.compose(
-                ticket,
-                &consumer,
-                Some(&producer),
-                request_id.as_deref(),
-                Response::new(Status::Processing),
-                at_ms,
-            );
+            let to = Answers {
+                consumer: Some(&consumer),
+                producer: Some(&producer),
+                request_id: request_id.as_deref(),
+                manner: request.manner,
+            };
+            let outgoing = self.compose(ticket, &to, Response::new(Status::Processing), at_ms);
             response = Some(outgoing.payload.clone());
             let event = Event::Progress { response: outgoing.clone() };
             decided.records.push(Record { ticket, at_ms, event });
@@ -378,6 +383,7 @@ impl Dispatcher {
             producer,
             request_id,
             wants,
+            manner: request.manner,
             actuator,
             command: Arc::clone(command),
             accepted_ms: at_ms,

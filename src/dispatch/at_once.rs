@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::admit::{Decided, summary};
 use super::post::Party;
+use super::reply::Answers;
 use super::{
     Accepted, Class, Concluded, ContentDigest, Dispatcher, Event, Inbound, Key, Known, LogLine,
     Outgoing, Reason, Record, Ticket,
 };
 use crate::openc2::{Command, Response, ResponseType, Status};
-use crate::wire::Glimpse;
+use crate::wire::{Glimpse, Manner};
 
 impl Dispatcher {
     /// Turns a message away, and tells its producer why unless it asked for silence.
@@ -42,16 +43,15 @@ impl Dispatcher {
         let (status, text) = (response.status, response.status_text.clone());
         let is_silent = envelope.wants == ResponseType::None;
         let outgoing = (!is_silent).then(|| {
-            self.compose(
-                ticket,
-                &envelope.consumer,
+            let to = Answers {
+                consumer: Some(&envelope.consumer),
                 // A producer that gave no request_id would not find its
                 // answer among others: it goes where everybody listens.
-                envelope.producer.as_deref().filter(|_| envelope.request_id.is_some()),
-                envelope.request_id.as_deref(),
-                response,
-                inbound.received_ms,
-            )
+                producer: envelope.producer.as_deref().filter(|_| envelope.request_id.is_some()),
+                request_id: envelope.request_id.as_deref(),
+                manner: envelope.manner,
+            };
+            self.compose(ticket, &to, response, inbound.received_ms)
         });
         let remembered = status != Status::ServiceUnavailable;
         if let Some(key) = envelope.key.clone().filter(|_| remembered) {
@@ -153,6 +153,7 @@ pub(super) struct Envelope {
     pub wants: ResponseType,
     pub command: Option<Arc<Command>>,
     pub is_signed: bool,
+    pub manner: Manner,
 }
 
 impl Envelope {

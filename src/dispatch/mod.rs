@@ -39,7 +39,7 @@ pub use post::{Reply, SUMMARY};
 
 use crate::openc2::{Command, ResponseType};
 use crate::trust::TrustConfig;
-use crate::wire::Limits;
+use crate::wire::{Limits, Manner};
 use desk::Desk;
 use post::Waiting;
 use rate::LastMinute;
@@ -125,6 +125,8 @@ struct InProgress {
     /// As it stood in the headers; absent where the command had none.
     request_id: Option<String>,
     wants: ResponseType,
+    /// How it was written.
+    manner: Manner,
     actuator: String,
     command: Arc<Command>,
     accepted_ms: u64,

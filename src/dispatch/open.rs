@@ -1,10 +1,12 @@
 //! First step: read a message and find out whom here it is for.
 
+use bytes::Bytes;
+
 use super::{Address, ContentDigest, Declared, Dispatcher, Inbound, Key, Reason, Rules};
 use crate::language::{Language, Version};
-use crate::openc2::{Command, Content, Headers, Status};
+use crate::openc2::{Command, Content, Headers, Message, Status};
 use crate::trust;
-use crate::wire::{self, Encoding, Glimpse, Kind, Unreadable};
+use crate::wire::{self, Encoding, Fault, Glimpse, Kind, Manner, Unreadable};
 
 /// What Content Type says of an OpenC2 message (Transfer via MQTT v1.0, section 2.4.1).
 const CONTENT_TYPE: &str = "application/openc2";
@@ -49,6 +51,8 @@ pub(super) struct Request {
     pub command: Command,
     pub digest: ContentDigest,
     pub is_signed: bool,
+    /// How it was written.
+    pub manner: Manner,
     /// `headers.request_id`, or the digest of the whole message.
     pub known_by: String,
     pub refused_signature: bool,
@@ -155,6 +159,7 @@ impl Dispatcher {
             headers: message.headers,
             command,
             is_signed,
+            manner: letter.manner,
             known_by,
             refused_signature,
         }))
@@ -169,6 +174,12 @@ impl Rules {
         encoding: Encoding,
     ) -> Result<wire::Letter, Box<Unreadable>> {
         wire::read_by(payload, encoding, self.limits, &[Language::core(Version::V1_1)])
+    }
+
+    /// Writes a message.
+    pub(super) fn write(&self, message: &Message, manner: Manner) -> Result<Bytes, Fault> {
+        let Self { limits: _, .. } = self;
+        wire::write_by(message, manner.encoding, Language::core(manner.version))
     }
 }
 
@@ -224,12 +235,12 @@ fn agreed(declared: &Declared, habits: &mut Habits) -> Result<(Encoding, Kind), 
 
 /// Whether the first byte already shows that the encoding is not what was said.
 ///
-/// A JSON message begins with `{`; a CBOR one with a map (major type 5), or
-/// with a tag (major type 6) before it (RFC 8949, section 3.1).
+/// A JSON message begins with `{`; a CBOR one with an array (major type 4) or a
+/// map (5), or with a tag (6) before it (RFC 8949, section 3.1).
 fn contradiction(encoding: Encoding, is_said: bool, payload: &[u8]) -> Option<&'static str> {
     let first = payload.iter().find(|byte| !byte.is_ascii_whitespace())?;
     match encoding {
-        Encoding::Json if (0xa0..=0xdf).contains(first) => Some(if is_said {
+        Encoding::Json if (0x80..=0xdf).contains(first) => Some(if is_said {
             "encoding says json, the payload is CBOR"
         } else {
             "no encoding is said, which stands for json, and the payload is CBOR"

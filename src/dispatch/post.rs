@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use super::admit::Decided;
 use super::open::Reading;
+use super::reply::Answers;
 use super::{Address, Caller, Dispatcher, Effect, House, Reason, Receipt, Ticket};
 use crate::openc2::{Content, Members, Response, ResponseType, Results, Status};
-use crate::wire::{self, Encoding, Limits};
+use crate::wire::{self, Limits};
 
 /// Namespace of the results that the bridge adds where it sums up.
 pub const SUMMARY: &str = "x-oc2b";
@@ -208,13 +209,12 @@ impl Waiting {
     /// A response of the bridge itself.
     fn reply(&self, receipt: Receipt, response: Response, now_ms: u64) -> Reply {
         let status = response.status;
-        let payload = super::reply::letter(
-            None,
-            self.producer.as_deref(),
-            self.request_id.as_deref(),
-            response,
-            now_ms,
-        );
+        let to = Answers {
+            producer: self.producer.as_deref(),
+            request_id: self.request_id.as_deref(),
+            ..Answers::default()
+        };
+        let payload = wire::write(&super::reply::message(&to, response, now_ms));
         Reply { receipt, status, payload: Some(payload) }
     }
 }
@@ -273,7 +273,7 @@ fn status_of(payload: &Bytes) -> Status {
 fn response_in(payload: &Bytes) -> Option<Response> {
     // It is one of our own, and was written within the limits of its time.
     let limits = Limits { message_bytes: usize::MAX, ..Limits::default() };
-    match wire::read(payload, Encoding::Json, limits).ok()?.message.content {
+    match wire::read_any(payload, limits).ok()?.message.content {
         Content::Response(response) => Some(response),
         Content::Request(_) | Content::Notification(_) => None,
     }

@@ -2,8 +2,8 @@
 
 use super::{Dispatcher, Outgoing, Ticket};
 use crate::format;
-use crate::openc2::{Content, Headers, Message, Response};
-use crate::wire;
+use crate::openc2::{Content, Headers, Message, Response, Status};
+use crate::wire::Manner;
 
 impl Dispatcher {
     /// A response message of a consumer, ready to publish.
@@ -13,40 +13,56 @@ impl Dispatcher {
     pub(super) fn compose(
         &mut self,
         ticket: Ticket,
-        consumer: &str,
-        producer: Option<&str>,
-        request_id: Option<&str>,
+        to: &Answers<'_>,
         response: Response,
         now_ms: u64,
     ) -> Outgoing {
         Outgoing {
             id: self.next_outbox(),
             ticket,
-            producer: producer.and_then(own_level),
-            payload: letter(Some(consumer), producer, request_id, response, now_ms),
+            producer: to.producer.and_then(own_level),
+            payload: self.letter(to, response, now_ms),
         }
+    }
+
+    /// A response message, written as its command was.
+    fn letter(&self, to: &Answers<'_>, response: Response, now_ms: u64) -> bytes::Bytes {
+        let written = self.rules.write(&message(to, response, now_ms), to.manner);
+        written.unwrap_or_else(|fault| {
+            let text = format!("the response cannot be said in this form: {fault}");
+            let plain = Response::with_text(Status::InternalError, text);
+            let written = self.rules.write(&message(to, plain, now_ms), to.manner);
+            written.expect("a status and a text can be written in every form")
+        })
     }
 }
 
-/// A response message.
-pub(super) fn letter(
-    from: Option<&str>,
-    to: Option<&str>,
-    request_id: Option<&str>,
-    response: Response,
-    now_ms: u64,
-) -> bytes::Bytes {
-    wire::write(&Message {
+/// A response with its headers.
+pub(super) fn message(to: &Answers<'_>, response: Response, now_ms: u64) -> Message {
+    Message {
         headers: Headers {
-            request_id: request_id.map(str::to_owned),
+            request_id: to.request_id.map(str::to_owned),
             created: Some(now_ms),
-            from: from.map(str::to_owned),
-            to: to.map(str::to_owned).into_iter().collect(),
+            from: to.consumer.map(str::to_owned),
+            to: to.producer.map(str::to_owned).into_iter().collect(),
             others: serde_json::Map::new(),
         },
         content: Content::Response(response),
         signature: None,
-    })
+    }
+}
+
+/// Who answers whom, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Answers<'a> {
+    /// Identity of the consumer.
+    pub consumer: Option<&'a str>,
+    /// Identity of the producer.
+    pub producer: Option<&'a str>,
+    /// As the command had it.
+    pub request_id: Option<&'a str>,
+    /// As the command was written.
+    pub manner: Manner,
 }
 
 /// The producer's identity where it can be a topic level; else its responses

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::admit::Decided;
+use super::reply::Answers;
 use super::{
     Class, Concluded, Dispatcher, Effect, Event, InProgress, LogLine, Outcome, Outgoing, Reason,
     Record, Report, Ticket, Unfinished, Work,
 };
 use crate::openc2::{Content, Response, ResponseType, Status};
-use crate::wire::{self, Encoding};
+use crate::wire::{self, Encoding, Manner};
 
 /// Least time between two progress responses to one command, in milliseconds.
 const PROGRESS_EVERY_MS: u64 = 1_000;
@@ -45,14 +46,13 @@ impl Dispatcher {
         let (consumer, producer) = (command.consumer.clone(), command.producer.clone());
         let request_id = command.request_id.clone();
         let response = Response::with_text(Status::Processing, text);
-        let outgoing = self.compose(
-            ticket,
-            &consumer,
-            Some(&producer),
-            request_id.as_deref(),
-            response,
-            now_ms,
-        );
+        let to = Answers {
+            consumer: Some(&consumer),
+            producer: Some(&producer),
+            request_id: request_id.as_deref(),
+            manner: command.manner,
+        };
+        let outgoing = self.compose(ticket, &to, response, now_ms);
         if let Some(command) = self.in_progress.get_mut(&ticket) {
             command.response = Some(outgoing.payload.clone());
         }
@@ -86,14 +86,15 @@ impl Dispatcher {
         let outgoing: Option<Outgoing> = match command.wants {
             // Silence; and "ack" is one response and no other, which was made at the start.
             ResponseType::None | ResponseType::Ack => None,
-            ResponseType::Status | ResponseType::Complete => Some(self.compose(
-                ticket,
-                &command.consumer,
-                Some(&command.producer),
-                command.request_id.as_deref(),
-                response,
-                now_ms,
-            )),
+            ResponseType::Status | ResponseType::Complete => {
+                let to = Answers {
+                    consumer: Some(&command.consumer),
+                    producer: Some(&command.producer),
+                    request_id: command.request_id.as_deref(),
+                    manner: command.manner,
+                };
+                Some(self.compose(ticket, &to, response, now_ms))
+            }
         };
         // 503 says that nothing was begun: a repetition is judged afresh.
         let remembered = status != Status::ServiceUnavailable;
@@ -152,7 +153,7 @@ impl Dispatcher {
     fn recover_one(&mut self, decided: &mut Decided, unfinished: Unfinished, now_ms: u64) {
         let Unfinished { ticket, accepted_ms, accepted, started } = unfinished;
         let actuator = accepted.actuator.clone().unwrap_or_default();
-        let letter = match self.rules.read(&accepted.message, Encoding::Json) {
+        let letter = match self.rules.read(&accepted.message, Encoding::of(&accepted.message)) {
             Ok(letter) => letter,
             Err(unreadable) => {
                 // It was read once, by other rules: the limits may have been lowered since.
@@ -160,6 +161,7 @@ impl Dispatcher {
                 return;
             }
         };
+        let manner = letter.manner;
         let Content::Request(command) = letter.message.content else {
             unreachable!("only requests are accepted for an actuator");
         };
@@ -171,6 +173,7 @@ impl Dispatcher {
             producer: accepted.producer.clone().unwrap_or_default(),
             request_id: accepted.request_id.clone(),
             wants: command.args.response_requested.unwrap_or_default(),
+            manner,
             actuator: actuator.clone(),
             command: Arc::clone(&command),
             accepted_ms,
@@ -229,14 +232,15 @@ impl Dispatcher {
         let why = "in doubt: the recorded command can no longer be read";
         let text = format!("{why}: {fault}");
         let reason = Reason::quoting(format!("{why}: {}", fault.unquoted()), text.as_str());
-        let response = self.compose(
-            ticket,
-            &accepted.consumer,
-            accepted.producer.as_deref(),
-            accepted.request_id.as_deref(),
-            Response::with_text(Status::InternalError, text.clone()),
-            now_ms,
-        );
+        let encoding = Encoding::of(&accepted.message);
+        let to = Answers {
+            consumer: Some(&accepted.consumer),
+            producer: accepted.producer.as_deref(),
+            request_id: accepted.request_id.as_deref(),
+            manner: Manner { encoding, ..Manner::default() },
+        };
+        let response = Response::with_text(Status::InternalError, text.clone());
+        let response = self.compose(ticket, &to, response, now_ms);
         let status = Some(Status::InternalError.code());
         let concluded = Concluded {
             class: Class::Answered,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::body::{self, Kind};
+use crate::wire::{self, Encoding};
 
 /// Which commands to list.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -82,7 +83,8 @@ pub struct Detail {
     pub entry: Entry,
     /// Its last response; as text, if it is not JSON.
     pub response: Option<Value>,
-    /// The message as it came. What is not UTF-8 is shown as U+FFFD; the
+    /// The message as it came; one in CBOR as the JSON that says the same.
+    /// What is not UTF-8 is shown as U+FFFD; the
     /// journal has it as it was.
     pub message: String,
     /// It bore a signature that nobody has checked.
@@ -152,7 +154,7 @@ impl Detail {
             serde_json::from_slice(facts).map_err(|error| error.to_string())?;
         match kind {
             Kind::Accepted => {
-                self.message = String::from_utf8_lossy(bytes).into_owned();
+                self.message = as_text(bytes);
                 self.unverified_signature = facts.contains_key("unverified_signature");
             }
             Kind::Progress => self.response = Some(shown(bytes)),
@@ -183,6 +185,17 @@ impl Listing {
 }
 
 fn shown(payload: &[u8]) -> Value {
-    serde_json::from_slice(payload)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(payload).into_owned()))
+    wire::shown(payload)
+        .unwrap_or_else(|| Value::String(String::from_utf8_lossy(payload).into_owned()))
+}
+
+/// A message as it came; one in CBOR as the JSON that says the same.
+fn as_text(message: &[u8]) -> String {
+    match Encoding::of(message) {
+        Encoding::Json => String::from_utf8_lossy(message).into_owned(),
+        Encoding::Cbor => match shown(message) {
+            Value::String(text) => text,
+            message => message.to_string(),
+        },
+    }
 }

@@ -12,7 +12,7 @@ use super::link::{Link, LinkEvent, LinkSettings, Publication, Session, Subscript
 use super::openc2_properties;
 use super::topics::{self, TopicLevel};
 use crate::format::duration;
-use crate::wire::Kind;
+use crate::wire::{Encoding, Kind};
 
 /// The producer that is nobody, whose response topic is published to.
 const NOBODY: &str = "oc2-check";
@@ -153,7 +153,7 @@ async fn publish(link: &Link, topic: String, patience: Duration) -> Result<Strin
             br#"{"headers":{"from":"oc2-check"},"body":{"openc2":{"notification":{"x-oc2":{"check":true}}}}}"#,
         ),
         qos: 1,
-        properties: openc2_properties(Kind::Notification),
+        properties: openc2_properties(Kind::Notification, Encoding::Json),
     };
     match timeout(patience, link.publish(publication)).await {
         Ok(Ok(Taken::Delivered)) => Ok("taken".to_owned()),

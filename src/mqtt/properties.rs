@@ -4,27 +4,27 @@ use rumqttc::PublishProperties;
 
 use super::link::Properties;
 use crate::dispatch::Declared;
-use crate::wire::Kind;
+use crate::wire::{Encoding, Kind};
 
 /// Content Type of every `OpenC2` message.
 pub const CONTENT_TYPE: &str = "application/openc2";
 
-/// The properties of an `OpenC2` message in JSON (Transfer via MQTT v1.0, section 3.2).
+/// The properties of an `OpenC2` message (Transfer via MQTT v1.0, section 3.2).
 ///
 /// Never a Response Topic: producers must not set one.
 #[must_use]
-pub fn openc2_properties(kind: Kind) -> Properties {
+pub fn openc2_properties(kind: Kind, encoding: Encoding) -> Properties {
     let msg_type = match kind {
         Kind::Request => "req",
         Kind::Response => "rsp",
         Kind::Notification => "ntf",
     };
     Properties {
-        is_utf8: Some(true),
+        is_utf8: Some(encoding == Encoding::Json),
         content_type: Some(CONTENT_TYPE.to_owned()),
         user: vec![
             ("msgType".to_owned(), msg_type.to_owned()),
-            ("encoding".to_owned(), "json".to_owned()),
+            ("encoding".to_owned(), encoding.as_str().to_owned()),
         ],
         ..Properties::default()
     }

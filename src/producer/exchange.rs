@@ -121,7 +121,9 @@ pub(super) fn hear(delivery: &Delivery) -> Heard {
         Some("cbor") => Encoding::Cbor,
         _ => Encoding::Json,
     };
-    let (headers, kind) = match wire::read(&delivery.payload, encoding, Limits::default()) {
+    let every = wire::every_version();
+    let read = wire::read_by(&delivery.payload, encoding, Limits::default(), &every);
+    let (headers, kind) = match read {
         Ok(letter) => {
             let kind = match letter.message.content {
                 Content::Response(response) => match user("msgType") {

@@ -8,7 +8,7 @@ use crate::mqtt::link::{Publication, Subscription};
 use crate::mqtt::openc2_properties;
 use crate::mqtt::topics::{self, TopicError, TopicLevel, TopicPrefix};
 use crate::openc2::{Command, Content, Headers, Members, Message};
-use crate::wire::{self, Kind};
+use crate::wire::{self, Encoding, Kind};
 
 /// Quality of service of every OpenC2 message (Transfer via MQTT v1.0, section 3.2).
 const AT_LEAST_ONCE: u8 = 1;
@@ -94,7 +94,7 @@ impl Outgoing {
             topic: command_topic(prefix, to)?,
             payload: self.payload.clone(),
             qos: AT_LEAST_ONCE,
-            properties: openc2_properties(Kind::Request),
+            properties: openc2_properties(Kind::Request, Encoding::of(&self.payload)),
         })
     }
 }

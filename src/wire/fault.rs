@@ -58,9 +58,13 @@ impl Fault {
 /// stood there is the sender's.
 impl From<Box<jadn::Fault>> for Fault {
     fn from(fault: Box<jadn::Fault>) -> Self {
-        let jadn::Fault { pointer, reason, found, .. } = *fault;
+        let jadn::Fault { pointer, reason, found, is_of_encoding, .. } = *fault;
         let fault = match found {
             Some(found) => Self::found(reason, &found),
+            // A name that stands twice is the one thing that is repeated there.
+            None if is_of_encoding && reason.contains('"') => {
+                Self::quoting("a member name stands there twice", reason)
+            }
             None => Self::new(reason),
         };
         Self { pointer, ..fault }

@@ -13,8 +13,7 @@ mod values;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::encoding::json::JsonSource;
-use crate::encoding::{MAX_DEPTH, cbor};
+use crate::encoding::MAX_DEPTH;
 use crate::jadn::{Form, NodeId, Tape, View};
 use crate::language::{Language, Version};
 use crate::openc2::{Command, CommandId, Message, Response, Status};
@@ -37,12 +36,58 @@ impl Default for Limits {
 }
 
 /// How a message is written down (Transfer via MQTT v1.0, section 2.4.1).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Encoding {
     /// JSON in UTF-8, by RFC 7493.
+    #[default]
     Json,
     /// CBOR, by RFC 8949.
     Cbor,
+}
+
+impl Encoding {
+    /// The encoding of a message that is in one of the two.
+    ///
+    /// JSON begins with a brace, after white space perhaps; CBOR with an array, a
+    /// map or a tag (RFC 8949, section 3.1), and no such byte begins UTF-8 text.
+    #[must_use]
+    pub fn of(message: &[u8]) -> Self {
+        match message.first() {
+            Some(0x80..=0xdf) => Self::Cbor,
+            _ => Self::Json,
+        }
+    }
+
+    /// The name that user property `encoding` has for it (Transfer via MQTT v1.0, section 3.2).
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Cbor => "cbor",
+        }
+    }
+
+    fn form(self) -> Form {
+        match self {
+            Self::Json => Form::VERBOSE,
+            Self::Cbor => Form::CBOR,
+        }
+    }
+}
+
+/// How a command was written, and how its responses are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Manner {
+    /// How it is written down.
+    pub encoding: Encoding,
+    /// The version of the language that shapes it.
+    pub version: Version,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { encoding: Encoding::Json, version: Version::V1_1 }
+    }
 }
 
 /// A message that could be read in full.
@@ -53,8 +98,8 @@ pub struct Letter {
     /// Its `body` in its canonical form (RFC 8785), for the digest by which
     /// repetitions are known. The same in every encoding.
     pub canonical_body: String,
-    /// The version of the language in which it is valid.
-    pub version: Version,
+    /// How it is written, and the version of the language in which it is valid.
+    pub manner: Manner,
 }
 
 /// What is wrong with a message, and where.
@@ -69,7 +114,7 @@ pub struct Fault {
     /// The same without a word of the sender's, where `reason` repeats one.
     /// The pointer may hold names of the sender's as well.
     pub unquoted: Option<String>,
-    /// 400 for what is wrong; 501 for what is right but not supported here (CBOR).
+    /// 400 for what is wrong; 501 for what may be right and is not known here.
     pub status: Status,
 }
 
@@ -98,7 +143,7 @@ pub struct Glimpse {
     pub kind: Option<Kind>,
     /// `response_requested` is `none`: whatever happens, no response.
     pub wants_silence: bool,
-    /// Anything at all was read. `false`: the payload is not even the beginning of a JSON object.
+    /// Anything at all was read. `false`: the payload is not even the beginning of a message.
     pub anything: bool,
 }
 
@@ -139,10 +184,14 @@ pub fn read_by(
     languages: &[&Language],
 ) -> Result<Letter, Box<Unreadable>> {
     let mut fault = too_long(payload, limits);
-    if fault.is_none() && encoding == Encoding::Json {
+    if fault.is_none() {
         for language in languages {
-            match judged(payload, limits.depth, language, language.message(), letter) {
-                Ok(letter) => return Ok(letter),
+            let form = encoding.form();
+            match judged(payload, form, limits.depth, language, language.message(), letter) {
+                Ok((message, canonical_body)) => {
+                    let manner = Manner { encoding, version: language.version() };
+                    return Ok(Letter { message, canonical_body, manner });
+                }
                 Err(found) => fault = fault.or(Some(found)),
             }
         }
@@ -150,28 +199,44 @@ pub fn read_by(
     Err(unreadable(payload, encoding, limits, fault))
 }
 
-/// Judges a JSON text and reads what it holds.
+/// Reads one message of any version of the language, in whichever encoding it is.
+///
+/// # Errors
+///
+/// What is wrong with it, by the newest version.
+pub fn read_any(payload: &[u8], limits: Limits) -> Result<Letter, Box<Unreadable>> {
+    read_by(payload, Encoding::of(payload), limits, &every_version())
+}
+
+/// Every version of the language, the newest first, without profiles.
+#[must_use]
+pub fn every_version() -> [&'static Language; 2] {
+    Version::ALL.map(Language::core)
+}
+
+/// Judges a document and reads what it holds.
 fn judged<T>(
-    text: &[u8],
+    document: &[u8],
+    form: Form,
     depth: usize,
     language: &Language,
     root: NodeId,
     read: impl FnOnce(View<'_>, Version) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let mut tape = Tape::default();
-    let mut source = JsonSource::new(text, depth);
-    language.schema().judge(root, &mut source, Form::VERBOSE, &mut tape)?;
-    let view = tape.view(language.schema(), text).expect("a message was judged");
+    let schema = language.schema();
+    schema.judge_bytes(root, document, form, depth, &mut tape)?;
+    let view = tape.view(schema, document).expect("a message was judged");
     read(view, language.version())
 }
 
-fn letter(it: View<'_>, version: Version) -> Result<Letter, Fault> {
+fn letter(it: View<'_>, version: Version) -> Result<(Message, String), Fault> {
     let message = message::read(it, version)?;
     let mut canonical_body = String::with_capacity(it.mark().span().len());
     if let Some(body) = it.field("body") {
         body.write_canonical(&mut canonical_body);
     }
-    Ok(Letter { message, canonical_body, version })
+    Ok((message, canonical_body))
 }
 
 /// What can be seen of a message that is valid in no language.
@@ -181,18 +246,23 @@ fn unreadable(
     limits: Limits,
     fault: Option<Fault>,
 ) -> Box<Unreadable> {
-    let Tree { value, fault: broken } = match encoding {
+    let head = &payload[..payload.len().min(limits.message_bytes)];
+    let too_long = too_long(payload, limits);
+    let (value, broken) = match encoding {
         Encoding::Json => {
-            let head = &payload[..payload.len().min(limits.message_bytes)];
-            let tree = tree::read(head, limits.depth);
-            Tree { fault: too_long(payload, limits).or(tree.fault), ..tree }
+            let Tree { value, fault } = tree::read(head, limits.depth);
+            (value, fault)
         }
-        Encoding::Cbor => not_yet(payload, limits),
+        Encoding::Cbor => {
+            let (value, broken) = tree::read_cbor(head, limits.depth);
+            // What the schema says of it has a pointer in names, which the bare CBOR has not.
+            (value, broken.map(|broken| fault.clone().unwrap_or(broken)))
+        }
     };
-    let is_whole = broken.is_none();
-    let fault = broken.or_else(|| Some(in_words(fault?, &value)));
+    let is_whole = too_long.is_none() && broken.is_none();
+    let fault = too_long.or(broken).or_else(|| Some(in_words(fault?, &value)));
     let fault = fault.unwrap_or_else(|| Fault::new("no language is spoken here"));
-    Box::new(Unreadable { fault, glimpse: glimpse(&value), is_whole })
+    Box::new(Unreadable { fault, glimpse: glimpse(&value, encoding), is_whole })
 }
 
 /// A pattern says little to people: what the type itself finds says more.
@@ -212,28 +282,52 @@ fn too_long(payload: &[u8], limits: Limits) -> Option<Fault> {
     (bytes > limit).then(|| Fault::new(format!("{bytes} bytes long, {limit} are allowed")))
 }
 
-/// CBOR is looked at, so that its sender can be told.
-fn not_yet(payload: &[u8], limits: Limits) -> Tree {
-    if let Some(fault) = too_long(payload, limits) {
-        return Tree { value: Value::Null, fault: Some(fault) };
-    }
-    match cbor::look(payload, limits.depth) {
-        Ok(value) => {
-            let reason = "CBOR is not supported here yet, send JSON".to_owned();
-            let fault = Fault { status: Status::NotImplemented, ..Fault::new(reason) };
-            Tree { value, fault: Some(fault) }
-        }
-        Err(error) => {
-            let fault = Fault::quoting("no CBOR that can be read", error.to_string());
-            Tree { value: Value::Null, fault: Some(fault) }
-        }
-    }
-}
-
 /// Writes a message as I-JSON, members in the order of the standard's tables.
 #[must_use]
 pub fn write(message: &Message) -> Bytes {
     message::write(message, Version::V1_1).to_string().into()
+}
+
+/// Writes a message by a language, in an encoding.
+///
+/// # Errors
+///
+/// Why it cannot be said in CBOR: it is not valid by the language.
+pub fn write_by(
+    message: &Message,
+    encoding: Encoding,
+    language: &Language,
+) -> Result<Bytes, Fault> {
+    let text = message::write(message, language.version()).to_string();
+    match encoding {
+        Encoding::Json => Ok(text.into()),
+        Encoding::Cbor => from_json(text.as_bytes(), language),
+    }
+}
+
+/// The CBOR of a message in JSON.
+///
+/// # Errors
+///
+/// What is wrong with it, by the language.
+pub fn from_json(message: &[u8], language: &Language) -> Result<Bytes, Fault> {
+    let (schema, root) = (language.schema(), language.message());
+    let written = schema.transcode(root, message, Form::VERBOSE, Form::CBOR, MAX_DEPTH);
+    Ok(written.map(Bytes::from)?)
+}
+
+/// The JSON of a message, for people: as it stands, or what its CBOR says.
+/// `None` where it cannot be read.
+#[must_use]
+pub fn shown(message: &[u8]) -> Option<Value> {
+    match Encoding::of(message) {
+        Encoding::Json => serde_json::from_slice(message).ok(),
+        Encoding::Cbor => every_version().iter().find_map(|language| {
+            let (schema, root) = (language.schema(), language.message());
+            let text = schema.transcode(root, message, Form::CBOR, Form::VERBOSE, MAX_DEPTH);
+            serde_json::from_slice(&text.ok()?).ok()
+        }),
+    }
 }
 
 /// A command as the JSON value that stands in `body.openc2.request`.
@@ -292,7 +386,7 @@ fn by_language<T>(
     read: impl FnOnce(View<'_>, Version) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let text = value.to_string();
-    judged(text.as_bytes(), MAX_DEPTH, language, root, read)
+    judged(text.as_bytes(), Form::VERBOSE, MAX_DEPTH, language, root, read)
         .map_err(|fault| tree::read(text.as_bytes(), MAX_DEPTH).fault.unwrap_or(fault))
 }
 

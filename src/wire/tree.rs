@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::Fault;
+use crate::encoding::cbor::{CborError, CborFlaw, CborSource};
 use crate::encoding::json::{JsonError, JsonFlaw, Reader, Token};
+use crate::encoding::source::{Key, Kind, Number, Source};
 
 /// What could be read of a text, and what stopped the reading.
 pub(super) struct Tree {
@@ -113,6 +115,58 @@ impl<'a> Builder<'a> {
             Open::Array(elements) => fault.inside(&elements.len().to_string()),
         })
     }
+}
+
+/// Reads as much CBOR as can be read; numbers as keys become text. What JSON
+/// lacks is written as JSON writes it, or is null: this is for looking.
+pub(super) fn read_cbor(bytes: &[u8], max_depth: usize) -> (Value, Option<Fault>) {
+    let mut source = CborSource::new(bytes, max_depth);
+    let mut value = Value::Null;
+    let read = fill(&mut source, &mut value).and_then(|()| source.end());
+    (value, read.err().map(|error| Fault::quoting("no CBOR that can be read", error.to_string())))
+}
+
+/// Fills in what stands next, as far as it goes.
+fn fill(source: &mut CborSource<'_>, value: &mut Value) -> Result<(), CborError> {
+    *value = match source.kind()? {
+        Kind::Null => source.null().map(|()| Value::Null)?,
+        Kind::Bool => source.bool()?.into(),
+        Kind::Number => match source.number()? {
+            Number::Integer(number) => number.into(),
+            Number::Float(number) => number.into(),
+        },
+        Kind::Text => source.text()?.into(),
+        Kind::Octets => source.octets().map(|_| Value::Null)?,
+        Kind::Array => Value::Array(Vec::new()),
+        Kind::Map => Value::Object(Map::new()),
+    };
+    match value {
+        Value::Array(elements) => {
+            source.enter_array()?;
+            while source.next_element(elements.is_empty())? {
+                elements.push(Value::Null);
+                fill(source, elements.last_mut().expect("it was just put there"))?;
+            }
+        }
+        Value::Object(members) => {
+            source.enter_map()?;
+            let mut is_first = true;
+            while let Some(key) = source.next_key(is_first)? {
+                is_first = false;
+                let name = match key {
+                    Key::Text(name) => name.to_owned(),
+                    Key::Integer(id) => id.to_string(),
+                };
+                if members.contains_key(&name) {
+                    let (offset, flaw) = (source.offset(), CborFlaw::Duplicate(name));
+                    return Err(CborError { offset, flaw });
+                }
+                fill(source, members.entry(name).or_insert(Value::Null))?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Good commands, from the wire to the wire: who is addressed, who answers, how often and
 //! with what.
 
+mod cbor;
 mod features;
 mod packets;
 mod settings;

@@ -14,7 +14,7 @@ use crate::mqtt::config::{MqttConfig, Responses};
 use crate::mqtt::link::{Backoff, Link, LinkError, Publication, Taken};
 use crate::mqtt::openc2_properties;
 use crate::mqtt::topics::{self, TopicLevel};
-use crate::wire::Kind;
+use crate::wire::{Encoding, Kind};
 
 /// A response, and its place among those that may be on their way.
 #[derive(Debug)]
@@ -145,9 +145,12 @@ impl Responder {
             .link
             .send(Publication {
                 topic: topics::rsp(&prefix, producer.as_ref()),
+                properties: openc2_properties(
+                    Kind::Response,
+                    Encoding::of(&attempt.job.response.payload),
+                ),
                 payload: attempt.job.response.payload.clone(),
                 qos: 1,
-                properties: openc2_properties(Kind::Response),
             })
             .await;
         on_the_way.spawn(async move {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use openc2_bridge::wire::{self, Encoding};
 use serde_json::{Value as Json, json};
 
 use super::bridge::Bridge;
@@ -239,13 +240,17 @@ impl Answer {
     fn read(publish: Publish, prefix: &str) -> Self {
         let Publish { dup: _, qos, retain, topic, packet: _, properties, payload } = publish;
         assert_eq!((qos, retain), (1, false), "{topic}");
-        assert_eq!(property(&properties, id::PAYLOAD_FORMAT), Some(&Value::Byte(1)));
+        let (format, encoding) = match Encoding::of(&payload) {
+            Encoding::Json => (1, "json"),
+            Encoding::Cbor => (0, "cbor"),
+        };
+        assert_eq!(property(&properties, id::PAYLOAD_FORMAT), Some(&Value::Byte(format)));
         let content_type = Value::Text("application/openc2".to_owned());
         assert_eq!(property(&properties, id::CONTENT_TYPE), Some(&content_type));
         assert_eq!(user(&properties, "msgType"), Some("rsp"));
-        assert_eq!(user(&properties, "encoding"), Some("json"));
+        assert_eq!(user(&properties, "encoding"), Some(encoding));
         assert_eq!(property(&properties, id::RESPONSE_TOPIC), None);
-        let message: Json = serde_json::from_slice(&payload).unwrap();
+        let message = wire::shown(&payload).expect("it is an OpenC2 message");
         let topic = topic.strip_prefix(prefix).and_then(|topic| topic.strip_prefix('/'));
         let answer = Self { topic: topic.expect("our prefix").to_owned(), payload, message };
         assert!(STATUSES.contains(&answer.status()), "{answer:?}");
