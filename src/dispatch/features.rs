@@ -45,6 +45,8 @@ pub(super) fn answer(
             }
             Feature::Profiles => results.profiles = Some(house.profiles(consumer)),
             Feature::Pairs => results.pairs = Some(house.pairs(consumer)),
+            // Of language 1.0, and asked for in no other.
+            Feature::Schema => {}
             Feature::RateLimit => {
                 results.rate_limit = consumer.rate_limit.map(|limit| f64::from(limit.get()));
             }

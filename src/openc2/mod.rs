@@ -15,7 +15,7 @@ mod text;
 pub use action::{Action, UnknownAction};
 pub use command::{Actuator, Args, Command, ResponseType};
 pub use message::{Content, Headers, Message, Notification};
-pub use net::{Connection, Ipv4Net, Ipv6Net, L4Protocol};
+pub use net::{Connection, IpAddress, Ipv4Net, Ipv6Net, L4Protocol};
 pub use response::{Pairs, Response, Results, Status};
 pub use target::{
     Artifact, Device, ExtensionTarget, Feature, File, Hashes, Payload, Process, Target,

@@ -1,7 +1,7 @@
 //! Address ranges and connections.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::Malformed;
@@ -62,6 +62,44 @@ net! {
 net! {
     /// IPv6 address range (Language v1.1, section 3.4.1.11); written by RFC 5952.
     Ipv6Net, Ipv6Addr, "an IPv6 address range", format::ipv6_net
+}
+
+/// A single address of either kind (Language v1.0 CSD07, section 3.4.1.9).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct IpAddress(IpAddr);
+
+impl IpAddress {
+    /// The address.
+    #[must_use]
+    pub fn addr(self) -> IpAddr {
+        self.0
+    }
+}
+
+/// As people write it, or its octets in base64url, as language 1.0 has all binary values.
+impl FromStr for IpAddress {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(addr) = text.parse() {
+            return Ok(Self(addr));
+        }
+        let malformed = |flaw| Malformed { what: "an IP address", flaw };
+        let octets = format::base64url_octets(text).map_err(malformed)?;
+        match octets.as_slice() {
+            &[a, b, c, d] => Ok(Self(Ipv4Addr::new(a, b, c, d).into())),
+            octets => match <[u8; 16]>::try_from(octets) {
+                Ok(octets) => Ok(Self(Ipv6Addr::from(octets).into())),
+                Err(_) => Err(malformed("neither four octets nor sixteen")),
+            },
+        }
+    }
+}
+
+impl fmt::Display for IpAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// Source and destination ranges, ports and protocol (Language v1.1, sections

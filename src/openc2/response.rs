@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::Value;
+
 use super::{Action, Members, TargetName};
 
 /// An answer to a command (Language v1.1, section 3.3.2).
@@ -106,6 +108,8 @@ pub struct Results {
     pub pairs: Option<Pairs>,
     /// Commands a minute, at most.
     pub rate_limit: Option<f64>,
+    /// What is accepted, as a schema; of language 1.0 alone (CSD07, section 3.3.2).
+    pub schema: Option<Box<Value>>,
     /// Extended results by namespace identifier.
     pub extensions: Members,
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::net::{Connection, Ipv4Net, Ipv6Net};
+use super::net::{Connection, IpAddress, Ipv4Net, Ipv6Net};
 use super::text::{
     Base64Url, CommandId, DomainName, EmailAddr, Hostname, IdnDomainName, IdnEmailAddr,
     IdnHostname, Iri, MacAddr, Md5, Sha1, Sha256, Uri,
@@ -38,6 +38,10 @@ pub enum Target {
     Ipv4Connection(Connection<Ipv4Net>),
     /// A 5-tuple of IPv6.
     Ipv6Connection(Connection<Ipv6Net>),
+    /// An address; of language 1.0 alone.
+    IpAddr(IpAddress),
+    /// A 5-tuple of addresses; of language 1.0 alone.
+    IpConnection(Connection<IpAddress>),
     /// An internationalized resource identifier.
     Iri(Iri),
     /// A media access control address.
@@ -70,6 +74,8 @@ impl Target {
             Self::Ipv6Net(_) => &TargetName::Ipv6Net,
             Self::Ipv4Connection(_) => &TargetName::Ipv4Connection,
             Self::Ipv6Connection(_) => &TargetName::Ipv6Connection,
+            Self::IpAddr(_) => &TargetName::IpAddr,
+            Self::IpConnection(_) => &TargetName::IpConnection,
             Self::Iri(_) => &TargetName::Iri,
             Self::MacAddr(_) => &TargetName::MacAddr,
             Self::Process(_) => &TargetName::Process,
@@ -140,11 +146,14 @@ pub enum Feature {
     Pairs,
     /// Commands a minute, at most.
     RateLimit,
+    /// What is accepted, as a schema; of language 1.0 alone (CSD07, section 3.4.2.14).
+    Schema,
 }
 
 impl Feature {
-    /// All four, in the order of the standard's table.
-    pub const ALL: [Self; 4] = [Self::Versions, Self::Profiles, Self::Pairs, Self::RateLimit];
+    /// All of them: the four in the order of the standard's table, and that of 1.0.
+    pub const ALL: [Self; 5] =
+        [Self::Versions, Self::Profiles, Self::Pairs, Self::RateLimit, Self::Schema];
 
     /// The name as it travels on the wire.
     #[must_use]
@@ -154,6 +163,7 @@ impl Feature {
             Self::Profiles => "profiles",
             Self::Pairs => "pairs",
             Self::RateLimit => "rate_limit",
+            Self::Schema => "schema",
         }
     }
 }
@@ -186,6 +196,8 @@ pub struct Device {
     pub hostname: Option<Hostname>,
     /// An internationalized name under which it can be reached.
     pub idn_hostname: Option<IdnHostname>,
+    /// A description; of language 1.0 alone.
+    pub description: Option<String>,
     /// Its identifier in an inventory.
     pub device_id: Option<String>,
 }

@@ -28,6 +28,10 @@ pub enum TargetName {
     Process,
     Properties,
     Uri,
+    /// Of language 1.0 alone.
+    IpAddr,
+    /// Of language 1.0 alone.
+    IpConnection,
     /// A profile's own target.
     Extension {
         /// Namespace identifier of the profile: 1 to 16 characters.
@@ -60,6 +64,9 @@ impl TargetName {
         Self::Uri,
     ];
 
+    /// Those that language 1.0 has and 1.1 has not (CSD07, section 3.3.1.2).
+    pub const OF_1_0: [Self; 2] = [Self::IpAddr, Self::IpConnection];
+
     /// Namespace identifier of the profile whose target it is; `None` for the core eighteen.
     #[must_use]
     pub fn profile(&self) -> Option<&str> {
@@ -91,6 +98,8 @@ impl TargetName {
             Self::Process => "process",
             Self::Properties => "properties",
             Self::Uri => "uri",
+            Self::IpAddr => "ip_addr",
+            Self::IpConnection => "ip_connection",
             Self::Extension { name, .. } => name,
         }
     }
@@ -128,6 +137,7 @@ impl FromStr for TargetName {
         let Some((profile, name)) = text.split_once(':') else {
             return Self::CORE
                 .into_iter()
+                .chain(Self::OF_1_0)
                 .find(|core| core.local() == text)
                 .ok_or(UnknownTarget::NotCore);
         };
@@ -149,7 +159,7 @@ mod tests {
             TargetName::Extension { profile: "x-probe".to_owned(), name: "level".to_owned() };
         assert_eq!(extension.to_string(), "x-probe:level");
         assert_eq!(extension.profile(), Some("x-probe"));
-        for name in TargetName::CORE.into_iter().chain([extension]) {
+        for name in TargetName::CORE.into_iter().chain(TargetName::OF_1_0).chain([extension]) {
             assert_eq!(name.to_string().parse(), Ok(name));
         }
     }
@@ -158,7 +168,7 @@ mod tests {
     #[test]
     fn what_names_no_target_is_refused() {
         for text in
-            ["", "Features", "ip_addr", "slpf/rule_number", ":x", "x:", "x:_y", "-x:y", "a:b:c"]
+            ["", "Features", "ip_net", "slpf/rule_number", ":x", "x:", "x:_y", "-x:y", "a:b:c"]
         {
             assert!(text.parse::<TargetName>().is_err(), "{text:?}");
         }

@@ -62,9 +62,10 @@ fn notification(it: View<'_>) -> Notification {
     Notification { members }
 }
 
-pub(super) fn write(message: &Message, _version: Version) -> Value {
+pub(super) fn write(message: &Message, version: Version) -> Value {
     let (kind, content) = match &message.content {
         Content::Request(it) => ("request", command::write(it)),
+        Content::Response(it) if version == Version::V1_0 => ("response", response::write_10(it)),
         Content::Response(it) => ("response", response::write(it)),
         Content::Notification(it) => ("notification", it.members.clone().into()),
     };

@@ -6,14 +6,16 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use super::command::is_nest;
+use super::fault::quoted;
 use super::object::{members, one, text};
 use super::values::{at, checked, list, named, natural, required, string};
 use super::{Fault, values};
+use crate::format;
 use crate::jadn::View;
 use crate::language::Version;
 use crate::openc2::{
-    Artifact, Connection, Device, Feature, File, Hashes, L4Protocol, Malformed, Payload, Process,
-    Status, Target, TargetName,
+    Artifact, Connection, Device, Feature, File, Hashes, IpAddress, L4Protocol, Malformed, Payload,
+    Process, Status, Target, TargetName,
 };
 
 pub(super) fn read(it: View<'_>, version: Version) -> Result<Target, Fault> {
@@ -29,22 +31,24 @@ pub(super) fn read(it: View<'_>, version: Version) -> Result<Target, Fault> {
 
 fn read_as(name: &str, it: View<'_>, version: Version) -> Result<Target, Fault> {
     Ok(match name {
-        "artifact" => Target::Artifact(artifact(it)?),
+        "artifact" => Target::Artifact(artifact(it, version)?),
         "command" => Target::Command(checked(it)?),
         "device" => Target::Device(device(it)?),
         "domain_name" => Target::DomainName(checked(it)?),
         "email_addr" => Target::EmailAddr(checked(it)?),
         "features" => Target::features(list(it, |it| named(it, &Feature::ALL, Feature::as_str))?),
-        "file" => Target::File(file(it)?),
+        "file" => Target::File(file(it, version)?),
         "idn_domain_name" => Target::IdnDomainName(checked(it)?),
         "idn_email_addr" => Target::IdnEmailAddr(checked(it)?),
         "ipv4_net" => Target::Ipv4Net(checked(it)?),
         "ipv6_net" => Target::Ipv6Net(checked(it)?),
         "ipv4_connection" => Target::Ipv4Connection(connection(it)?),
         "ipv6_connection" => Target::Ipv6Connection(connection(it)?),
+        "ip_addr" => Target::IpAddr(checked(it)?),
+        "ip_connection" => Target::IpConnection(ip_connection(it)?),
         "iri" => Target::Iri(checked(it)?),
-        "mac_addr" => Target::MacAddr(checked(it)?),
-        "process" => Target::Process(Box::new(process(it)?)),
+        "mac_addr" => Target::MacAddr(octets(it, version, ":")?),
+        "process" => Target::Process(Box::new(process(it, version)?)),
         "properties" => Target::Properties(list(it, |it| Ok(string(it)))?),
         "uri" => Target::Uri(checked(it)?),
         nest if is_nest(nest, version) => {
@@ -75,13 +79,13 @@ fn extension(profile: &str, name: &str, value: Value) -> Result<Target, Fault> {
     Target::extension(profile, name, value).map_err(|error| Fault::new(error.to_string()))
 }
 
-fn artifact(it: View<'_>) -> Result<Artifact, Fault> {
+fn artifact(it: View<'_>, version: Version) -> Result<Artifact, Fault> {
     let mut artifact = Artifact { mime_type: None, payload: None, hashes: None };
     for (name, it) in it.entries() {
         match &*name {
             "mime_type" => artifact.mime_type = Some(string(it)),
             "payload" => artifact.payload = Some(at(&name, payload(it))?),
-            "hashes" => artifact.hashes = Some(at(&name, hashes(it))?),
+            "hashes" => artifact.hashes = Some(at(&name, hashes(it, version))?),
             _ => {}
         }
     }
@@ -98,11 +102,13 @@ fn payload(it: View<'_>) -> Result<Payload, Fault> {
 }
 
 fn device(it: View<'_>) -> Result<Device, Fault> {
-    let mut device = Device { hostname: None, idn_hostname: None, device_id: None };
+    let mut device =
+        Device { hostname: None, idn_hostname: None, description: None, device_id: None };
     for (name, it) in it.entries() {
         match &*name {
             "hostname" => device.hostname = Some(at(&name, checked(it))?),
             "idn_hostname" => device.idn_hostname = Some(at(&name, checked(it))?),
+            "description" => device.description = Some(string(it)),
             "device_id" => device.device_id = Some(string(it)),
             _ => {}
         }
@@ -110,30 +116,46 @@ fn device(it: View<'_>) -> Result<Device, Fault> {
     Ok(device)
 }
 
-fn file(it: View<'_>) -> Result<File, Fault> {
+fn file(it: View<'_>, version: Version) -> Result<File, Fault> {
     let mut file = File { name: None, path: None, hashes: None };
     for (name, it) in it.entries() {
         match &*name {
             "name" => file.name = Some(string(it)),
             "path" => file.path = Some(string(it)),
-            "hashes" => file.hashes = Some(at(&name, hashes(it))?),
+            "hashes" => file.hashes = Some(at(&name, hashes(it, version))?),
             _ => {}
         }
     }
     Ok(file)
 }
 
-fn hashes(it: View<'_>) -> Result<Hashes, Fault> {
+fn hashes(it: View<'_>, version: Version) -> Result<Hashes, Fault> {
     let mut hashes = Hashes { md5: None, sha1: None, sha256: None };
     for (name, it) in it.entries() {
         match &*name {
-            "md5" => hashes.md5 = Some(at(&name, checked(it))?),
-            "sha1" => hashes.sha1 = Some(at(&name, checked(it))?),
-            "sha256" => hashes.sha256 = Some(at(&name, checked(it))?),
+            "md5" => hashes.md5 = Some(at(&name, octets(it, version, ""))?),
+            "sha1" => hashes.sha1 = Some(at(&name, octets(it, version, ""))?),
+            "sha256" => hashes.sha256 = Some(at(&name, octets(it, version, ""))?),
             _ => {}
         }
     }
     Ok(hashes)
+}
+
+/// Octets that 1.1 writes in hexadecimal digits, and 1.0 in base64url like all others.
+fn octets<T: FromStr<Err = Malformed>>(
+    it: View<'_>,
+    version: Version,
+    between: &str,
+) -> Result<T, Fault> {
+    if version != Version::V1_0 {
+        return checked(it);
+    }
+    let text = it.text();
+    let fault = |reason: String| Fault::found(reason, &quoted(&text));
+    let octets =
+        format::base64url_octets(&text).map_err(|flaw| fault(format!("no octets: {flaw}")))?;
+    format::to_hex(&octets, between).parse().map_err(|error: Malformed| fault(error.to_string()))
 }
 
 fn connection<Net: FromStr<Err = Malformed>>(it: View<'_>) -> Result<Connection<Net>, Fault> {
@@ -160,11 +182,22 @@ fn connection<Net: FromStr<Err = Malformed>>(it: View<'_>) -> Result<Connection<
     Ok(connection)
 }
 
+/// Both addresses are of one kind (Language v1.0 CSD07, section 3.4.1.9).
+fn ip_connection(it: View<'_>) -> Result<Connection<IpAddress>, Fault> {
+    let connection = connection::<IpAddress>(it)?;
+    if let (Some(src), Some(dst)) = (connection.src_addr, connection.dst_addr)
+        && src.addr().is_ipv4() != dst.addr().is_ipv4()
+    {
+        return Err(Fault::new("expected src_addr and dst_addr of the same version of IP"));
+    }
+    Ok(connection)
+}
+
 fn port(it: View<'_>) -> Result<u16, Fault> {
     natural(it)?.try_into().map_err(|_| Fault::new("expected a port, an integer from 0 to 65535"))
 }
 
-fn process(it: View<'_>) -> Result<Process, Fault> {
+fn process(it: View<'_>, version: Version) -> Result<Process, Fault> {
     let mut process = Process {
         pid: None,
         name: None,
@@ -178,9 +211,9 @@ fn process(it: View<'_>) -> Result<Process, Fault> {
             "pid" => process.pid = Some(at(&name, natural(it))?),
             "name" => process.name = Some(string(it)),
             "cwd" => process.cwd = Some(string(it)),
-            "executable" => process.executable = Some(at(&name, file(it))?),
+            "executable" => process.executable = Some(at(&name, file(it, version))?),
             // As deep as the message is allowed to nest, and no deeper.
-            "parent" => process.parent = Some(Box::new(at(&name, self::process(it))?)),
+            "parent" => process.parent = Some(Box::new(at(&name, self::process(it, version))?)),
             "command_line" => process.command_line = Some(string(it)),
             _ => {}
         }
@@ -195,6 +228,7 @@ pub(super) fn write(target: &Target) -> Value {
         Target::Device(it) => members([
             ("hostname", it.hostname.as_ref().map(text)),
             ("idn_hostname", it.idn_hostname.as_ref().map(text)),
+            ("description", it.description.as_ref().map(text)),
             ("device_id", it.device_id.as_ref().map(text)),
         ])
         .into(),
@@ -208,6 +242,8 @@ pub(super) fn write(target: &Target) -> Value {
         Target::Ipv6Net(it) => text(it),
         Target::Ipv4Connection(it) => write_connection(it),
         Target::Ipv6Connection(it) => write_connection(it),
+        Target::IpAddr(it) => text(it),
+        Target::IpConnection(it) => write_connection(it),
         Target::Iri(it) => it.as_str().into(),
         Target::MacAddr(it) => it.as_str().into(),
         Target::Process(it) => write_process(it),
