@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # The recipes of `test` build on one another: one at a time.
 .NOTPARALLEL:
-.PHONY: install-examples help test tools check demo round-trip schema-speed journal-speed doc deny compose-check bless
+.PHONY: install-examples help test tools check demo round-trip schema-speed wire-speed journal-speed doc deny compose-check bless
 
 VENV := target/venv
 PREFIX := /usr/local
@@ -44,6 +44,9 @@ schema-speed: ## Judging messages by a schema, beside serde_json alone and with 
 
 journal-speed: ## Records a second that become durable, with the guard against silent rollback and without
 	cargo bench --locked --no-default-features --bench journal
+
+wire-speed: ## Reading a command and its digest, in JSON and in CBOR
+	cargo bench --locked --no-default-features --bench wire
 
 doc: ## The library's documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
