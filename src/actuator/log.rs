@@ -1,7 +1,7 @@
 //! `kind = "log"`: writes the command to the log and answers 200. For trying things out.
 
 use super::{Perform, Progress};
-use crate::dispatch::{Outcome, Work};
+use crate::dispatch::{Errand, Outcome, Work};
 use crate::openc2::{Action, Pairs, Response, Status, TargetName};
 use crate::wire;
 
@@ -40,7 +40,12 @@ impl Perform for Log {
             producer = work.producer,
             request_id = work.request_id,
             command,
-            "a command for the log"
+            "{}",
+            match work.errand {
+                Errand::Perform => "a command for the log",
+                Errand::Stop => "the time of a command for the log is over",
+                Errand::Probe => "a command for the log is in doubt",
+            }
         );
         Response::new(Status::Ok).into()
     }

@@ -14,14 +14,15 @@ use std::num::NonZeroUsize;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-pub use runner::{Ended, Runner};
+pub use runner::{Ended, Runner, report};
 
 use crate::dispatch::{ActuatorFace, Outcome, Report, Ticket, Work};
 use crate::openc2::{Action, Members, Pairs, TargetName};
 
 /// Carries out one command at a time, or several, as its settings say.
 pub trait Perform {
-    /// Carries it out, within the actuator's own time limit, and answers.
+    /// Does what its errand is, within the actuator's own time limit, and
+    /// answers: carries the command out, ends its effect, or says whether it was done.
     ///
     /// Whatever goes wrong is a response as well: a fault of an actuator is
     /// never an error of the bridge. Status 503 says that nothing was begun.
@@ -75,12 +76,24 @@ pub struct CommonConfig {
     /// The actuator specifiers it answers to.
     #[serde(default)]
     pub specifiers: Members,
+    /// It sees to `stop_time` and `duration` itself: the bridge does not tell
+    /// it when the time is over.
+    #[serde(default)]
+    pub enforces_time: bool,
 }
 
 impl CommonConfig {
     /// The keys of this part; all others are those of the kind.
-    pub const KEYS: [&'static str; 7] =
-        ["kind", "profile", "pairs", "idempotent", "concurrency", "queue", "specifiers"];
+    pub const KEYS: [&'static str; 8] = [
+        "kind",
+        "profile",
+        "pairs",
+        "idempotent",
+        "concurrency",
+        "queue",
+        "specifiers",
+        "enforces-time",
+    ];
 }
 
 fn one() -> NonZeroUsize {
@@ -106,6 +119,7 @@ pub enum Kind {
 /// The part of an `[actuator.NAME]` table that its kind owns.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "see the variants of Kind")]
+#[expect(clippy::large_enum_variant, reason = "there is one for each actuator")]
 pub enum KindConfig {
     Exec(exec::ExecConfig),
     Device(device::DeviceConfig),
@@ -159,8 +173,58 @@ pub enum OwnPairs {
     Only(Pairs),
 }
 
+/// What a kind can do about a command beside carrying it out.
+#[derive(Clone, Debug, Default)]
+pub struct Skills {
+    /// End its effect.
+    pub stop: Reach,
+    /// Say afterwards whether it was done.
+    pub probe: Reach,
+}
+
+/// Of which pairs a kind can do something.
+#[derive(Clone, Debug, Default)]
+pub enum Reach {
+    /// Of none.
+    #[default]
+    None,
+    /// Of all that it supports.
+    All,
+    /// Of these.
+    Only(Pairs),
+}
+
+impl Reach {
+    /// All or none.
+    #[must_use]
+    pub fn all_if(all: bool) -> Self {
+        if all { Self::All } else { Self::None }
+    }
+
+    fn within(&self, pairs: &Pairs) -> Pairs {
+        match self {
+            Self::None => Pairs::new(),
+            Self::All => pairs.clone(),
+            Self::Only(own) => {
+                let mut both = pairs.clone();
+                for (action, targets) in &mut both {
+                    targets.retain(|target| {
+                        own.get(action).is_some_and(|targets| targets.contains(target))
+                    });
+                }
+                both.retain(|_, targets| !targets.is_empty());
+                both
+            }
+        }
+    }
+}
+
 /// What the quiet room has to know of an actuator.
-pub fn face(common: &CommonConfig, own: &OwnPairs) -> Result<ActuatorFace, String> {
+pub fn face(
+    common: &CommonConfig,
+    own: &OwnPairs,
+    skills: &Skills,
+) -> Result<ActuatorFace, String> {
     let mut pairs = Pairs::new();
     for (action, targets) in &common.pairs {
         let action: Action = action.parse().map_err(|error| format!("pairs: {error}"))?;
@@ -185,6 +249,9 @@ pub fn face(common: &CommonConfig, own: &OwnPairs) -> Result<ActuatorFace, Strin
     }
     Ok(ActuatorFace {
         profile: common.profile.clone(),
+        stops: skills.stop.within(&pairs),
+        probes: skills.probe.within(&pairs),
+        enforces_time: common.enforces_time,
         pairs,
         specifiers: common.specifiers.clone(),
         idempotent: common.idempotent,

@@ -8,7 +8,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Perform, Progress};
-use crate::dispatch::{Report, Work};
+use crate::dispatch::{Errand, Finding, Outcome, Report, Ticket, Work};
+use crate::openc2::{Response, Status};
 
 /// Carries out the commands of one actuator, a few at a time.
 ///
@@ -74,11 +75,40 @@ pub enum Ended {
 
 /// Carries out one command and hands its outcome over, however long the other side takes.
 async fn carry_out<A: Perform>(actuator: Arc<A>, work: Work, reports: mpsc::Sender<Report>) {
-    let ticket = work.ticket;
+    let (ticket, errand) = (work.ticket, work.errand);
     let outcome = actuator.perform(work, Progress { ticket, reports: reports.clone() }).await;
     // The other side only goes away when the process does; the journal then
     // still says "started", which is the truth.
-    let _gone = reports.send(Report::Outcome { ticket, outcome }).await;
+    let _gone = reports.send(report(ticket, errand, outcome)).await;
+}
+
+/// How an errand ended, for the quiet room.
+#[must_use]
+pub fn report(ticket: Ticket, errand: Errand, outcome: Outcome) -> Report {
+    match errand {
+        Errand::Perform => Report::Outcome { ticket, outcome },
+        Errand::Stop => Report::Stopped { ticket, outcome },
+        Errand::Probe => Report::Probed { ticket, finding: finding(outcome) },
+    }
+}
+
+/// What an answer to [`Errand::Probe`] means: a response that the actuator
+/// itself gave is how the command ended, but for 404, nothing of it was done.
+fn finding(outcome: Outcome) -> Finding {
+    match (outcome.response.status, &outcome.reason) {
+        (Status::NotFound, None) => Finding::NotBegun,
+        (Status::ServiceUnavailable, _) => Finding::Unreachable(outcome),
+        (_, None) => Finding::Ended(outcome),
+        // It could not say: what became of the command is as unknown as before.
+        (_, Some(_)) => {
+            let text = outcome.response.status_text.unwrap_or_default();
+            let text = format!("in doubt, and the actuator cannot say what is the case: {text}");
+            Finding::Ended(Outcome {
+                response: Response::with_text(Status::InternalError, text),
+                reason: outcome.reason,
+            })
+        }
+    }
 }
 
 fn pass_on_panic(done: Result<(), JoinError>) {
@@ -98,8 +128,7 @@ pub(super) mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::*;
-    use crate::dispatch::{Address, Outcome, Ticket};
-    use crate::openc2::{Response, Status};
+    use crate::dispatch::Address;
     use crate::wire;
 
     /// Works for as many seconds as the ticket says.
@@ -143,6 +172,7 @@ pub(super) mod tests {
     pub(in crate::actuator) fn work(secs: u64) -> Work {
         let command = json!({"action": "query", "target": {"properties": ["load"]}});
         Work {
+            errand: Errand::Perform,
             ticket: Ticket(secs),
             actuator: "sleeper".to_owned(),
             consumer: "gateway-1".to_owned(),
@@ -158,7 +188,7 @@ pub(super) mod tests {
         std::iter::from_fn(|| reports.try_recv().ok())
             .filter_map(|report| match report {
                 Report::Outcome { ticket, .. } => Some(ticket.0),
-                Report::Progress { .. } => None,
+                _ => None,
             })
             .collect()
     }

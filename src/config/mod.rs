@@ -16,7 +16,7 @@ use toml::{Table, Value};
 pub use source::{Mistake, Source, nearest_of};
 pub use topics::Topics;
 
-use crate::dispatch::Rules;
+use crate::dispatch::{Missed, Rules, TimeRules};
 use crate::format::duration;
 use crate::https::HttpsConfig;
 use crate::journal::JournalConfig;
@@ -40,6 +40,8 @@ pub struct Settings {
     pub journal: JournalConfig,
     /// What a message may cost us.
     pub limits: LimitsConfig,
+    /// What begins or ends at a given time.
+    pub time: TimeConfig,
     /// Whom to believe.
     pub trust: TrustConfig,
     /// The log.
@@ -66,6 +68,26 @@ impl Default for LimitsConfig {
     }
 }
 
+/// The `[time]` table of bridge.toml.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct TimeConfig {
+    /// A start that is later than this was missed.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub late: Duration,
+    /// What to do about a start that was missed.
+    pub missed: Missed,
+    /// Commands that may wait for their time, or for the end of their effect.
+    pub waiting: u64,
+}
+
+impl Default for TimeConfig {
+    fn default() -> Self {
+        let TimeRules { late_ms, missed, waiting } = TimeRules::default();
+        Self { late: Duration::from_millis(late_ms), missed, waiting }
+    }
+}
+
 impl Settings {
     /// The rules of the quiet room.
     #[must_use]
@@ -74,6 +96,11 @@ impl Settings {
             limits: Limits { message_bytes: self.limits.message, depth: self.limits.depth },
             trust: self.trust,
             accept_without_properties: self.mqtt.accept_without_properties,
+            time: TimeRules {
+                late_ms: u64::try_from(self.time.late.as_millis()).unwrap_or(u64::MAX),
+                missed: self.time.missed,
+                waiting: self.time.waiting,
+            },
         }
     }
 
@@ -127,7 +154,7 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
         with_files: bool,
     ) -> Result<Self, Vec<Mistake>> {
-        const TABLES: [&str; 6] = ["mqtt", "https", "journal", "limits", "trust", "log"];
+        const TABLES: [&str; 7] = ["mqtt", "https", "journal", "limits", "time", "trust", "log"];
         let mut source = Source::new(file, text);
         let variables = overrides(environment, &TABLES);
         let mqtt: MqttConfig = part(&mut source, "mqtt", &variables);
@@ -142,6 +169,7 @@ impl Settings {
             https,
             journal: part(&mut source, "journal", &variables),
             limits: part(&mut source, "limits", &variables),
+            time: part(&mut source, "time", &variables),
             trust: part(&mut source, "trust", &variables),
             log: part(&mut source, "log", &variables),
         };

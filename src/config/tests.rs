@@ -191,6 +191,7 @@ fn the_manual_has_every_key_of_every_table_and_no_other() {
         ("[https]", keys_of::<HttpsConfig>("")),
         ("[journal]", keys_of::<JournalConfig>("")),
         ("[limits]", keys_of::<LimitsConfig>("")),
+        ("[time]", keys_of::<TimeConfig>("")),
         ("[trust]", keys_of::<TrustConfig>("")),
         ("[log]", keys_of::<LogConfig>("")),
         ("The top of the file", Topics::KEYS.map(str::to_owned).to_vec()),

@@ -9,8 +9,10 @@ use toml::{Table, Value};
 
 use super::{Mistake, Source, nearest_of, read_file, refuse_the_rest, source};
 use crate::actuator::device::{self, DeviceConfig, DeviceError, MapConfig};
-use crate::actuator::exec::{Exec, ExecConfig};
-use crate::actuator::{self, ActuatorConfig, CommonConfig, Kind, KindConfig, OwnPairs};
+use crate::actuator::exec::{Exec, ExecConfig, Understood};
+use crate::actuator::{
+    self, ActuatorConfig, CommonConfig, Kind, KindConfig, OwnPairs, Reach, Skills,
+};
 use crate::dispatch::{Consumer, House};
 use crate::format;
 use crate::mqtt::door::CommandTopics;
@@ -236,15 +238,20 @@ fn add_actuator(
         source.note(&format!("{path}.profile"), format!("{path}.profile: {error}"), None);
         return;
     }
-    let own_pairs = match &config.kind {
+    let (own_pairs, skills) = match &config.kind {
         KindConfig::Exec(exec) => {
             if let Err(error) = Exec::new(name, exec.clone()) {
                 source.note(&format!("{path}.command"), format!("{path}: {error}"), None);
             }
-            OwnPairs::None
+            let knows = |message| Reach::all_if(exec.understands.contains(&message));
+            let skills = Skills { stop: knows(Understood::Stop), probe: knows(Understood::Probe) };
+            (OwnPairs::None, skills)
         }
         KindConfig::Device(config) => match device::check(name, config, maps) {
-            Ok(pairs) => OwnPairs::Only(pairs),
+            Ok(device::Abilities { pairs, stops, probes }) => {
+                let skills = Skills { stop: Reach::Only(stops), probe: Reach::Only(probes) };
+                (OwnPairs::Only(pairs), skills)
+            }
             Err(DeviceError::UnknownVariable { name, known, .. }) => {
                 let key = format!("{path}.vars.{name}");
                 let nearest = nearest_of(&name, known.iter().map(String::as_str));
@@ -265,9 +272,12 @@ fn add_actuator(
                 return;
             }
         },
-        KindConfig::Log => OwnPairs::Default(actuator::log::pairs()),
+        KindConfig::Log => {
+            let skills = Skills { stop: Reach::All, probe: Reach::None };
+            (OwnPairs::Default(actuator::log::pairs()), skills)
+        }
     };
-    match actuator::face(&config.common, &own_pairs) {
+    match actuator::face(&config.common, &own_pairs, &skills) {
         Ok(face) => {
             house.actuators.insert(name.to_owned(), face);
             actuators.insert(name.to_owned(), config);

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::actuator::device::{Device, DeviceError, DeviceLink, MapConfig};
 use crate::actuator::exec::{Exec, ExecError};
 use crate::actuator::log::Log;
-use crate::actuator::{Actuator, ActuatorConfig, Ended, KindConfig, Runner};
+use crate::actuator::{Actuator, ActuatorConfig, Ended, KindConfig, Runner, report};
 use crate::config::{Settings, Topics};
 use crate::dispatch::{Outcome, Report, Work};
 use crate::mqtt::client_id::random_client_id;
@@ -164,18 +164,15 @@ impl Crew {
     /// Gives a command to its actuator; where there is none to take it, the
     /// report that says so.
     pub fn start(&self, work: Work) -> Option<Report> {
-        let ticket = work.ticket;
+        let (ticket, errand) = (work.ticket, work.errand);
         let post = self.runners.get(&work.actuator).or(self.leaving.get(&work.actuator));
         let refused = match post {
             Some(post) => post.work.try_send(work).is_err(),
             None => true,
         };
-        refused.then(|| Report::Outcome {
-            ticket,
-            outcome: Outcome::ours(
-                Status::ServiceUnavailable,
-                "the actuator was taken away while the command waited; nothing was begun",
-            ),
+        refused.then(|| {
+            let text = "the actuator was taken away while the command waited; nothing was begun";
+            report(ticket, errand, Outcome::ours(Status::ServiceUnavailable, text))
         })
     }
 

@@ -3,22 +3,24 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::clock::Clock;
 use super::crew::Crew;
 use super::outbox::Outbox;
 use super::report::CommandLog;
-use super::{Control, DaemonError, FAREWELL, now_ms};
+use super::{Control, DaemonError, FAREWELL, LOOK_AT_CLOCK, now_ms};
 use crate::config::Topics;
-use crate::dispatch::{
-    Counters, Dispatcher, Effect, Event, Inbound, Opened, Record, Report, Unfinished,
-};
+use crate::dispatch::{Counters, Dispatcher, Effect, Event, Inbound, Opened, Record, Report};
 use crate::https;
-use crate::journal::{Committed, Journal, JournalError};
+use crate::journal::{Committed, Journal, JournalError, Recovered};
 use crate::mqtt::door::{DoorEvent, DoorHandle};
 
 /// Messages of a door, or reports of actuators, that are taken at a time.
 const AT_A_TIME: usize = 256;
+
+/// Things that are due, read from the journal at a time.
+const DUE_AT_A_TIME: usize = 1024;
 
 /// Lists of effects that may wait for their records to be durable. With one
 /// batch more, the journal's own bound is not passed.
@@ -38,6 +40,7 @@ pub(super) struct Hall {
     pub outbox: Outbox,
     pub log: CommandLog,
     pub counters: watch::Sender<Counters>,
+    pub clock: Clock,
     /// Lists of effects that wait for their records to be durable.
     pub outstanding: usize,
     pub is_up: bool,
@@ -47,12 +50,14 @@ impl Hall {
     /// Takes up what the journal holds, then works until told to stop.
     pub async fn run(
         mut self,
-        unfinished: Vec<Unfinished>,
+        recovered: Recovered,
         mut control: Control,
         drain: Duration,
     ) -> Result<Counters, DaemonError> {
-        let effects = self.dispatcher.recover(unfinished, now_ms());
+        let Recovered { unfinished, waiting, effects, .. } = recovered;
+        let effects = self.dispatcher.recover(unfinished, (waiting, effects), now_ms());
         self.commit(effects)?;
+        self.keep_time().await?;
         self.outbox.refill(&self.journal, &self.door).await?;
 
         let mut events = Vec::with_capacity(AT_A_TIME);
@@ -60,6 +65,7 @@ impl Hall {
         let mut reports = Vec::with_capacity(AT_A_TIME);
         loop {
             let has_room = self.outstanding < MAX_OUTSTANDING;
+            let next_look = sleep(self.until_next_look());
             tokio::select! {
                 biased;
                 () = control.stop.cancelled() => break,
@@ -85,8 +91,10 @@ impl Hall {
                     self.receive(&mut posts).await?;
                 }
                 Some(topics) = control.reload.recv() => self.reload(topics),
+                () = next_look, if has_room => {}
             }
-            self.counters.send_replace(self.dispatcher.counters());
+            self.keep_time().await?;
+            self.counters.send_replace(self.count());
         }
         self.wind_up(drain).await
     }
@@ -150,6 +158,45 @@ impl Hall {
         Ok(())
     }
 
+    fn count(&self) -> Counters {
+        Counters { clock_jumps: self.clock.jumps(), ..self.dispatcher.counters() }
+    }
+
+    /// How long nothing is due, by the clock as it is now.
+    fn until_next_look(&self) -> Duration {
+        let until_due = self.dispatcher.next_due_ms().map(|due_ms| due_ms.saturating_sub(now_ms()));
+        until_due.map_or(LOOK_AT_CLOCK, |ms| Duration::from_millis(ms).min(LOOK_AT_CLOCK))
+    }
+
+    /// Sees to what is due by now, and fetches from the journal what is
+    /// needed for it and for those whose turn is near.
+    async fn keep_time(&mut self) -> Result<(), DaemonError> {
+        let now_ms = now_ms();
+        if let Some(alarm) = self.clock.look(now_ms) {
+            self.log.alarm(&alarm);
+        }
+        loop {
+            while let Some(after) = self.dispatcher.wants_page() {
+                let page = self.journal.due(after, DUE_AT_A_TIME).await?;
+                self.dispatcher.page(page);
+            }
+            if self.dispatcher.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
+                let effects = self.dispatcher.tick(now_ms);
+                self.commit(effects)?;
+            }
+            let wanted = self.dispatcher.wanted();
+            if !wanted.is_empty() {
+                let found = self.journal.unfinished(wanted).await?;
+                let effects = self.dispatcher.fetched(found, now_ms);
+                self.commit(effects)?;
+            }
+            let is_due = self.dispatcher.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms);
+            if self.outstanding >= MAX_OUTSTANDING || !is_due && !self.dispatcher.wants_more() {
+                return Ok(());
+            }
+        }
+    }
+
     /// What actuators say.
     fn hear(&mut self, reports: &mut Vec<Report>) -> Result<(), DaemonError> {
         for report in reports.drain(..) {
@@ -204,6 +251,7 @@ impl Hall {
                     https.reply(*reply);
                 }
                 Effect::Log(line) => self.log.command(&line),
+                Effect::Alarm(alarm) => self.log.alarm(&alarm),
             }
         }
         self.outbox.refill(&self.journal, &self.door).await
@@ -275,7 +323,7 @@ impl Hall {
         if let Some(link) = self.crew.link() {
             link.close(FAREWELL).await;
         }
-        let counters = self.dispatcher.counters();
+        let counters = self.count();
         self.counters.send_replace(counters);
         Ok(counters)
     }

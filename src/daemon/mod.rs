@@ -4,6 +4,7 @@
 //! `dispatch`, and this room only does it. *Recorded before acknowledged,
 //! acknowledged before started.*
 
+mod clock;
 mod crew;
 mod hall;
 mod outbox;
@@ -20,9 +21,13 @@ use crate::dispatch::{Counters, Dispatcher};
 use crate::https;
 use crate::journal::{Journal, JournalError, Socket, Storage};
 use crate::mqtt::door::{Door, DoorSettings, OpenError};
+use clock::Clock;
 use crew::{Crew, CrewError};
 use hall::Hall;
 use outbox::Outbox;
+
+/// Longest time between two looks at the clock: it may have been set.
+const LOOK_AT_CLOCK: Duration = Duration::from_millis(500);
 
 /// Reports that may wait to be heard.
 const REPORTS_WAITING: usize = 1024;
@@ -117,10 +122,11 @@ pub async fn run(
         outbox: Outbox::new(recovered.outbox_waiting > 0),
         log: report::CommandLog::default(),
         counters,
+        clock: Clock::start(),
         outstanding: 0,
         is_up: false,
     };
-    let ended = hall.run(recovered.unfinished, control, settings.limits.drain).await;
+    let ended = hall.run(recovered, control, settings.limits.drain).await;
     if let Some(https) = https {
         https.close(FAREWELL).await;
     }

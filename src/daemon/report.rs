@@ -64,6 +64,15 @@ impl CommandLog {
         }
     }
 
+    /// Something that whoever looks after the bridge should see.
+    pub fn alarm(&mut self, alarm: &dyn std::error::Error) {
+        if self.may_write() {
+            tracing::error!(target: "oc2::alarm", "{alarm}");
+        } else {
+            self.passed_over += 1;
+        }
+    }
+
     fn may_write(&mut self) -> bool {
         let now = Instant::now();
         if self.period_began.is_none_or(|began| now.duration_since(began) >= PERIOD) {

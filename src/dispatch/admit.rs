@@ -7,11 +7,12 @@ use super::house::Choice;
 use super::open::{Opened, Reading, Request};
 use super::post::{Party, Unsaid};
 use super::reply::Answers;
+use super::timing::{Schedule, Timing};
 use super::{
-    Class, Dispatcher, Effect, Event, InProgress, Inbound, Key, Known, LogLine, Outgoing, Reason,
-    Record, Reply, Work,
+    Accepted, Alarm, Class, Dispatcher, Due, Effect, Errand, Event, InProgress, Inbound, Key,
+    Known, LogLine, Outgoing, Reason, Record, Reply, Work,
 };
-use crate::openc2::{Args, Command, Response, ResponseType, Status};
+use crate::openc2::{Command, Response, ResponseType, Status};
 use crate::wire::{Encoding, Manner};
 
 /// What a message leads to, gathered over the consumers that it is for.
@@ -27,12 +28,13 @@ pub(super) struct Decided {
     pub parties: Vec<Party>,
     /// What its caller is told where nobody answers it.
     pub unsaid: Option<Unsaid>,
+    pub alarms: Vec<Alarm>,
 }
 
 impl Decided {
     /// In the order that the promise needs: recorded, acknowledged, started.
     pub fn into_effects(self, acknowledge: Option<super::Receipt>) -> Vec<Effect> {
-        let Self { records, starts, responses, lines, replies, .. } = self;
+        let Self { records, starts, responses, lines, replies, alarms, .. } = self;
         let mut effects = Vec::with_capacity(4);
         if !records.is_empty() {
             effects.push(Effect::Record(records));
@@ -42,6 +44,7 @@ impl Decided {
         effects.extend(responses.into_iter().map(Effect::Respond));
         effects.extend(replies.into_iter().map(|reply| Effect::Reply(Box::new(reply))));
         effects.extend(lines.into_iter().map(|line| Effect::Log(Box::new(line))));
+        effects.extend(alarms.into_iter().map(Effect::Alarm));
         effects
     }
 
@@ -60,8 +63,8 @@ impl Decided {
 
 /// The turn that a well-formed command takes at one consumer.
 pub(super) enum Verdict {
-    /// To this actuator.
-    Start(String),
+    /// To this actuator, now or later.
+    Start(String, Schedule),
     /// Answered on the spot.
     Answer(Response),
     /// Turned away, and a repetition gets the same answer (not with 503).
@@ -171,7 +174,9 @@ impl Dispatcher {
             manner: request.manner,
         };
         match verdict {
-            Verdict::Start(actuator) => self.accept(decided, case, envelope, actuator),
+            Verdict::Start(actuator, schedule) => {
+                self.accept(decided, case, envelope, actuator, schedule);
+            }
             Verdict::Answer(response) => {
                 let end = Class::Answered;
                 self.conclude_at_once(decided, inbound, &envelope, end, response, None);
@@ -269,25 +274,52 @@ impl Dispatcher {
                 ),
             );
         }
-        if let Some(text) = not_now(args, now_ms) {
-            return Verdict::Refuse(Status::NotImplemented, text.into());
+        let schedule = match Timing::from(args).resolve(now_ms) {
+            Ok(schedule) => schedule,
+            Err(error) => {
+                return Verdict::Refuse(Status::BadRequest, Reason::Ours(error.to_string()));
+            }
+        };
+        if let Some((status, text)) = self.not_at_that_time(actuator, command, schedule, now_ms) {
+            return Verdict::Refuse(status, Reason::Ours(text));
         }
-        if !self.has_room(actuator) {
-            return Verdict::Refuse(
-                Status::ServiceUnavailable,
-                Reason::Ours(format!(
-                    "the queue of actuator {actuator:?} is full; try again later"
-                )),
+        Verdict::Start(actuator.to_owned(), schedule)
+    }
+
+    /// Why an actuator cannot carry a command out at its time.
+    fn not_at_that_time(
+        &self,
+        actuator: &str,
+        command: &Command,
+        schedule: Schedule,
+        now_ms: u64,
+    ) -> Option<(Status, String)> {
+        let face = self.house.actuators.get(actuator)?;
+        if schedule.stop_ms.is_some() && !face.enforces_time && !face.can_stop(command) {
+            let text = format!(
+                "actuator {actuator:?} cannot end this command at a given time: \
+                 stop_time and duration are not for it"
             );
+            return Some((Status::NotImplemented, text));
         }
-        Verdict::Start(actuator.to_owned())
+        let is_timed = schedule.start_ms > now_ms || schedule.stop_ms.is_some();
+        let most = self.rules.time.waiting;
+        if is_timed && self.on_disk.saturating_add(self.effects) >= most {
+            let text = format!("{most} commands wait for their time already; try again later");
+            return Some((Status::ServiceUnavailable, text));
+        }
+        if schedule.start_ms <= now_ms && !self.has_room(actuator) {
+            let text = format!("the queue of actuator {actuator:?} is full; try again later");
+            return Some((Status::ServiceUnavailable, text));
+        }
+        None
     }
 
     fn turned_away(choice: Choice<'_>) -> Verdict {
         match choice {
             Choice::NotMeant(reason) => Verdict::Drop(reason),
             Choice::Refused(status, reason) => Verdict::Refuse(status, reason),
-            Choice::Actuator(name) => Verdict::Start(name.to_owned()),
+            Choice::Actuator(_) => unreachable!("whoever was chosen is not turned away"),
         }
     }
 
@@ -322,18 +354,29 @@ impl Dispatcher {
     }
 
     /// Records a command as accepted, and starts it in the same commit where
-    /// its actuator is free.
+    /// its time has come and its actuator is free.
     fn accept(
         &mut self,
         decided: &mut Decided,
         case: &Case<'_>,
         envelope: Envelope,
         actuator: String,
+        schedule: Schedule,
     ) {
         let Case { inbound, request, command } = *case;
         let ticket = self.next_ticket();
         let at_ms = inbound.received_ms;
-        let accepted = envelope.accepted(inbound, Some(actuator.clone()));
+        let start_ms = Some(schedule.start_ms).filter(|start_ms| *start_ms > at_ms);
+        let face = self.house.actuators.get(&actuator);
+        let stop_ms = schedule.stop_ms.filter(|_| !face.is_some_and(|face| face.enforces_time));
+        let command_id = command.command_id.clone();
+        let accepted = Accepted {
+            actuator: Some(actuator.clone()),
+            command_id: command_id.filter(|id| Some(id) != envelope.request_id.as_ref()),
+            start_ms,
+            stop_ms,
+            ..envelope.accepted(inbound)
+        };
         let is_published = !accepted.posted;
         let Envelope { consumer, key, digest, producer, request_id, wants, .. } = envelope;
         let producer = producer.expect("a command without from has no key and is refused");
@@ -361,7 +404,22 @@ impl Dispatcher {
                 said: response.clone(),
             });
         }
+        if start_ms.is_some() || !self.is_near(&actuator) {
+            // From here on the journal alone has it.
+            if let Some(key) = key {
+                self.settled.insert(key, Known { ticket, digest, response, ended: false });
+            }
+            self.on_disk += 1;
+            match start_ms {
+                Some(at_ms) => {
+                    self.agenda.insert(Due { at_ms, ticket, errand: Errand::Perform, actuator });
+                }
+                None => self.line_up_away(&actuator, ticket),
+            }
+            return;
+        }
         let work = Work {
+            errand: Errand::Perform,
             ticket,
             actuator: actuator.clone(),
             consumer: consumer.clone(),
@@ -371,8 +429,6 @@ impl Dispatcher {
             address: inbound.address.clone(),
             command: Arc::clone(command),
         };
-        self.line_up(decided, work, false, at_ms);
-
         if let Some(key) = &key {
             self.keys.insert(key.clone(), ticket);
         }
@@ -387,6 +443,9 @@ impl Dispatcher {
             actuator,
             command: Arc::clone(command),
             accepted_ms: at_ms,
+            stop_ms,
+            is_started: false,
+            stop_is_due: false,
             last_progress_ms: None,
             unverified_signature: case.request.is_signed,
             response,
@@ -394,6 +453,7 @@ impl Dispatcher {
             callers: Vec::new(),
         };
         self.in_progress.insert(ticket, under_way);
+        self.line_up(decided, work, false, at_ms);
     }
 }
 
@@ -446,17 +506,6 @@ fn key_or_fault<'a>(case: &Case<'_>, key: Option<&'a Key>) -> Result<&'a Key, Un
 /// `query features`, say.
 pub(super) fn summary(command: &Command) -> String {
     format!("{} {}", command.action, command.target.name())
-}
-
-/// Why a command with these times cannot be carried out now.
-fn not_now(args: &Args, now_ms: u64) -> Option<&'static str> {
-    if args.stop_time.is_some() || args.duration.is_some() {
-        return Some("stop_time and duration are not supported here");
-    }
-    if args.start_time.is_some_and(|start| start > now_ms) {
-        return Some("a start_time in the future is not supported here");
-    }
-    None
 }
 
 fn not_addressed() -> Reason {

@@ -69,6 +69,7 @@ impl Dispatcher {
             text,
             response: outgoing,
             remembered,
+            in_effect: false,
         };
         self.close_at_once(decided, inbound, envelope, (ticket, concluded, reason));
     }
@@ -94,6 +95,7 @@ impl Dispatcher {
             text: None,
             response,
             remembered: false,
+            in_effect: false,
         };
         self.close_at_once(decided, inbound, envelope, (ticket, concluded, None));
     }
@@ -113,6 +115,7 @@ impl Dispatcher {
             text: Some(reason.text().to_owned()),
             response: None,
             remembered: false,
+            in_effect: false,
         };
         self.close_at_once(decided, inbound, envelope, (ticket, concluded, Some(reason)));
     }
@@ -126,7 +129,7 @@ impl Dispatcher {
         (ticket, concluded, reason): (Ticket, Concluded, Option<Reason>),
     ) {
         let at_ms = inbound.received_ms;
-        let accepted = envelope.accepted(inbound, None);
+        let accepted = envelope.accepted(inbound);
         self.counters.ended(concluded.class);
         decided.lines.push(LogLine { reason, ..envelope.line(ticket, &concluded) });
         let (is_published, response) = (!accepted.posted, concluded.response.clone());
@@ -175,7 +178,7 @@ impl Envelope {
     }
 
     /// The first record of a message like this.
-    pub fn accepted(&self, inbound: &Inbound, actuator: Option<String>) -> Accepted {
+    pub fn accepted(&self, inbound: &Inbound) -> Accepted {
         Accepted {
             key: self.key.clone(),
             digest: self.digest,
@@ -183,8 +186,11 @@ impl Envelope {
             producer: self.producer.clone(),
             request_id: self.request_id.clone(),
             summary: self.command.as_deref().map(summary).unwrap_or_default(),
-            actuator,
+            actuator: None,
             address: inbound.address.clone(),
+            command_id: None,
+            start_ms: None,
+            stop_ms: None,
             message: inbound.payload.clone(),
             unverified_signature: self.is_signed,
             posted: inbound.caller.is_some(),

@@ -40,6 +40,18 @@ pub struct Counters {
     pub unverified_signatures: u64,
     /// Of the answered and silent: found started without an outcome at start-up.
     pub in_doubt: u64,
+    /// Commands that have ended and whose effects are yet to.
+    #[serde(default)]
+    pub in_effect: u64,
+    /// Effects that actuators were told to end, when their time was over.
+    #[serde(default)]
+    pub effects_ended: u64,
+    /// Starts that were later than the setting `time.late` calls on time.
+    #[serde(default)]
+    pub starts_missed: u64,
+    /// How often the wall clock was set while this process ran.
+    #[serde(default)]
+    pub clock_jumps: u64,
 }
 
 impl Counters {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Receipt, Reply};
+use super::{Errand, Finding, Receipt, Reply};
 use crate::openc2::{Command, Response, Status};
 use crate::wire::Fault;
 
@@ -24,6 +24,31 @@ pub enum Effect {
     Reply(Box<Reply>),
     /// Write one line to the log.
     Log(Box<LogLine>),
+    /// Tell whoever looks after the bridge.
+    Alarm(Alarm),
+}
+
+/// What somebody should look at. Each is counted, and docs/reliability.md says what to do.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Alarm {
+    /// A command's effect goes on after its time.
+    #[error("the effect of command {ticket} could not be ended: {text}")]
+    EffectGoesOn {
+        /// Which command.
+        ticket: Ticket,
+        /// What its actuator answered.
+        text: String,
+    },
+    /// A start was missed by more than the setting allows.
+    #[error("command {ticket} was to start {late_ms} ms ago; {then}")]
+    StartMissed {
+        /// Which command.
+        ticket: Ticket,
+        /// How late it is, in milliseconds.
+        late_ms: u64,
+        /// What is done about it.
+        then: &'static str,
+    },
 }
 
 /// Number of a command in the journal: given once, never again.
@@ -87,6 +112,14 @@ pub enum Event {
         /// Which response.
         outbox: OutboxId,
     },
+    /// Its effect was ended, as far as its actuator could. A command with a
+    /// [`Accepted::stop_ms`] that was started, and may have had an effect, gets this once.
+    Stopped {
+        /// Status of the actuator's answer.
+        status: u16,
+        /// For people.
+        text: Option<String>,
+    },
 }
 
 /// The first record of a command, and all that a restart needs to go on with it.
@@ -108,6 +141,12 @@ pub struct Accepted {
     pub actuator: Option<String>,
     /// The address it came to.
     pub address: super::Address,
+    /// Its `command_id`, where it has one that is not its `request_id`.
+    pub command_id: Option<String>,
+    /// When it is to start, in milliseconds since 1970-01-01T00:00:00Z; absent: at once.
+    pub start_ms: Option<u64>,
+    /// When its effect is to end; absent: never, or its actuator sees to it.
+    pub stop_ms: Option<u64>,
     /// The message as it came.
     pub message: Bytes,
     /// It bore a signature that nobody has checked.
@@ -129,6 +168,9 @@ pub struct Concluded {
     pub response: Option<Outgoing>,
     /// Whether the key stays known. `false` for a 503: a repetition is judged afresh.
     pub remembered: bool,
+    /// Whether it has, or may have, an effect that ends at [`Accepted::stop_ms`]:
+    /// [`Event::Stopped`] follows.
+    pub in_effect: bool,
 }
 
 /// Where a message went. The classes are disjoint: at any moment
@@ -178,6 +220,8 @@ pub struct Outgoing {
 /// A command on its way to its actuator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Work {
+    /// What is to be done about it.
+    pub errand: Errand,
     /// Its number in the journal; comes back in the [`Report`].
     pub ticket: Ticket,
     /// Name of the actuator in topics.toml.
@@ -214,6 +258,20 @@ pub enum Report {
         ticket: Ticket,
         /// How.
         outcome: Outcome,
+    },
+    /// The actuator was told to end the effect of a command.
+    Stopped {
+        /// Which command.
+        ticket: Ticket,
+        /// How that went.
+        outcome: Outcome,
+    },
+    /// The actuator was asked about a command that is in doubt.
+    Probed {
+        /// Which command.
+        ticket: Ticket,
+        /// What it found.
+        finding: Finding,
     },
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use super::{Address, Reason};
-use crate::openc2::{Action, Actuator, Args, Members, Pairs, Status, TargetName};
+use crate::openc2::{Action, Actuator, Args, Command, Members, Pairs, Status, TargetName};
 
 /// The consumers of this bridge and their actuators, as topics.toml has them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +41,29 @@ pub struct ActuatorFace {
     pub concurrency: usize,
     /// Commands that may wait for it.
     pub queue: usize,
+    /// Of the pairs, those whose effect it can end when it is told to.
+    pub stops: Pairs,
+    /// Of the pairs, those of which it can say afterwards whether they were done.
+    pub probes: Pairs,
+    /// It sees to `stop_time` and `duration` itself, and is not told.
+    pub enforces_time: bool,
+}
+
+impl ActuatorFace {
+    /// Whether it can end the effect of a command when it is told to.
+    pub(super) fn can_stop(&self, command: &Command) -> bool {
+        has_pair(&self.stops, command)
+    }
+
+    /// Whether it can say after a crash what became of a command.
+    pub(super) fn can_tell(&self, command: &Command) -> bool {
+        has_pair(&self.probes, command)
+    }
+}
+
+fn has_pair(pairs: &Pairs, command: &Command) -> bool {
+    let target = command.target.name();
+    pairs.get(&command.action).is_some_and(|targets| targets.contains(target))
 }
 
 /// Who is to carry a command out.

@@ -11,38 +11,49 @@
 //! says of a command.
 
 mod admit;
+mod agenda;
 mod at_once;
 mod counters;
 mod desk;
+mod doubt;
 mod effect;
+mod errand;
 mod features;
 mod house;
 mod inbound;
 mod open;
 mod post;
 mod rate;
+mod recover;
 mod reply;
 mod report;
+mod schedule;
+mod timing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use counters::Counters;
 pub use effect::{
-    Accepted, Class, Concluded, ContentDigest, Effect, Event, Key, LogLine, OutboxId, Outcome,
-    Outgoing, Reason, Record, Report, Ticket, Work,
+    Accepted, Alarm, Class, Concluded, ContentDigest, Effect, Event, Key, LogLine, OutboxId,
+    Outcome, Outgoing, Reason, Record, Report, Ticket, Work,
 };
+pub use errand::{Due, Errand, Finding, Place, Unfinished};
 pub use house::{ActuatorFace, Consumer, House};
 pub use inbound::{Address, Caller, Declared, Inbound, Receipt};
 pub use open::Opened;
 pub use post::{Reply, SUMMARY};
+pub use schedule::{Missed, TimeRules};
 
 use crate::openc2::{Command, ResponseType};
 use crate::trust::TrustConfig;
 use crate::wire::{Limits, Manner};
+use agenda::Agenda;
 use desk::Desk;
+use doubt::Doubt;
 use post::Waiting;
 use rate::LastMinute;
+use schedule::{Ending, Wanted};
 
 /// What the journal remembers of a [`Key`].
 #[derive(Clone, Debug, PartialEq)]
@@ -57,19 +68,6 @@ pub struct Known {
     pub ended: bool,
 }
 
-/// A command that the journal holds without an outcome.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unfinished {
-    /// Its number.
-    pub ticket: Ticket,
-    /// When it was accepted, in milliseconds since 1970-01-01T00:00:00Z.
-    pub accepted_ms: u64,
-    /// Its first record.
-    pub accepted: Accepted,
-    /// Its actuator had been told to begin.
-    pub started: bool,
-}
-
 /// What the quiet room goes by, beside the house.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
@@ -79,6 +77,8 @@ pub struct Rules {
     pub trust: TrustConfig,
     /// Take commands from MQTT 3.1.1 publishers, who cannot send properties.
     pub accept_without_properties: bool,
+    /// What begins or ends at a given time.
+    pub time: TimeRules,
 }
 
 impl Default for Rules {
@@ -87,6 +87,7 @@ impl Default for Rules {
             limits: Limits::default(),
             trust: TrustConfig::default(),
             accept_without_properties: true,
+            time: TimeRules::default(),
         }
     }
 }
@@ -96,8 +97,21 @@ impl Default for Rules {
 pub struct Dispatcher {
     house: House,
     rules: Rules,
-    /// Commands accepted and not yet ended.
+    /// Commands accepted and not yet ended; but for those that are [`Self::on_disk`].
     in_progress: HashMap<Ticket, InProgress>,
+    /// Commands of which only the journal has more than the number: they wait
+    /// for their time, or far behind in a queue.
+    on_disk: u64,
+    /// Commands that have ended, and whose effects are yet to.
+    effects: u64,
+    /// What is due when.
+    agenda: Agenda,
+    /// What is needed from the journal.
+    wanted: Wanted,
+    /// Effects that actuators are ending.
+    ending: HashMap<Ticket, Ending>,
+    /// Commands in doubt, of which actuators are asked.
+    in_doubt: HashMap<Ticket, Doubt>,
     /// Their keys.
     keys: HashMap<Key, Ticket>,
     /// Keys of commands that ended after the journal was last asked.
@@ -106,11 +120,15 @@ pub struct Dispatcher {
     desks: HashMap<String, Desk>,
     /// POST requests that wait for their answer.
     callers: HashMap<Receipt, Waiting>,
+    /// Of those, which wait for commands that are [`Self::on_disk`].
+    callers_away: HashMap<Ticket, Vec<Receipt>>,
     /// Nothing starts any more: the bridge is ending.
     is_closing: bool,
     /// By consumer.
     last_minute: HashMap<String, LastMinute>,
     counters: Counters,
+    /// The last ticket before this process began.
+    last_recovered: Ticket,
     last_ticket: Ticket,
     last_outbox: OutboxId,
 }
@@ -130,6 +148,12 @@ struct InProgress {
     actuator: String,
     command: Arc<Command>,
     accepted_ms: u64,
+    /// When its effect is to end; absent: never, or its actuator sees to it.
+    stop_ms: Option<u64>,
+    /// Its actuator was told to begin.
+    is_started: bool,
+    /// The time to end it came while its actuator was at work.
+    stop_is_due: bool,
     last_progress_ms: Option<u64>,
     /// It bore a signature that nobody has checked.
     unverified_signature: bool,
@@ -149,13 +173,21 @@ impl Dispatcher {
             house,
             rules,
             in_progress: HashMap::new(),
+            on_disk: 0,
+            effects: 0,
+            agenda: Agenda::new(),
+            wanted: Wanted::default(),
+            ending: HashMap::new(),
+            in_doubt: HashMap::new(),
             keys: HashMap::new(),
             settled: HashMap::new(),
             desks: HashMap::new(),
             callers: HashMap::new(),
+            callers_away: HashMap::new(),
             is_closing: false,
             last_minute: HashMap::new(),
             counters: Counters::default(),
+            last_recovered: last_ticket,
             last_ticket,
             last_outbox,
         }
@@ -164,13 +196,14 @@ impl Dispatcher {
     /// What became of the messages since this process began.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        Counters { in_progress: self.in_progress.len() as u64, ..self.counters }
+        let in_progress = self.in_progress.len() as u64 + self.on_disk;
+        Counters { in_progress, in_effect: self.effects, ..self.counters }
     }
 
     /// Commands accepted and not yet ended.
     #[must_use]
-    pub fn in_progress(&self) -> usize {
-        self.in_progress.len()
+    pub fn in_progress(&self) -> u64 {
+        self.counters().in_progress
     }
 
     /// Goes on with other consumers and actuators. Commands under way keep

@@ -148,8 +148,9 @@ impl Dispatcher {
             decided.replies.push(waiting.answer(receipt, now_ms));
         } else {
             for party in waiting.parties.iter().filter(|party| party.said.is_none()) {
-                if let Some(command) = self.in_progress.get_mut(&party.ticket) {
-                    command.callers.push(receipt);
+                match self.in_progress.get_mut(&party.ticket) {
+                    Some(command) => command.callers.push(receipt),
+                    None => self.callers_away.entry(party.ticket).or_default().push(receipt),
                 }
             }
             self.callers.insert(receipt, waiting);
@@ -185,6 +186,11 @@ impl Dispatcher {
         for party in &waiting.parties {
             if let Some(command) = self.in_progress.get_mut(&party.ticket) {
                 command.callers.retain(|caller| *caller != receipt);
+            } else if let Some(callers) = self.callers_away.get_mut(&party.ticket) {
+                callers.retain(|caller| *caller != receipt);
+                if callers.is_empty() {
+                    self.callers_away.remove(&party.ticket);
+                }
             }
         }
         let reply = waiting.answer(receipt, now_ms);

@@ -1,15 +1,12 @@
-//! What actuators say, and what a restart finds.
-
-use std::sync::Arc;
+//! What actuators say.
 
 use super::admit::Decided;
 use super::reply::Answers;
 use super::{
     Class, Concluded, Dispatcher, Effect, Event, InProgress, LogLine, Outcome, Outgoing, Reason,
-    Record, Report, Ticket, Unfinished, Work,
+    Record, Report, Ticket,
 };
-use crate::openc2::{Content, Response, ResponseType, Status};
-use crate::wire::{self, Encoding, Manner};
+use crate::openc2::{Response, ResponseType, Status};
 
 /// Least time between two progress responses to one command, in milliseconds.
 const PROGRESS_EVERY_MS: u64 = 1_000;
@@ -28,6 +25,12 @@ impl Dispatcher {
                     self.conclude(&mut decided, ticket, command, outcome, now_ms);
                     self.make_room(&mut decided, &actuator, now_ms);
                 }
+            }
+            Report::Stopped { ticket, outcome } => {
+                self.stopped(&mut decided, ticket, outcome, now_ms);
+            }
+            Report::Probed { ticket, finding } => {
+                self.probed(&mut decided, ticket, finding, now_ms);
             }
         }
         decided.into_effects(None)
@@ -62,7 +65,7 @@ impl Dispatcher {
     }
 
     /// Records how a command ended, and answers as its producer wished.
-    fn conclude(
+    pub(super) fn conclude(
         &mut self,
         decided: &mut Decided,
         ticket: Ticket,
@@ -79,6 +82,15 @@ impl Dispatcher {
         };
         let status = response.status;
         let text = response.status_text.clone();
+        let in_effect = command.stop_ms.is_some() && command.is_started && may_have_effect(status);
+        if in_effect {
+            self.effects += 1;
+            if command.stop_is_due {
+                self.end_effect_of(ticket);
+            }
+        } else if let (Some(stop_ms), true) = (command.stop_ms, command.is_started) {
+            self.agenda.remove((stop_ms, ticket));
+        }
         let class = match command.wants {
             ResponseType::None => Class::Silent,
             ResponseType::Ack | ResponseType::Status | ResponseType::Complete => Class::Answered,
@@ -107,6 +119,7 @@ impl Dispatcher {
             text: text.clone(),
             response: outgoing.clone(),
             remembered,
+            in_effect,
         };
         decided.records.push(Record {
             ticket,
@@ -135,135 +148,11 @@ impl Dispatcher {
         });
         self.counters.ended(class);
     }
+}
 
-    /// Takes up what the journal holds without an outcome, oldest first.
-    ///
-    /// What had not started starts now. What had started runs again where its
-    /// actuator says that twice is as good as once; any other ends with 500
-    /// in doubt, and never runs again.
-    pub fn recover(&mut self, unfinished: Vec<Unfinished>, now_ms: u64) -> Vec<Effect> {
-        let mut decided = Decided::default();
-        for command in unfinished {
-            self.counters.recovered += 1;
-            self.recover_one(&mut decided, command, now_ms);
-        }
-        decided.into_effects(None)
-    }
-
-    fn recover_one(&mut self, decided: &mut Decided, unfinished: Unfinished, now_ms: u64) {
-        let Unfinished { ticket, accepted_ms, accepted, started } = unfinished;
-        let actuator = accepted.actuator.clone().unwrap_or_default();
-        let letter = match self.rules.read(&accepted.message, Encoding::of(&accepted.message)) {
-            Ok(letter) => letter,
-            Err(unreadable) => {
-                // It was read once, by other rules: the limits may have been lowered since.
-                self.give_up_unread(decided, ticket, &accepted, &unreadable.fault, now_ms);
-                return;
-            }
-        };
-        let manner = letter.manner;
-        let Content::Request(command) = letter.message.content else {
-            unreachable!("only requests are accepted for an actuator");
-        };
-        let command = Arc::new(command);
-        let under_way = InProgress {
-            key: accepted.key.clone(),
-            digest: accepted.digest,
-            consumer: accepted.consumer.clone(),
-            producer: accepted.producer.clone().unwrap_or_default(),
-            request_id: accepted.request_id.clone(),
-            wants: command.args.response_requested.unwrap_or_default(),
-            manner,
-            actuator: actuator.clone(),
-            command: Arc::clone(&command),
-            accepted_ms,
-            last_progress_ms: None,
-            unverified_signature: accepted.unverified_signature,
-            response: None,
-            is_published: !accepted.posted,
-            callers: Vec::new(),
-        };
-        let face = self.house.actuators.get(&actuator);
-        let verdict = match face {
-            None if !started => Some(Outcome::ours(
-                Status::NotImplemented,
-                format!("actuator {actuator:?} was taken out of the configuration before it began"),
-            )),
-            Some(_) if !started => None,
-            Some(face) if face.idempotent => None,
-            _ => Some(Outcome::ours(
-                Status::InternalError,
-                "in doubt: the bridge stopped while the actuator was at work; \
-                 the outcome is unknown and the command is not run again",
-            )),
-        };
-        if let Some(outcome) = verdict {
-            self.counters.in_doubt += u64::from(started);
-            self.conclude(decided, ticket, under_way, outcome, now_ms);
-            return;
-        }
-        let known_by = accepted.key.as_ref().map(|key| key.request_id.clone());
-        let known_by = known_by.or(accepted.request_id).unwrap_or_default();
-        let work = Work {
-            ticket,
-            actuator,
-            consumer: under_way.consumer.clone(),
-            producer: under_way.producer.clone(),
-            command_id: command.command_id.clone().unwrap_or_else(|| known_by.clone()),
-            request_id: known_by,
-            address: accepted.address,
-            command,
-        };
-        if let Some(key) = accepted.key {
-            self.keys.insert(key, ticket);
-        }
-        self.in_progress.insert(ticket, under_way);
-        self.line_up(decided, work, started, now_ms);
-    }
-
-    fn give_up_unread(
-        &mut self,
-        decided: &mut Decided,
-        ticket: Ticket,
-        accepted: &super::Accepted,
-        fault: &wire::Fault,
-        now_ms: u64,
-    ) {
-        let why = "in doubt: the recorded command can no longer be read";
-        let text = format!("{why}: {fault}");
-        let reason = Reason::quoting(format!("{why}: {}", fault.unquoted()), text.as_str());
-        let encoding = Encoding::of(&accepted.message);
-        let to = Answers {
-            consumer: Some(&accepted.consumer),
-            producer: accepted.producer.as_deref(),
-            request_id: accepted.request_id.as_deref(),
-            manner: Manner { encoding, ..Manner::default() },
-        };
-        let response = Response::with_text(Status::InternalError, text.clone());
-        let response = self.compose(ticket, &to, response, now_ms);
-        let status = Some(Status::InternalError.code());
-        let concluded = Concluded {
-            class: Class::Answered,
-            status,
-            text: Some(text.clone()),
-            response: Some(response.clone()),
-            remembered: true,
-        };
-        let event = Event::Outcome(Box::new(concluded));
-        decided.records.push(Record { ticket, at_ms: now_ms, event });
-        decided.send(response, !accepted.posted, now_ms);
-        decided.lines.push(LogLine {
-            ticket: Some(ticket),
-            request_id: accepted.request_id.clone(),
-            producer: accepted.producer.clone(),
-            consumer: accepted.consumer.clone(),
-            unverified_signature: accepted.unverified_signature,
-            class: Some(Class::Answered),
-            status,
-            reason: Some(reason),
-            ..LogLine::default()
-        });
-        self.counters.ended(Class::Answered);
-        self.counters.in_doubt += 1;
-    }
+/// Whether a command that ended so may have done something that must be ended.
+///
+/// After 500 nobody knows; every other failure says that nothing was done.
+fn may_have_effect(status: Status) -> bool {
+    matches!(status, Status::Ok | Status::InternalError)
 }

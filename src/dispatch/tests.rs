@@ -2,6 +2,8 @@
 
 mod posts;
 mod reasons;
+mod recorded;
+mod time;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -82,7 +84,11 @@ impl Room {
             let rank = match &effect {
                 Effect::Record(_) => 0,
                 Effect::Acknowledge(_) => 1,
-                Effect::Start(_) | Effect::Respond(_) | Effect::Reply(_) | Effect::Log(_) => 2,
+                Effect::Start(_)
+                | Effect::Respond(_)
+                | Effect::Reply(_)
+                | Effect::Log(_)
+                | Effect::Alarm(_) => 2,
             };
             assert!(rank >= last_rank, "recorded, acknowledged, started: in this order");
             last_rank = rank;
@@ -92,6 +98,7 @@ impl Room {
                 Effect::Respond(outgoing) => seen.responses.push(outgoing),
                 Effect::Reply(reply) => seen.replies.push(*reply),
                 Effect::Log(line) => seen.lines.push(*line),
+                Effect::Alarm(alarm) => seen.alarms.push(alarm),
                 Effect::Acknowledge(_) => {}
             }
         }
@@ -130,34 +137,49 @@ impl Room {
                     }
                 }
                 Event::Outcome(_) => self.memory.retain(|_, known| known.ticket != *ticket),
-                Event::Started | Event::Answered { .. } => {}
+                Event::Started | Event::Answered { .. } | Event::Stopped { .. } => {}
             }
         }
     }
 
     /// The bridge stops and starts again, with what the journal holds.
     fn restarts(&mut self, house: House) -> Seen {
-        let mut unfinished: BTreeMap<Ticket, Unfinished> = BTreeMap::new();
-        for Record { ticket, at_ms, event } in &self.records {
-            match event {
-                Event::Accepted(accepted) => {
-                    let accepted = (**accepted).clone();
-                    let (ticket, accepted_ms) = (*ticket, *at_ms);
-                    let command = Unfinished { ticket, accepted_ms, accepted, started: false };
-                    unfinished.insert(ticket, command);
-                }
-                Event::Started => {
-                    unfinished.get_mut(ticket).expect("accepted first").started = true;
-                }
-                Event::Outcome(_) => drop(unfinished.remove(ticket)),
-                Event::Progress { .. } | Event::Answered { .. } => {}
-            }
-        }
+        let (begun, waiting) = recorded::recovered(&self.records);
         let last = self.dispatcher.last_ticket;
         let last_outbox = self.dispatcher.last_outbox;
-        self.dispatcher = Dispatcher::new(house, Rules::default(), last, last_outbox);
-        let effects = self.dispatcher.recover(unfinished.into_values().collect(), self.now_ms);
-        self.see(effects)
+        self.dispatcher = Dispatcher::new(house, self.dispatcher.rules, last, last_outbox);
+        let effects = self.dispatcher.recover(begun, waiting, self.now_ms);
+        let mut seen = self.see(effects);
+        seen.add(self.keeps_time());
+        seen
+    }
+
+    /// The clock says so much now.
+    fn at(&mut self, now_ms: u64) -> Seen {
+        self.now_ms = now_ms;
+        self.keeps_time()
+    }
+
+    /// Sees to what is due, as the daemon does.
+    fn keeps_time(&mut self) -> Seen {
+        let mut seen = Seen::default();
+        loop {
+            while let Some(after) = self.dispatcher.wants_page() {
+                self.dispatcher.page(recorded::due(&self.records, after, 3));
+            }
+            let is_due = self.dispatcher.next_due_ms().is_some_and(|due_ms| due_ms <= self.now_ms);
+            if is_due {
+                let effects = self.dispatcher.tick(self.now_ms);
+                seen.add(self.see(effects));
+            }
+            let wanted = self.dispatcher.wanted();
+            if wanted.is_empty() && !is_due {
+                return seen;
+            }
+            let found = recorded::unfinished(&self.records, &wanted);
+            let effects = self.dispatcher.fetched(found, self.now_ms);
+            seen.add(self.see(effects));
+        }
     }
 }
 
@@ -169,9 +191,20 @@ struct Seen {
     responses: Vec<Outgoing>,
     replies: Vec<Reply>,
     lines: Vec<LogLine>,
+    alarms: Vec<Alarm>,
 }
 
 impl Seen {
+    fn add(&mut self, more: Self) {
+        let Self { records, starts, responses, replies, lines, alarms } = more;
+        self.replies.extend(replies);
+        self.records.extend(records);
+        self.starts.extend(starts);
+        self.responses.extend(responses);
+        self.lines.extend(lines);
+        self.alarms.extend(alarms);
+    }
+
     /// The one response: its status, and the whole message.
     fn answer(&self) -> (u64, Value) {
         assert_eq!(self.responses.len(), 1, "{self:?}");
@@ -225,6 +258,9 @@ fn face(profile: &str, list: &[(&str, &[&str])]) -> ActuatorFace {
         idempotent: false,
         concurrency: 1,
         queue: 1,
+        stops: Pairs::new(),
+        probes: Pairs::new(),
+        enforces_time: false,
     }
 }
 
@@ -333,7 +369,9 @@ fn what_cannot_be_carried_out_is_refused_with_a_reason() {
         (json!({"action": "deny", "target": {"ipv4_net": "192.0.2.300"}}),                     400, "/target/ipv4_net"),
         (json!({"action": "deny", "target": net, "args": {}}),                                 400, "/args"),
         (json!({"action": "deny", "target": net, "args": {"start_time": 1, "stop_time": 3, "duration": 2}}), 400, "/args"),
-        (json!({"action": "deny", "target": net, "args": {"start_time": NOW + 1}}),            501, "start_time"),
+        (json!({"action": "deny", "target": net, "args": {"stop_time": NOW - 1}}),             400, "has passed"),
+        (json!({"action": "deny", "target": net, "args": {"start_time": NOW + 9, "stop_time": NOW + 5}}), 400, "before it begins"),
+        (json!({"action": "deny", "target": net, "args": {"start_time": NOW + 1, "duration": 5}}), 501, "duration"),
         (json!({"action": "deny", "target": net, "args": {"duration": 5}}),                    501, "duration"),
         (json!({"action": "deny", "target": net, "args": {"stop_time": NOW + 1}}),             501, "stop_time"),
         (json!({"action": "deny", "target": net, "args": {"x-other": {"a": 1}}}),              501, "x-other"),

@@ -9,14 +9,15 @@
 //! ```text
 //! accepted  {"key":[consumer,producer,request_id],"digest":"<hex>","consumer":…,"producer":…,
 //!            "request_id":…,"summary":…,"actuator":…,"address":…,"unverified_signature":true,
-//!            "posted":true}
+//!            "posted":true,"command_id":…,"start_ms":…,"stop_ms":…}
 //!           LF message
 //! started   {}
 //! progress  {"outbox":1,"producer":…} LF payload
 //! outcome   {"class":…,"status":200,"text":…,"forget_key":true,
-//!            "response":{"outbox":1,"producer":…}} [LF payload]
+//!            "response":{"outbox":1,"producer":…},"in_effect":true} [LF payload]
 //! answered  {"outbox":1}
 //! loss      {"known":{"seq":…,"ticket":…},"found":{"seq":…,"ticket":…},"breaks":[seq,…],"text":…}
+//! stopped   {"status":200,"text":…}
 //! ```
 //!
 //! `loss` is no event of a command (its ticket is 0): somebody has accepted
@@ -46,11 +47,19 @@ pub(super) enum Kind {
     Outcome,
     Answered,
     Loss,
+    Stopped,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Accepted, Self::Started, Self::Progress, Self::Outcome, Self::Answered, Self::Loss];
+    const ALL: [Self; 7] = [
+        Self::Accepted,
+        Self::Started,
+        Self::Progress,
+        Self::Outcome,
+        Self::Answered,
+        Self::Loss,
+        Self::Stopped,
+    ];
 
     /// As it stands in the column `kind`.
     pub(super) fn as_str(self) -> &'static str {
@@ -61,6 +70,7 @@ impl Kind {
             Self::Outcome => "outcome",
             Self::Answered => "answered",
             Self::Loss => "loss",
+            Self::Stopped => "stopped",
         }
     }
 
@@ -75,6 +85,7 @@ impl Kind {
             Event::Progress { .. } => Self::Progress,
             Event::Outcome(_) => Self::Outcome,
             Event::Answered { .. } => Self::Answered,
+            Event::Stopped { .. } => Self::Stopped,
         }
     }
 }
@@ -98,6 +109,12 @@ struct AcceptedFacts<'a> {
     unverified_signature: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     posted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    command_id: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stop_ms: Option<u64>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -119,6 +136,8 @@ struct OutcomeFacts<'a> {
     forget_key: bool,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     response: Option<ResponseFacts<'a>>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    in_effect: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -131,6 +150,13 @@ struct ResponseFacts<'a> {
 #[derive(Deserialize, Serialize)]
 struct AnsweredFacts {
     outbox: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+struct StoppedFacts<'a> {
+    status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<Cow<'a, str>>,
 }
 
 /// The word for a class.
@@ -164,6 +190,7 @@ pub(super) fn encode(event: &Event) -> Vec<u8> {
                 text: concluded.text.as_deref().map(Cow::Borrowed),
                 forget_key: !concluded.remembered,
                 response: concluded.response.as_ref().map(response_facts),
+                in_effect: concluded.in_effect,
             };
             match &concluded.response {
                 Some(response) => with_bytes(&facts, &response.payload),
@@ -171,6 +198,9 @@ pub(super) fn encode(event: &Event) -> Vec<u8> {
             }
         }
         Event::Answered { outbox } => json(&AnsweredFacts { outbox: outbox.0 }),
+        Event::Stopped { status, text } => {
+            json(&StoppedFacts { status: *status, text: text.as_deref().map(Cow::Borrowed) })
+        }
     }
 }
 
@@ -189,12 +219,17 @@ pub(super) fn decode(ticket: Ticket, kind: Kind, body: &[u8]) -> Result<Event, S
                 text: facts.text.map(Cow::into_owned),
                 response: facts.response.map(|response| outgoing(ticket, response, bytes)),
                 remembered: !facts.forget_key,
+                in_effect: facts.in_effect,
             }))
         }
         Kind::Answered => {
             Event::Answered { outbox: OutboxId(read::<AnsweredFacts>(facts)?.outbox) }
         }
         Kind::Loss => return Err("a loss is no event of a command".to_owned()),
+        Kind::Stopped => {
+            let StoppedFacts { status, text } = read(facts)?;
+            Event::Stopped { status, text: text.map(Cow::into_owned) }
+        }
     })
 }
 
@@ -260,6 +295,9 @@ fn accepted_facts(accepted: &Accepted) -> AcceptedFacts<'_> {
         },
         unverified_signature: accepted.unverified_signature,
         posted: accepted.posted,
+        command_id: accepted.command_id.as_deref().map(Cow::Borrowed),
+        start_ms: accepted.start_ms,
+        stop_ms: accepted.stop_ms,
     }
 }
 
@@ -282,6 +320,9 @@ fn accepted(facts: AcceptedFacts<'_>, message: &[u8]) -> Result<Accepted, String
             AddressFacts::Profile(nsid) => Address::Profile(nsid.into_owned()),
             AddressFacts::Device(id) => Address::Device(id.into_owned()),
         },
+        command_id: facts.command_id.map(Cow::into_owned),
+        start_ms: facts.start_ms,
+        stop_ms: facts.stop_ms,
         message: Bytes::copy_from_slice(message),
         unverified_signature: facts.unverified_signature,
         posted: facts.posted,
@@ -369,6 +410,9 @@ mod tests {
             summary: "deny ipv4_net".to_owned(),
             actuator: Some("a".to_owned()),
             address: Address::Profile("slpf".to_owned()),
+            command_id: None,
+            start_ms: None,
+            stop_ms: None,
             message: Bytes::from_static(b"\n\xff{}"),
             unverified_signature: true,
             posted: true,
@@ -385,10 +429,18 @@ mod tests {
             summary: String::new(),
             actuator: None,
             address: Address::All,
+            command_id: None,
+            start_ms: None,
+            stop_ms: None,
             message: Bytes::new(),
             unverified_signature: false,
             posted: false,
         }
+    }
+
+    fn accepted_for_a_time() -> Accepted {
+        let command_id = Some("i".to_owned());
+        Accepted { command_id, start_ms: Some(5), stop_ms: Some(7), ..accepted_barely() }
     }
 
     fn response() -> Outgoing {
@@ -407,6 +459,18 @@ mod tests {
             text: Some("not now".to_owned()),
             remembered: response.is_none(),
             response,
+            in_effect: false,
+        }))
+    }
+
+    fn in_effect() -> Event {
+        Event::Outcome(Box::new(Concluded {
+            class: Class::Silent,
+            status: Some(200),
+            text: None,
+            response: None,
+            remembered: true,
+            in_effect: true,
         }))
     }
 
@@ -421,7 +485,7 @@ mod tests {
              \"unverified_signature\":true,\"posted\":true}}\n"
         );
         let in_full = [in_full.as_bytes(), b"\n\xff{}"].concat();
-        let cases: [(Event, &[u8]); 7] = [
+        let cases: [(Event, &[u8]); 11] = [
             (Event::Accepted(Box::new(accepted_in_full())), &in_full),
             (
                 Event::Accepted(Box::new(accepted_barely())),
@@ -436,6 +500,17 @@ mod tests {
             ),
             (outcome(None), b"{\"class\":\"refused\",\"status\":503,\"text\":\"not now\"}"),
             (Event::Answered { outbox: OutboxId(9) }, b"{\"outbox\":9}"),
+            (
+                Event::Accepted(Box::new(accepted_for_a_time())),
+                b"{\"consumer\":\"\",\"summary\":\"\",\"address\":\"all\",\
+                  \"command_id\":\"i\",\"start_ms\":5,\"stop_ms\":7}\n",
+            ),
+            (in_effect(), b"{\"class\":\"silent\",\"status\":200,\"in_effect\":true}"),
+            (Event::Stopped { status: 200, text: None }, b"{\"status\":200}"),
+            (
+                Event::Stopped { status: 500, text: Some("stuck".to_owned()) },
+                b"{\"status\":500,\"text\":\"stuck\"}",
+            ),
         ];
         for (event, form) in cases {
             let body = encode(&event);

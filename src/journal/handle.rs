@@ -16,7 +16,7 @@ use super::sqlite::{Check, Sqlite};
 use super::store::{Recovered, Store};
 use super::view::{Detail, Entry, Listing};
 use super::writer::{Read, Request, Writer};
-use crate::dispatch::{Key, Known, OutboxId, Outgoing, Record, Ticket};
+use crate::dispatch::{Due, Key, Known, OutboxId, Outgoing, Place, Record, Ticket, Unfinished};
 
 /// Calls of [`Journal::append_lazily`] that may wait for the writer.
 const LAZY_WAITING: usize = 4096;
@@ -140,6 +140,19 @@ impl<T: Send + 'static> Journal<T> {
     /// appended before counts, durable or not yet.
     pub async fn recall(&self, keys: Vec<Key>) -> Result<Vec<Option<Known>>, JournalError> {
         self.read(move |store| keys.iter().map(|key| store.recall(key)).collect()).await
+    }
+
+    /// What is due after this place, in order: starts, and ends of effects.
+    /// Everything that was appended before counts. None at all means that
+    /// there are no more.
+    pub async fn due(&self, after: Place, limit: usize) -> Result<Vec<Due>, JournalError> {
+        self.read(move |store| store.due(after, limit)).await
+    }
+
+    /// What there is of these commands, in their order; those of which
+    /// nothing is left to do are left out. Everything that was appended before counts.
+    pub async fn unfinished(&self, tickets: Vec<Ticket>) -> Result<Vec<Unfinished>, JournalError> {
+        self.read(move |store| store.unfinished(&tickets)).await
     }
 
     /// Responses in the outbox with a number above `after`, oldest first: at

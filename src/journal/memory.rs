@@ -11,8 +11,8 @@ use super::sqlite::Check;
 use super::store::{Candidate, FOUND, OUTBOX_BYTES, Page, RECORDS_SHOWN, Recovered, SLICE, Store};
 use super::view::{Detail, Entry, Listing, State, Stored};
 use crate::dispatch::{
-    Accepted, Concluded, ContentDigest, Event, Key, Known, OutboxId, Outgoing, Record, Ticket,
-    Unfinished,
+    Accepted, Concluded, ContentDigest, Due, Errand, Event, Key, Known, OutboxId, Outgoing, Place,
+    Record, Ticket, Unfinished,
 };
 
 /// What stands in for the disk under a [`Memory`]: it holds what was
@@ -78,6 +78,9 @@ struct Row {
     response: Option<u64>,
     /// Its responses in the outbox.
     waiting: u64,
+    stop_ms: Option<u64>,
+    /// When something is to happen to it next.
+    due_ms: Option<u64>,
 }
 
 impl Memory {
@@ -128,23 +131,62 @@ impl Memory {
     /// Commands without an outcome, and the highest numbers given.
     #[must_use]
     pub fn recovered(&self) -> Recovered {
-        let open = self.commands.iter().filter(|(_, row)| row.entry.ended_ms.is_none());
-        let unfinished = open.filter_map(|(ticket, row)| {
-            Some(Unfinished {
-                ticket: Ticket(*ticket),
-                accepted_ms: row.entry.accepted_ms,
-                accepted: self.accepted(row)?.clone(),
-                started: row.entry.started_ms.is_some(),
-            })
-        });
+        let is_open = |row: &&Row| row.entry.ended_ms.is_none();
+        let is_waiting = |row: &Row| row.entry.started_ms.is_none() && row.entry.actuator.is_some();
+        let rows = || self.commands.values();
+        let begun = rows().filter(is_open).filter(|row| !is_waiting(row));
+        let begun: Vec<Ticket> = begun.map(|row| Ticket(row.entry.ticket)).collect();
+        let waiting = rows().filter(is_open).filter(|row| is_waiting(row)).count();
+        let effects = rows().filter(|row| !is_open(row) && row.due_ms.is_some()).count();
         Recovered {
-            unfinished: unfinished.collect(),
+            unfinished: self.unfinished(&begun),
+            waiting: waiting as u64,
+            effects: effects as u64,
             last_ticket: Ticket(self.mark.ticket),
             last_outbox: OutboxId(self.mark.outbox),
             outbox_waiting: self.outbox.len() as u64,
             clock_ms: self.mark.clock_ms,
             forgotten_ms: self.mark.forgotten_ms,
         }
+    }
+
+    /// What there is of these commands; those of which nothing is left to do are left out.
+    #[must_use]
+    pub fn unfinished(&self, tickets: &[Ticket]) -> Vec<Unfinished> {
+        let rows = tickets.iter().filter_map(|ticket| self.commands.get(&ticket.0));
+        let open = rows.filter(|row| row.entry.ended_ms.is_none() || row.due_ms.is_some());
+        let unfinished = open.filter_map(|row| {
+            Some(Unfinished {
+                ticket: Ticket(row.entry.ticket),
+                accepted_ms: row.entry.accepted_ms,
+                accepted: self.accepted(row)?.clone(),
+                started: row.entry.started_ms.is_some(),
+            })
+        });
+        unfinished.collect()
+    }
+
+    /// What is due after this place, in order.
+    #[must_use]
+    pub fn due(&self, after: Place, limit: usize) -> Vec<Due> {
+        let mut due: Vec<Due> = self
+            .commands
+            .values()
+            .filter_map(|row| {
+                let errand =
+                    if row.entry.started_ms.is_some() { Errand::Stop } else { Errand::Perform };
+                Some(Due {
+                    at_ms: row.due_ms?,
+                    ticket: Ticket(row.entry.ticket),
+                    errand,
+                    actuator: row.entry.actuator.clone().unwrap_or_default(),
+                })
+            })
+            .filter(|due| (due.at_ms, due.ticket) > after)
+            .collect();
+        due.sort_unstable_by_key(|due| (due.at_ms, due.ticket));
+        due.truncate(limit);
+        due
     }
 
     /// What is known of a key.
@@ -223,6 +265,7 @@ impl Memory {
             Event::Accepted(_) => {}
             Event::Started => {
                 row.entry.started_ms.get_or_insert(at_ms);
+                row.due_ms = row.stop_ms;
                 row.entry.state = State::of(row.entry.started_ms, row.entry.ended_ms);
             }
             Event::Progress { response } => self.respond(ticket, seq, response.id),
@@ -235,6 +278,7 @@ impl Memory {
                     }
                 }
             }
+            Event::Stopped { .. } => row.due_ms = None,
         }
     }
 
@@ -266,6 +310,8 @@ impl Memory {
             records: Vec::new(),
             response: None,
             waiting: 0,
+            stop_ms: accepted.stop_ms,
+            due_ms: accepted.actuator.as_ref().map(|_| accepted.start_ms.unwrap_or(0)),
         };
         self.commands.entry(ticket).or_insert_with(row);
     }
@@ -275,6 +321,7 @@ impl Memory {
             && row.entry.ended_ms.is_none()
         {
             row.entry.ended_ms = Some(at_ms);
+            row.due_ms = row.stop_ms.filter(|_| concluded.in_effect);
             row.entry.class = Some(body::class_name(concluded.class).to_owned());
             row.entry.status = concluded.status;
             row.entry.text.clone_from(&concluded.text);
@@ -311,13 +358,23 @@ fn response(record: &Record) -> Option<&Outgoing> {
     match &record.event {
         Event::Progress { response } => Some(response),
         Event::Outcome(concluded) => concluded.response.as_ref(),
-        Event::Accepted(_) | Event::Started | Event::Answered { .. } => None,
+        Event::Accepted(_) | Event::Started | Event::Answered { .. } | Event::Stopped { .. } => {
+            None
+        }
     }
 }
 
 impl Store for Memory {
     fn recovered(&self) -> Result<Recovered, JournalError> {
         Ok(self.recovered())
+    }
+
+    fn unfinished(&self, tickets: &[Ticket]) -> Result<Vec<Unfinished>, JournalError> {
+        Ok(self.unfinished(tickets))
+    }
+
+    fn due(&self, after: Place, limit: usize) -> Result<Vec<Due>, JournalError> {
+        Ok(self.due(after, limit))
     }
 
     fn apply(&mut self, record: Record) -> Result<(), JournalError> {
@@ -384,9 +441,9 @@ impl Store for Memory {
 
     fn candidates(&self, after: Ticket, most: usize) -> Result<Vec<Candidate>, JournalError> {
         let next = self.commands.range(after.0.saturating_add(1)..).take(most);
-        let candidates = next.map(|(ticket, Row { entry, waiting, .. })| Candidate {
+        let candidates = next.map(|(ticket, Row { entry, waiting, due_ms, .. })| Candidate {
             ticket: Ticket(*ticket),
-            ended: entry.ended_ms.is_some(),
+            ended: entry.ended_ms.is_some() && due_ms.is_none(),
             last_ms: entry.answered_ms.or(entry.ended_ms).unwrap_or(0),
             waiting: *waiting,
         });

@@ -4,7 +4,7 @@ use super::error::JournalError;
 use super::export::Exported;
 use super::sqlite::Check;
 use super::view::{Detail, Entry, Listing};
-use crate::dispatch::{Key, Known, OutboxId, Outgoing, Record, Ticket, Unfinished};
+use crate::dispatch::{Due, Key, Known, OutboxId, Outgoing, Place, Record, Ticket, Unfinished};
 
 /// Commands looked at for a list before the writer goes on with its own work.
 pub(super) const SLICE: usize = 512;
@@ -21,8 +21,13 @@ pub(super) const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
 /// What the journal held when it was opened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recovered {
-    /// Commands without an outcome, oldest first.
+    /// Commands that had started and have no outcome, and those without an
+    /// actuator; oldest first.
     pub unfinished: Vec<Unfinished>,
+    /// Commands that are yet to start.
+    pub waiting: u64,
+    /// Commands that have ended, and whose effects are yet to.
+    pub effects: u64,
     /// Highest ticket ever given; 0 when none was.
     pub last_ticket: Ticket,
     /// Highest outbox number ever given; 0 when none was.
@@ -46,6 +51,13 @@ pub struct Recovered {
 pub(super) trait Store {
     /// What the crash rules are applied to.
     fn recovered(&self) -> Result<Recovered, JournalError>;
+
+    /// What there is of these commands, in their order. Those of which
+    /// nothing is left to do are left out.
+    fn unfinished(&self, tickets: &[Ticket]) -> Result<Vec<Unfinished>, JournalError>;
+
+    /// What is due after this place, in order: starts, and ends of effects.
+    fn due(&self, after: Place, limit: usize) -> Result<Vec<Due>, JournalError>;
 
     /// Adds a record; it is part of the next commit.
     fn apply(&mut self, record: Record) -> Result<(), JournalError>;
@@ -109,6 +121,7 @@ pub(super) struct Page {
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) ticket: Ticket,
+    /// It has ended, and so has its effect.
     pub(super) ended: bool,
     /// When it was answered, or else ended.
     pub(super) last_ms: u64,

@@ -100,7 +100,7 @@ pub struct Step {
     pub seq: u64,
     /// When, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
-    /// accepted, started, progress, outcome or answered.
+    /// accepted, started, progress, outcome, answered or stopped.
     pub kind: String,
     /// What else is recorded, without message and response.
     #[serde(flatten)]
@@ -161,7 +161,7 @@ impl Detail {
             Kind::Outcome if facts.contains_key("response") => {
                 self.response = Some(shown(bytes));
             }
-            Kind::Outcome | Kind::Started | Kind::Answered | Kind::Loss => {}
+            Kind::Outcome | Kind::Started | Kind::Answered | Kind::Loss | Kind::Stopped => {}
         }
         self.records.push(Step { seq, at_ms, kind: kind.as_str().to_owned(), facts });
         Ok(())

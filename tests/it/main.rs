@@ -28,4 +28,5 @@ mod readme;
 mod schemas;
 mod source;
 mod support;
+mod timing;
 mod vectors;

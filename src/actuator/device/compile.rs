@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::config::{
     CommandConfig, Confirm, MapConfig, OnlineConfig, ProbeConfig, PublishConfig, Qos, ReplyConfig,
-    Wait,
+    StopConfig, Wait,
 };
 use super::engine::{self, Direction, Expression, TemplateError, Text};
 use super::map::{
-    Body, CompiledMap, Entry, MapError, Member, Message, Online, Probe, Reply, VarUse,
+    Body, CompiledMap, Entry, MapError, Member, Message, Online, Probe, Reply, Stop, VarUse,
 };
 use super::names;
 use super::scan::{self, Code, Piece};
@@ -121,6 +121,7 @@ impl Compiler<'_> {
         let message = command.publish.as_ref().and_then(|publish| self.publish(publish));
         let reply = command.reply.as_ref().and_then(|reply| self.reply(reply));
         let probe = command.probe.as_ref().and_then(|probe| self.probe(probe));
+        let stop = command.stop.as_ref().and_then(|stop| self.stop(stop));
         let result = command
             .result
             .iter()
@@ -131,7 +132,8 @@ impl Compiler<'_> {
 
         let is_good = self.errors.len() == before;
         is_good.then_some(())?;
-        Some(Entry { actions, target: target?, takes, message, reply, probe, result, confirm })
+        let target = target?;
+        Some(Entry { actions, target, takes, message, reply, probe, stop, result, confirm })
     }
 
     fn actions(&mut self, names: &[String]) -> Vec<Action> {
@@ -164,7 +166,31 @@ impl Compiler<'_> {
     fn probe(&mut self, probe: &ProbeConfig) -> Option<Probe> {
         let ProbeConfig { after, topic, payload, json, qos } = probe;
         let message = self.message("probe", topic, payload.as_deref(), json.as_ref(), *qos)?;
-        Some(Probe { after: after.duration(), message })
+        Some(Probe { after: after.map(Wait::duration), message })
+    }
+
+    fn stop(&mut self, stop: &StopConfig) -> Option<Stop> {
+        if stop.action.is_none() && stop.target.is_none() {
+            self.mistake("stop", "needs another action, or another target");
+        }
+        if let Some(Err(unknown)) = stop.action.as_deref().map(str::parse::<Action>)
+            && !unknown.0.contains("{{")
+        {
+            self.mistake("stop.action", unknown.to_string());
+        }
+        let action = match &stop.action {
+            Some(action) => {
+                Some(self.text("stop.action", action, Direction::Out, &COMMAND_NAMES)?)
+            }
+            None => None,
+        };
+        let target = match &stop.target {
+            Some(target) => {
+                Some(self.shape("stop.target", target, Direction::Out, &COMMAND_NAMES)?)
+            }
+            None => None,
+        };
+        Some(Stop { action, target })
     }
 
     fn message(
@@ -270,7 +296,8 @@ impl Compiler<'_> {
             if !has_reply || is_last {
                 self.mistake("probe", "needs a reply that it could cause");
             }
-            if reply.is_some_and(|reply| probe.after.duration() >= reply.timeout) {
+            let after = probe.after.map_or(Duration::ZERO, Wait::duration);
+            if reply.is_some_and(|reply| after >= reply.timeout) {
                 self.mistake("probe.after", "is not before reply.timeout");
             }
         }

@@ -63,8 +63,11 @@ pub struct CommandConfig {
     pub publish: Option<PublishConfig>,
     /// What the device answers.
     pub reply: Option<ReplyConfig>,
-    /// How to ask it what it did, where it may stay silent.
+    /// How to ask it what it did, where it may stay silent, or where the
+    /// bridge stopped before it knew.
     pub probe: Option<ProbeConfig>,
+    /// Which command of this map ends the effect of this one.
+    pub stop: Option<StopConfig>,
     /// Results by namespace identifier; each value is a table of typed leaves.
     #[serde(default)]
     pub result: BTreeMap<String, Value>,
@@ -118,12 +121,13 @@ pub struct ReplyConfig {
     pub last: bool,
 }
 
-/// A question to the device, sent when it has not answered for a while.
+/// A question to the device: whether it did what a command says. It is sent
+/// when it has not answered for a while, and after a crash of the bridge.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProbeConfig {
-    /// How long to wait before asking.
-    pub after: Wait,
+    /// How long to wait before asking. Absent: only after a crash.
+    pub after: Option<Wait>,
     /// Topic template.
     pub topic: String,
     /// Text template; absent together with `json`: an empty payload.
@@ -133,6 +137,17 @@ pub struct ProbeConfig {
     /// Quality of service, 0 or 1.
     #[serde(default)]
     pub qos: Qos,
+}
+
+/// A command of the same map that undoes another. What is not said is as in that one.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StopConfig {
+    /// Text template of the action.
+    pub action: Option<String>,
+    /// The value of the target: a table whose text leaves are templates. Its
+    /// type is that of the command.
+    pub target: Option<Value>,
 }
 
 /// The fields of an `[actuator.NAME]` table with `kind = "device"`.

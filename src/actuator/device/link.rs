@@ -89,6 +89,13 @@ pub(super) struct Connection {
     number: u64,
 }
 
+impl Connection {
+    /// There has been none yet: the bridge has only just started.
+    pub(super) fn is_first(self) -> bool {
+        self.number == 0
+    }
+}
+
 #[derive(Default)]
 struct Board {
     /// What devices need, by filter.

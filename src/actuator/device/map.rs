@@ -89,6 +89,7 @@ pub(super) struct Entry {
     pub message: Option<Message>,
     pub reply: Option<Reply>,
     pub probe: Option<Probe>,
+    pub stop: Option<Stop>,
     pub result: Vec<(String, Shape)>,
     pub confirm: Confirm,
 }
@@ -129,10 +130,18 @@ pub(super) struct Reply {
     pub has_id: bool,
 }
 
-/// A question to a silent device.
+/// The command that ends the effect of another.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub action: Option<Text>,
+    pub target: Option<Shape>,
+}
+
+/// A question to a device of which it is not known what it did.
 #[derive(Debug)]
 pub(super) struct Probe {
-    pub after: Duration,
+    /// Of silence; absent: only after a crash.
+    pub after: Option<Duration>,
     pub message: Message,
 }
 

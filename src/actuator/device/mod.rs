@@ -35,7 +35,7 @@ pub use bench::{Bench, BenchReply, Judged, Message, Sent, Trial};
 pub use builtin::{SOURCES as BUILT_IN_SOURCES, maps as built_in_maps};
 pub use config::{
     CommandConfig, Confirm, DeviceConfig, MapConfig, OnConfig, OneOrMore, OnlineConfig,
-    ProbeConfig, PublishConfig, Qos, ReplyConfig, Unconfirmed, Vars, Wait, read_maps,
+    ProbeConfig, PublishConfig, Qos, ReplyConfig, StopConfig, Unconfirmed, Vars, Wait, read_maps,
 };
 pub use link::DeviceLink;
 pub use map::{MapError, lint, needed_vars};
@@ -76,15 +76,30 @@ impl Device {
     }
 }
 
-/// Finds what [`Device::new`] would find wrong, and what the device supports, without a connection.
+/// What a device can do by its map.
+#[derive(Clone, Debug)]
+pub struct Abilities {
+    /// What it supports.
+    pub pairs: Pairs,
+    /// Of those, what the map can undo when the time is over.
+    pub stops: Pairs,
+    /// Of those, what the device can be asked about after a crash.
+    pub probes: Pairs,
+}
+
+/// Finds what [`Device::new`] would find wrong, and what the device can do, without a connection.
 pub fn check(
     name: &str,
     config: &DeviceConfig,
     maps: &BTreeMap<String, MapConfig>,
-) -> Result<Pairs, DeviceError> {
+) -> Result<Abilities, DeviceError> {
     /// Stands for the client identifier, which only a connection has.
     const SOME_REPLY_SRC: &str = "oc2";
-    Plan::new(name, config, maps, SOME_REPLY_SRC).map(|plan| plan.pairs())
+    Plan::new(name, config, maps, SOME_REPLY_SRC).map(|plan| Abilities {
+        pairs: plan.pairs(),
+        stops: plan.stops(),
+        probes: plan.probes(),
+    })
 }
 
 impl Perform for Device {
@@ -95,7 +110,7 @@ impl Perform for Device {
             producer: work.producer,
             consumer: work.consumer,
         };
-        let outcome = perform::perform(&self.plan, &self.link, &request).await;
+        let outcome = perform::perform(&self.plan, &self.link, &request, work.errand).await;
         // Words of the device and of the map's author are in it: they must be
         // a response that may leave the house.
         match wire::response_from_json(&wire::response_to_json(&outcome.response)) {

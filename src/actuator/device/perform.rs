@@ -11,17 +11,34 @@ use super::judge::Verdict;
 use super::link::{Connection, DeviceLink, Listener, Pending, Turn};
 use super::plan::{Plan, Request};
 use super::prepared::{Listen, Outgoing, Prepared};
-use crate::dispatch::Outcome;
+use crate::dispatch::{Errand, Outcome};
 use crate::mqtt::link::{LinkError, Properties, Publication, Taken};
 use crate::openc2::{Response, Status};
 
-/// Carries out one command.
-pub(super) async fn perform(plan: &Arc<Plan>, link: &DeviceLink, request: &Request) -> Outcome {
-    let mut prepared = match plan.prepare(request, link.next_seq()) {
+/// Carries out one command, ends its effect, or asks whether it was done.
+pub(super) async fn perform(
+    plan: &Arc<Plan>,
+    link: &DeviceLink,
+    request: &Request,
+    errand: Errand,
+) -> Outcome {
+    let seq = link.next_seq();
+    let prepared = match errand {
+        Errand::Perform => plan.prepare(request, seq),
+        Errand::Stop => plan.undoing(request, seq).and_then(|undoing| plan.prepare(&undoing, seq)),
+        Errand::Probe => plan.prepare(request, seq).and_then(Prepared::asking),
+    };
+    let mut prepared = match prepared {
         Ok(prepared) => prepared,
         Err(refusal) => return Response::from(refusal).into(),
     };
-    let connection = link.connection();
+    let mut connection = link.connection();
+    let first = *connection.borrow();
+    if first.is_first() {
+        // Commands that waited in the journal may be due before it is up.
+        let up = connection.wait_for(|connection| connection.up);
+        let _late = timeout(prepared.timeout, up).await.is_err();
+    }
     if !connection.borrow().up {
         return link_down();
     }
@@ -112,7 +129,7 @@ impl Exchange {
         let begun = Instant::now();
         let mut sending = Some(self.sending(&message));
         let mut probe = self.prepared.probe.take();
-        let mut probed = false;
+        let mut probed = self.prepared.is_asking;
         loop {
             let probe_at = probe.as_ref().map_or(self.deadline, |(after, _)| begun + *after);
             tokio::select! {
@@ -124,7 +141,7 @@ impl Exchange {
                 taken = finished(&mut sending) => {
                     sending = None;
                     match not_taken(taken, &message.topic) {
-                        Some(failure) if !probed => return failure,
+                        Some(failure) if !probed || self.prepared.is_asking => return failure,
                         // The command itself is on its way: its answer may still come.
                         Some(failure) => {
                             tracing::debug!(reason = failure.reason, "the probe was not sent");

@@ -196,8 +196,22 @@ impl Plan {
 
     /// What the device supports, from the commands of its map.
     pub(super) fn pairs(&self) -> Pairs {
+        self.pairs_of(|_| true)
+    }
+
+    /// Of those, what the map can undo.
+    pub(super) fn stops(&self) -> Pairs {
+        self.pairs_of(|entry| entry.stop.is_some())
+    }
+
+    /// Of those, what the device can be asked about afterwards.
+    pub(super) fn probes(&self) -> Pairs {
+        self.pairs_of(|entry| entry.probe.is_some() && !self.unconfirmed)
+    }
+
+    fn pairs_of(&self, fits: impl Fn(&Entry) -> bool) -> Pairs {
         let mut pairs = Pairs::new();
-        for (_, entry) in self.supported_entries() {
+        for (_, entry) in self.supported_entries().filter(|(_, entry)| fits(entry)) {
             for action in &entry.actions {
                 pairs.entry(*action).or_default().push(entry.target.clone());
             }
@@ -221,26 +235,37 @@ impl Plan {
         self.map.online.as_ref().is_none_or(|online| online.when.holds(&scope).unwrap_or(true))
     }
 
+    /// The command that ends the effect of this one; otherwise what to answer.
+    pub(super) fn undoing(&self, request: &Request, seq: u64) -> Result<Request, Refusal> {
+        let Found { entry, target_type, target, .. } = self.find(request)?;
+        let Some(stop) = &entry.stop else {
+            let text = "the map has no stop for this command";
+            return Err(Refusal::new(Status::NotImplemented, text));
+        };
+        let scope = self.scope(request, target_type, target, seq);
+        let action = match &stop.action {
+            Some(action) => Value::String(action.render(&scope)?),
+            None => request.command["action"].clone(),
+        };
+        let target = match &stop.target {
+            Some(target) => target.render(&scope)?.unwrap_or_default(),
+            None => target.clone(),
+        };
+        let mut targets = Map::new();
+        targets.insert(target_type.to_owned(), target);
+        let mut command = Map::new();
+        command.insert("action".to_owned(), action);
+        command.insert("target".to_owned(), Value::Object(targets));
+        Ok(Request { command: Value::Object(command), ..request.clone() })
+    }
+
     /// Decides what to send for a command; otherwise what to answer.
     pub(super) fn prepare(
         self: &Arc<Self>,
         request: &Request,
         seq: u64,
     ) -> Result<Prepared, Refusal> {
-        let command = &request.command;
-        let action: Option<Action> = command["action"].as_str().and_then(|name| name.parse().ok());
-        let target = command["target"].as_object().and_then(|target| target.iter().next());
-        let (Some(action), Some((target_type, target))) = (action, target) else {
-            return Err(Refusal::new(Status::BadRequest, "no action or no target"));
-        };
-        let name = names::target(target_type);
-        let entry = self.supported_entries().find(|(_, entry)| {
-            entry.actions.contains(&action) && Some(&entry.target) == name.as_ref()
-        });
-        let Some((index, entry)) = entry else {
-            let text = format!("{} supports no {action} {target_type}", self.device);
-            return Err(Refusal::new(Status::NotImplemented, text));
-        };
+        let Found { index, entry, target_type, target } = self.find(request)?;
         if entry.target == TargetName::Device {
             self.is_meant(target, &request.consumer)?;
         }
@@ -257,6 +282,25 @@ impl Plan {
             prepared.without_confirmation();
         }
         Ok(prepared)
+    }
+
+    /// The entry of the map for a command.
+    fn find<'a>(&'a self, request: &'a Request) -> Result<Found<'a>, Refusal> {
+        let command = &request.command;
+        let action: Option<Action> = command["action"].as_str().and_then(|name| name.parse().ok());
+        let target = command["target"].as_object().and_then(|target| target.iter().next());
+        let (Some(action), Some((target_type, target))) = (action, target) else {
+            return Err(Refusal::new(Status::BadRequest, "no action or no target"));
+        };
+        let name = names::target(target_type);
+        let entry = self.supported_entries().find(|(_, entry)| {
+            entry.actions.contains(&action) && Some(&entry.target) == name.as_ref()
+        });
+        let Some((index, entry)) = entry else {
+            let text = format!("{} supports no {action} {target_type}", self.device);
+            return Err(Refusal::new(Status::NotImplemented, text));
+        };
+        Ok(Found { index, entry, target_type, target })
     }
 
     /// What has topics on this device, with its index in the map.
@@ -306,6 +350,14 @@ impl Plan {
             ("seq", seq.into()),
         ])
     }
+}
+
+/// A command, and the entry of the map for it.
+struct Found<'a> {
+    index: usize,
+    entry: &'a Entry,
+    target_type: &'a str,
+    target: &'a Value,
 }
 
 /// Names in a target `properties` (Language v1.1, section 3.4.1.17); none means all.

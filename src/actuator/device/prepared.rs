@@ -11,6 +11,7 @@ use super::engine::{Scope, TemplateError};
 use super::map::{Body, Entry, Message, Reply};
 use super::plan::Plan;
 use super::refusal::Refusal;
+use crate::openc2::Status;
 
 /// Longest payload sent to a device, in bytes.
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
@@ -29,10 +30,14 @@ pub(super) struct Prepared {
     pub listen: Option<Listen>,
     /// What to ask when it stays silent, and after how long.
     pub probe: Option<(Duration, Outgoing)>,
+    /// What to ask when it is not known whether it did it, after a crash.
+    question: Option<Outgoing>,
     /// How long to wait in all.
     pub timeout: Duration,
     /// What a reply proves.
     pub confirm: Confirm,
+    /// Nothing is to be done: the message is the question whether it was.
+    pub is_asking: bool,
     /// Properties that were asked for; none means all.
     pub asked: Vec<String>,
 }
@@ -61,10 +66,12 @@ impl Prepared {
         let entry = &plan.map.entries[index];
         let message = entry.message.as_ref().map(|message| message.render(&scope)).transpose()?;
         let listen = entry.reply.as_ref().map(|reply| reply.listen(&scope)).transpose()?;
-        let probe = match &entry.probe {
-            Some(probe) => Some((probe.after, probe.message.render(&scope)?)),
+        let question = match &entry.probe {
+            Some(probe) => Some(probe.message.render(&scope)?),
             None => None,
         };
+        let after = entry.probe.as_ref().and_then(|probe| probe.after);
+        let probe = after.zip(question.clone());
         let timeout = entry.reply.as_ref().map_or(DEFAULT_TIMEOUT, |reply| reply.timeout);
         let confirm = entry.confirm;
         Ok(Self {
@@ -74,10 +81,23 @@ impl Prepared {
             message,
             listen,
             probe,
+            question,
             timeout,
             confirm,
+            is_asking: false,
             asked: Vec::new(),
         })
+    }
+
+    /// The same with the question in place of the command: was it done?
+    pub(super) fn asking(mut self) -> Result<Self, Refusal> {
+        self.probe = None;
+        match self.question.take() {
+            Some(question) => Ok(Self { message: Some(question), is_asking: true, ..self }),
+            None => {
+                Err(Refusal::new(Status::InternalError, "the map has no probe for this command"))
+            }
+        }
     }
 
     /// Sending is enough, by the operator's word. What is only read is not sent.

@@ -1,6 +1,6 @@
 //! The settings of `kind = "exec"`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct ExecConfig {
     pub run_as: Option<RunAs>,
     /// Run the program as root all the same.
     pub allow_root: bool,
+    /// What it can be told beside commands.
+    pub understands: BTreeSet<Understood>,
     /// Constants for its environment; every name begins with `OPENC2_`.
     pub env: BTreeMap<String, String>,
     /// Goes to the program in `hello` (mode `stream` only).
@@ -44,6 +46,7 @@ impl Default for ExecConfig {
             timeout: Duration::from_secs(10),
             run_as: None,
             allow_root: false,
+            understands: BTreeSet::new(),
             env: BTreeMap::new(),
             config: Members::new(),
             work_dir: None,
@@ -63,6 +66,16 @@ impl ExecConfig {
         self.work_dir = self.work_dir.map(|dir| folder.join(dir));
         self
     }
+}
+
+/// A message of the grammar that a program need not know.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "kebab-case")]
+pub enum Understood {
+    /// End the effect of a command.
+    Stop,
+    /// Say whether a command was carried out.
+    Probe,
 }
 
 /// How long a process of the program lives.
@@ -161,6 +174,7 @@ mod tests {
             timeout = "250ms"
             run-as = { user = "nobody", group = "nogroup" }
             allow-root = true
+            understands = ["stop", "probe"]
             env = { OPENC2_SITE = "north" }
             config = { level = 3 }
             work-dir = "/var/lib/oc2/probe"
@@ -188,6 +202,7 @@ mod tests {
             ("comand = []", "unknown field `comand`"),
             ("command = '/bin/true'", "expected a sequence"),
             ("mode = 'daemon'", "unknown variant `daemon`"),
+            ("understands = ['halt']", "unknown variant `halt`"),
             ("timeout = 10", "expected a string"),
             ("timeout = '10 s'", "is not a duration"),
             ("limits = { response-bytes = 0 }", "expected a nonzero usize"),

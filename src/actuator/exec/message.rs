@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::escape::printable;
-use crate::dispatch::{Address, Work};
+use crate::dispatch::{Address, Errand, Work};
 use crate::openc2::Members;
 use crate::wire;
 
@@ -16,6 +16,7 @@ const VERSION: u8 = 1;
 /// A command as its program is told of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Request {
+    pub(super) errand: Errand,
     /// Number in the journal, as text: no two commands share it.
     pub(super) id: String,
     pub(super) source: Source,
@@ -43,6 +44,7 @@ impl From<&Work> for Request {
             Address::Device(id) => format!("device/{id}"),
         };
         Self {
+            errand: work.errand,
             id: work.ticket.to_string(),
             source: Source {
                 producer: work.producer.clone(),
@@ -60,8 +62,12 @@ impl Request {
     /// The line that hands it over; the program has `remaining` to answer.
     pub(super) fn line(&self, remaining: Duration) -> Vec<u8> {
         let deadline_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
-        let Self { id, source, command } = self;
-        write(&ToProgram::Command { id, deadline_ms, source, command })
+        let Self { id, source, command, errand } = self;
+        write(&match errand {
+            Errand::Perform => ToProgram::Command { id, deadline_ms, source, command },
+            Errand::Stop => ToProgram::Stop { id, deadline_ms, source, command },
+            Errand::Probe => ToProgram::Probe { id, deadline_ms, source, command },
+        })
     }
 }
 
@@ -92,6 +98,8 @@ struct Line<'a> {
 enum ToProgram<'a> {
     Hello { actuator: &'a str, config: &'a Members },
     Command { id: &'a str, deadline_ms: u64, source: &'a Source, command: &'a Value },
+    Stop { id: &'a str, deadline_ms: u64, source: &'a Source, command: &'a Value },
+    Probe { id: &'a str, deadline_ms: u64, source: &'a Source, command: &'a Value },
     Cancel { id: &'a str },
     Ping,
 }
@@ -150,6 +158,7 @@ mod tests {
     #[test]
     fn the_lines_to_a_program_are_those_of_the_manual() {
         let request = Request {
+            errand: Errand::Perform,
             id: "7".to_owned(),
             source: Source {
                 producer: "soc\n-1".to_owned(),
@@ -160,11 +169,21 @@ mod tests {
             },
             command: json!({"action": "query", "target": {"properties": ["load"]}}),
         };
+        let stop = Request { errand: Errand::Stop, ..request.clone() };
+        let probe = Request { errand: Errand::Probe, ..request.clone() };
         let config = json!({"level": 3}).as_object().unwrap().clone();
         let cases = [
             (
                 request.line(Duration::from_secs(10)),
                 r#"{"v":1,"type":"command","id":"7","deadline_ms":10000,"source":{"producer":"soc\n-1","topic":"ap/x-probe","consumer":"gateway-1","request_id":"r-1","command_id":"c-1"},"command":{"action":"query","target":{"properties":["load"]}}}"#,
+            ),
+            (
+                stop.line(Duration::from_secs(5)),
+                r#"{"v":1,"type":"stop","id":"7","deadline_ms":5000,"source":{"producer":"soc\n-1","topic":"ap/x-probe","consumer":"gateway-1","request_id":"r-1","command_id":"c-1"},"command":{"action":"query","target":{"properties":["load"]}}}"#,
+            ),
+            (
+                probe.line(Duration::from_secs(5)),
+                r#"{"v":1,"type":"probe","id":"7","deadline_ms":5000,"source":{"producer":"soc\n-1","topic":"ap/x-probe","consumer":"gateway-1","request_id":"r-1","command_id":"c-1"},"command":{"action":"query","target":{"properties":["load"]}}}"#,
             ),
             (
                 hello("probe", &config),

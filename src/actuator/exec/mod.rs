@@ -32,7 +32,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-pub use self::config::{ExecConfig, ExecLimits, Mode, RunAs};
+pub use self::config::{ExecConfig, ExecLimits, Mode, RunAs, Understood};
 pub use self::error::ExecError;
 use self::fault::{Fault, Lie};
 use self::message::Request;

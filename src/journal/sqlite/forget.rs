@@ -13,7 +13,7 @@ pub(super) fn candidates(
     most: usize,
 ) -> Result<Vec<Candidate>, JournalError> {
     let mut statement = connection.prepare_cached(
-        "SELECT ticket, ended_ms IS NOT NULL, ifnull(answered_ms, ifnull(ended_ms, 0)), waiting
+        "SELECT ticket, ended_ms IS NOT NULL AND due_ms IS NULL, ifnull(answered_ms, ifnull(ended_ms, 0)), waiting
          FROM command WHERE ticket > ?1 ORDER BY ticket LIMIT ?2",
     )?;
     let rows = statement.query_map([sql(after.0), count(most)], |row| {

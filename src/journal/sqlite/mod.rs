@@ -32,8 +32,8 @@ use super::lock::Lock;
 use super::store::{Candidate, OUTBOX_BYTES, Page, Recovered, Store};
 use super::view::{Detail, Listing};
 use crate::dispatch::{
-    Accepted, Concluded, ContentDigest, Event, Key, Known, OutboxId, Outgoing, Record, Ticket,
-    Unfinished,
+    Accepted, Concluded, ContentDigest, Due, Errand, Event, Key, Known, OutboxId, Outgoing, Place,
+    Record, Ticket, Unfinished,
 };
 
 /// Pages in the write-ahead log from which on they are moved into the
@@ -191,7 +191,8 @@ impl Sqlite {
             Event::Accepted(accepted) => self.accepted(record, accepted),
             Event::Started => {
                 let changed = self.execute(
-                    "UPDATE command SET started_ms = ifnull(started_ms, ?2) WHERE ticket = ?1",
+                    "UPDATE command SET started_ms = ifnull(started_ms, ?2), due_ms = stop_ms
+                     WHERE ticket = ?1",
                     [ticket, at_ms],
                 )?;
                 expect_one(changed, record, "is started, but was never accepted");
@@ -200,6 +201,12 @@ impl Sqlite {
             Event::Progress { response } => self.respond(seq, record, response),
             Event::Outcome(concluded) => self.concluded(seq, record, concluded),
             Event::Answered { outbox } => self.answered(record, *outbox),
+            Event::Stopped { .. } => {
+                let changed =
+                    self.execute("UPDATE command SET due_ms = NULL WHERE ticket = ?1", [ticket])?;
+                expect_one(changed, record, "is stopped, but was never accepted");
+                Ok(())
+            }
         }
     }
 
@@ -207,8 +214,8 @@ impl Sqlite {
         let ticket = sql(record.ticket.0);
         let changed = self.execute(
             "INSERT INTO command (ticket, consumer, producer, request_id, summary, actuator,
-                                  digest, accepted_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+                                  digest, accepted_ms, stop_ms, due_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
             params![
                 ticket,
                 accepted.consumer,
@@ -217,7 +224,9 @@ impl Sqlite {
                 accepted.summary,
                 accepted.actuator,
                 accepted.digest.map(|digest| digest.0),
-                sql(record.at_ms)
+                sql(record.at_ms),
+                accepted.stop_ms.map(sql),
+                accepted.actuator.as_ref().map(|_| sql(accepted.start_ms.unwrap_or(0)))
             ],
         )?;
         expect_one(changed, record, "is accepted a second time");
@@ -264,14 +273,16 @@ impl Sqlite {
         concluded: &Concluded,
     ) -> Result<(), JournalError> {
         let changed = self.execute(
-            "UPDATE command SET ended_ms = ?2, class = ?3, status = ?4, text = ?5
+            "UPDATE command SET ended_ms = ?2, class = ?3, status = ?4, text = ?5,
+               due_ms = CASE WHEN ?6 THEN stop_ms END
              WHERE ticket = ?1 AND ended_ms IS NULL",
             params![
                 sql(record.ticket.0),
                 sql(record.at_ms),
                 body::class_name(concluded.class),
                 concluded.status,
-                concluded.text
+                concluded.text,
+                concluded.in_effect
             ],
         )?;
         expect_one(changed, record, "ends, but was never accepted or has ended");
@@ -331,35 +342,71 @@ impl Sqlite {
 impl Store for Sqlite {
     fn recovered(&self) -> Result<Recovered, JournalError> {
         let mut statement = self.connection.prepare(
-            "SELECT c.ticket, c.accepted_ms, c.started_ms IS NOT NULL, r.body
-             FROM command c JOIN record r
-               ON r.seq = (SELECT min(seq) FROM record
-                          WHERE ticket = c.ticket AND kind = 'accepted')
-             WHERE c.ended_ms IS NULL ORDER BY c.ticket",
+            "SELECT ticket FROM command
+             WHERE ended_ms IS NULL AND (started_ms IS NOT NULL OR actuator IS NULL)
+             ORDER BY ticket",
         )?;
-        let mut rows = statement.query([])?;
-        let mut unfinished = Vec::new();
-        while let Some(row) = rows.next()? {
-            let ticket = Ticket(number(row, 0)?);
-            let event = decode(ticket, Kind::Accepted, blob(row, 3)?)?;
-            let Event::Accepted(accepted) = event else { continue };
-            unfinished.push(Unfinished {
-                ticket,
-                accepted_ms: number(row, 1)?,
-                accepted: *accepted,
-                started: row.get(2)?,
-            });
-        }
-        let outbox_waiting =
-            self.connection.query_row("SELECT count(*) FROM outbox", [], |row| number(row, 0))?;
+        let tickets = statement.query_map([], |row| number(row, 0).map(Ticket))?;
+        let tickets: Vec<_> = tickets.collect::<Result<_, _>>()?;
+        let count =
+            |statement: &str| self.connection.query_row(statement, [], |row| number(row, 0));
         Ok(Recovered {
-            unfinished,
+            unfinished: self.unfinished(&tickets)?,
+            waiting: count(
+                "SELECT count(*) FROM command
+                 WHERE ended_ms IS NULL AND started_ms IS NULL AND actuator IS NOT NULL",
+            )?,
+            effects: count(
+                "SELECT count(*) FROM command WHERE due_ms IS NOT NULL AND ended_ms IS NOT NULL",
+            )?,
             last_ticket: Ticket(self.mark.ticket),
             last_outbox: OutboxId(self.mark.outbox),
-            outbox_waiting,
+            outbox_waiting: count("SELECT count(*) FROM outbox")?,
             clock_ms: self.mark.clock_ms,
             forgotten_ms: self.mark.forgotten_ms,
         })
+    }
+
+    fn unfinished(&self, tickets: &[Ticket]) -> Result<Vec<Unfinished>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT c.accepted_ms, c.started_ms IS NOT NULL, r.body
+             FROM command c JOIN record r
+               ON r.seq = (SELECT min(seq) FROM record
+                          WHERE ticket = c.ticket AND kind = 'accepted')
+             WHERE c.ticket = ?1 AND (c.ended_ms IS NULL OR c.due_ms IS NOT NULL)",
+        )?;
+        let mut unfinished = Vec::with_capacity(tickets.len());
+        for ticket in tickets.iter().copied() {
+            let mut rows = statement.query([sql(ticket.0)])?;
+            let Some(row) = rows.next()? else { continue };
+            let event = decode(ticket, Kind::Accepted, blob(row, 2)?)?;
+            let Event::Accepted(accepted) = event else { continue };
+            unfinished.push(Unfinished {
+                ticket,
+                accepted_ms: number(row, 0)?,
+                accepted: *accepted,
+                started: row.get(1)?,
+            });
+        }
+        Ok(unfinished)
+    }
+
+    fn due(&self, (at_ms, ticket): Place, limit: usize) -> Result<Vec<Due>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT due_ms, ticket, started_ms IS NOT NULL, actuator FROM command
+             WHERE due_ms IS NOT NULL AND (due_ms, ticket) > (?1, ?2)
+             ORDER BY due_ms, ticket LIMIT ?3",
+        )?;
+        let rows = statement.query_map([sql(at_ms), sql(ticket.0), count(limit)], |row| {
+            let started = row.get(2)?;
+            Ok(Due {
+                at_ms: number(row, 0)?,
+                ticket: Ticket(number(row, 1)?),
+                errand: if started { Errand::Stop } else { Errand::Perform },
+                actuator: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn apply(&mut self, record: Record) -> Result<(), JournalError> {

@@ -65,7 +65,9 @@ const DERIVED_NAMES: [&str; 4] = ["command", "key", "outbox", "mark"];
 
 /// Made from the records, so that questions need not read them all:
 /// `command` is the state of each command (`response` is the record that
-/// holds its last response, `waiting` counts its responses in `outbox`), `key` is
+/// holds its last response, `waiting` counts its responses in `outbox`, `due_ms` is
+/// when something is to happen to it next: before its start 0 or its start time,
+/// after it the time to end its effect), `key` is
 /// how a repetition is recognised, `outbox` the responses that wait to be
 /// published, and `mark` keeps the highest numbers given, also after pruning:
 /// `clock_ms` is the latest time in a record, `forgotten_ms` the latest that a
@@ -87,9 +89,12 @@ const DERIVED: &str = "
         status INTEGER,
         text TEXT,
         response INTEGER,
-        waiting INTEGER NOT NULL DEFAULT 0
+        waiting INTEGER NOT NULL DEFAULT 0,
+        stop_ms INTEGER,
+        due_ms INTEGER
     );
     CREATE INDEX command_unfinished ON command (ticket) WHERE ended_ms IS NULL;
+    CREATE INDEX command_due ON command (due_ms, ticket) WHERE due_ms IS NOT NULL;
 
     CREATE TABLE key (
         request_id TEXT NOT NULL,

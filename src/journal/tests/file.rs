@@ -11,6 +11,8 @@ async fn a_new_journal_is_empty_and_for_this_user_only() {
 
     let nothing = Recovered {
         unfinished: Vec::new(),
+        waiting: 0,
+        effects: 0,
         last_ticket: Ticket(0),
         last_outbox: OutboxId(0),
         outbox_waiting: 0,

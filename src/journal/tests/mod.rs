@@ -17,8 +17,8 @@ use super::sqlite::{Sqlite, schema};
 use super::store::Store;
 use super::*;
 use crate::dispatch::{
-    Accepted, Address, Class, Concluded, ContentDigest, Event, Key, Known, OutboxId, Outgoing,
-    Record, Ticket,
+    Accepted, Address, Class, Concluded, ContentDigest, Due, Errand, Event, Key, Known, OutboxId,
+    Outgoing, Record, Ticket,
 };
 
 /// A time in 2020, from which `at_ms` counts.
@@ -130,6 +130,9 @@ fn command(ticket: u64) -> Accepted {
         summary: "set x-probe:level".to_owned(),
         actuator: Some("probe".to_owned()),
         address: Address::Device("gateway-1".to_owned()),
+        command_id: None,
+        start_ms: None,
+        stop_ms: None,
         message: message(ticket),
         unverified_signature: false,
         posted: false,
@@ -164,6 +167,7 @@ fn conclusion(ticket: u64) -> Concluded {
         text: None,
         response: Some(response(ticket)),
         remembered: true,
+        in_effect: false,
     }
 }
 
@@ -190,6 +194,7 @@ fn names(dir: &Path) -> Vec<String> {
 
 both_tell!(
     what_is_unfinished_is_found_again_in_every_state,
+    what_is_due_is_told_in_order_of_its_time,
     a_response_stays_in_the_outbox_until_it_is_answered,
     a_response_is_durable_before_anybody_sees_it_in_the_outbox,
     lazy_records_are_written_without_anybody_waiting,
@@ -228,9 +233,13 @@ async fn what_is_unfinished_is_found_again_in_every_state(home: &Home) {
     let (journal, _committed, recovered) = home.open();
     let found: Vec<_> =
         recovered.unfinished.iter().map(|command| (command.ticket.0, command.started)).collect();
-    assert_eq!(found, [(1, false), (2, true), (3, true)]);
-    assert_eq!(recovered.unfinished[1].accepted, command(2), "the message, byte for byte");
-    assert_eq!(recovered.unfinished[1].accepted_ms, THEN_MS + 2);
+    assert_eq!(found, [(2, true), (3, true)]);
+    assert_eq!(recovered.unfinished[0].accepted, command(2), "the message, byte for byte");
+    assert_eq!(recovered.unfinished[0].accepted_ms, THEN_MS + 2);
+    assert_eq!((recovered.waiting, recovered.effects), (1, 0));
+    let waiting = journal.unfinished([1, 2, 4, 9].map(Ticket).to_vec()).await.unwrap();
+    let waiting: Vec<_> = waiting.iter().map(|it| (it.ticket.0, it.started)).collect();
+    assert_eq!(waiting, [(1, false), (2, true)]);
     assert_eq!(recovered.last_ticket, Ticket(5));
     assert_eq!(recovered.last_outbox, OutboxId(11));
     assert_eq!(recovered.outbox_waiting, 2);
@@ -240,6 +249,56 @@ async fn what_is_unfinished_is_found_again_in_every_state(home: &Home) {
     assert_eq!(waiting, [response(4), progress.clone()]);
     assert_eq!(journal.outbox(Some(OutboxId(4)), 10).await.unwrap(), [progress]);
     assert_eq!(journal.outbox(None, 1).await.unwrap(), [response(4)]);
+    journal.close().await.unwrap();
+}
+
+async fn what_is_due_is_told_in_order_of_its_time(home: &Home) {
+    let timed = |ticket, start_ms, stop_ms| {
+        let accepted = Accepted { start_ms, stop_ms, ..command(ticket) };
+        event(ticket, Event::Accepted(Box::new(accepted)))
+    };
+    let in_effect = |ticket| {
+        let concluded = Concluded { in_effect: true, response: None, ..conclusion(ticket) };
+        event(ticket, Event::Outcome(Box::new(concluded)))
+    };
+    let stopped = |ticket| event(ticket, Event::Stopped { status: 200, text: None });
+    let records = [
+        vec![timed(1, Some(900), None)],
+        vec![timed(2, Some(100), Some(500))],
+        vec![timed(3, None, Some(500)), started(3)],
+        vec![timed(4, None, Some(300)), started(4), in_effect(4)],
+        vec![timed(5, None, Some(200)), started(5), ended(5), answered(5)],
+        vec![timed(6, None, Some(400)), started(6), in_effect(6), stopped(6)],
+        vec![accepted(7)],
+        vec![accepted(8), started(8)],
+        vec![event(9, Event::Accepted(Box::new(Accepted { actuator: None, ..command(9) })))],
+    ];
+    let (journal, mut committed, _) = home.open();
+    write(&journal, &mut committed, records.concat()).await;
+    let numbers = |due: Vec<Due>| -> Vec<(u64, u64, Errand)> {
+        due.into_iter().map(|due| (due.at_ms, due.ticket.0, due.errand)).collect()
+    };
+    let all = [
+        (0, 7, Errand::Perform),
+        (100, 2, Errand::Perform),
+        (300, 4, Errand::Stop),
+        (500, 3, Errand::Stop),
+        (900, 1, Errand::Perform),
+    ];
+    let first = journal.due((0, Ticket(0)), 2).await.unwrap();
+    assert_eq!(first[0].actuator, "probe");
+    assert_eq!(numbers(first), all[..2]);
+    assert_eq!(numbers(journal.due((100, Ticket(2)), 9).await.unwrap()), all[2..]);
+    let ended_with_an_effect = journal.unfinished(vec![Ticket(4), Ticket(6)]).await.unwrap();
+    assert_eq!(ended_with_an_effect.len(), 1);
+    assert_eq!(ended_with_an_effect[0].accepted.stop_ms, Some(300));
+    journal.close().await.unwrap();
+
+    let (journal, _committed, recovered) = home.open();
+    let begun: Vec<_> = recovered.unfinished.iter().map(|it| it.ticket.0).collect();
+    assert_eq!(begun, [3, 8, 9]);
+    assert_eq!((recovered.waiting, recovered.effects), (3, 1));
+    assert_eq!(numbers(journal.due((0, Ticket(0)), 9).await.unwrap()), all);
     journal.close().await.unwrap();
 }
 
@@ -413,7 +472,7 @@ async fn what_many_tasks_append_comes_out_in_the_order_of_the_calls(home: &Home)
         assert_eq!(committed.recv().await, Some(expected));
     }
     journal.close().await.unwrap();
-    assert_eq!(home.open().2.unfinished.len() as u64, (TASKS - 1) * EACH);
+    assert_eq!(home.open().2.waiting, (TASKS - 1) * EACH);
 }
 
 async fn more_than_the_allowed_number_of_calls_is_refused_and_the_rest_comes_out(home: &Home) {

@@ -50,6 +50,7 @@ fn one_hour(home: &Home) -> JournalConfig {
 
 both_tell!(
     old_answered_commands_leave_and_the_others_stay,
+    a_command_stays_until_its_effect_has_ended,
     young_commands_stay_until_there_are_too_many,
     what_leaves_without_a_commit_is_there_again,
     a_busy_writer_forgets_as_well,
@@ -86,6 +87,25 @@ async fn old_answered_commands_leave_and_the_others_stay(home: &Home) {
     prune(&mut *store, &one_hour(home));
     assert_eq!(tickets(&*store), [4]);
     assert_eq!(seqs(&*store), [10, 11, 26]);
+}
+
+async fn a_command_stays_until_its_effect_has_ended(home: &Home) {
+    let accepted = Accepted { stop_ms: Some(THEN_MS), ..command(1) };
+    let concluded = Concluded { in_effect: true, ..conclusion(1) };
+    let records = [
+        event(1, Event::Accepted(Box::new(accepted))),
+        started(1),
+        event(1, Event::Outcome(Box::new(concluded))),
+        answered(1),
+    ];
+    let mut store = fill(home, records);
+    prune(&mut *store, &one_hour(home));
+    assert_eq!(tickets(&*store), [1]);
+    drop(store);
+
+    let mut store = fill(home, [event(1, Event::Stopped { status: 200, text: None })]);
+    prune(&mut *store, &one_hour(home));
+    assert!(tickets(&*store).is_empty());
 }
 
 async fn young_commands_stay_until_there_are_too_many(home: &Home) {

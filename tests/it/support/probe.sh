@@ -1,10 +1,13 @@
 #!/bin/sh
 # An actuator that does what the command says: x-probe:act {"do": "..."}. Its one argument is
-# the folder with `acts`, where it writes down what it did, and `gate`, at which it waits.
+# the folder with `acts`, where it writes down what it did and what it ended, and `gate`, at
+# which it waits.
 dir=$1
 IFS= read -r line
 id=${line#*'"id":"'}
 id=${id%%\"*}
+type=${line#*'"type":"'}
+type=${type%%\"*}
 command=${line#*'"command":'}
 act=${command#*'"do":"'}
 act=${act%%\"*}
@@ -13,6 +16,11 @@ respond() { printf '{"type":"response","id":"%s","response":%s}\n' "$id" "$1"; }
 progress() { printf '{"type":"progress","id":"%s","status_text":"%s"}\n' "$id" "$1"; }
 pass() { IFS= read -r _ <"$dir/gate"; }
 
+if [ "$type" = stop ]; then
+    printf 'stop %s\n' "$act" >>"$dir/acts"
+    respond '{"status":200}'
+    exit
+fi
 printf '%s\n' "$act" >>"$dir/acts"
 case $act in
 work) respond '{"status":200,"results":{"x-probe":{"did":"work"}}}' ;;

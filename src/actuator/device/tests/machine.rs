@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::puppet::{Mood, Stage};
 use super::*;
+use crate::dispatch::Errand;
 
 const PLUG: &str = "map = 'tasmota'\nvars = { topic = 'plug' }";
 const LAMP: &str = "map = 'zigbee2mqtt'\nvars = { name = 'lamp' }";
@@ -157,16 +158,33 @@ async fn a_device_that_is_offline_is_not_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_connection_the_answer_comes_at_once() {
-    let mut stage = Stage::down();
+    let mut stage = Stage::up().await;
     let begun = Instant::now();
     for _ in 0..2 {
+        stage.break_connection().await;
         let response = stage.perform(&plan(PLUG), switch("on")).await.unwrap();
         assert!(is_refused(&response, Status::ServiceUnavailable, "is down"), "{response:?}");
         stage.connect().await;
-        stage.break_connection().await;
     }
     assert_eq!(begun.elapsed(), Duration::ZERO);
     assert!(stage.is_quiet());
+}
+
+/// After a start of the bridge there may be something to do at once.
+#[tokio::test(start_paused = true)]
+async fn the_first_connection_is_waited_for_as_long_as_the_device_would_be() {
+    let mut stage = Stage::down();
+    let begun = Instant::now();
+    let response = stage.perform(&plan(PLUG), switch("on")).await.unwrap();
+    assert!(is_refused(&response, Status::ServiceUnavailable, "is down"), "{response:?}");
+    assert_eq!(begun.elapsed(), Duration::from_secs(5));
+    assert!(stage.is_quiet());
+
+    let performing = stage.perform(&plan(PLUG), switch("on"));
+    stage.connect().await;
+    assert_eq!(stage.published().await.1, "ON");
+    stage.say("stat/plug/RESULT", r#"{"POWER1":"ON"}"#).await;
+    assert_eq!(performing.await.unwrap().status, Status::Ok);
 }
 
 #[tokio::test(start_paused = true)]
@@ -386,4 +404,52 @@ async fn a_flood_of_replies_costs_no_memory_and_stops_no_answer() {
     }
     stage.say(RESULT, r#"{"POWER1":"ON"}"#).await;
     assert_eq!(answer.await.unwrap().status, Status::Ok);
+}
+
+/// What each map sends when the time of a command is over, and when it is not known whether it was done.
+#[tokio::test(start_paused = true)]
+async fn every_map_can_end_what_it_switches_on() {
+    let start = || request("start", "device", json!({}));
+    #[rustfmt::skip]
+    let cases = [
+        // device   command         topic                   payload
+        (PLUG,      switch("on"),   "cmnd/plug/POWER1",     "OFF"),
+        (PLUG,      switch("off"),  "cmnd/plug/POWER1",     "ON"),
+        (PLUG,      start(),        "cmnd/plug/POWER1",     "OFF"),
+        (LAMP,      switch("on"),   "zigbee2mqtt/lamp/set", r#""OFF""#),
+        (SHELLY,    switch("on"),   "shelly/rpc",           r#""on":false"#),
+        (SHELLY,    start(),        "shelly/rpc",           r#""on":false"#),
+        (HA,        switch("on"),   "x/set",                "OFF"),
+    ];
+    for (device, request, topic, payload) in cases {
+        let mut stage = Stage::up().await;
+        let ending = stage.sent_to(&plan(device), request, Errand::Stop);
+        let (found, sent) = stage.published().await;
+        assert_eq!(found, topic, "{device}");
+        assert!(sent.contains(payload), "{device}: {sent}");
+        ending.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_is_asked_what_it_did_and_is_told_nothing() {
+    #[rustfmt::skip]
+    let cases = [
+        // it answers               status                    the text says
+        (r#"{"POWER1":"ON"}"#,      Status::Ok,               ""),
+        (r#"{"POWER1":"OFF"}"#,     Status::InternalError,    "the relay is OFF"),
+        ("",                        Status::InternalError,    "the outcome is unknown"),
+    ];
+    for (answer, status, text) in cases {
+        let mut stage = Stage::up().await;
+        let asking = stage.sent_to(&plan(PLUG), switch("on"), Errand::Probe);
+        assert_eq!(stage.published().await, ("cmnd/plug/POWER1".to_owned(), String::new()));
+        if !answer.is_empty() {
+            stage.say("stat/plug/RESULT", answer).await;
+        }
+        let response = asking.await.unwrap();
+        assert_eq!(response.status, status, "{answer}");
+        assert!(response.status_text.unwrap_or_default().contains(text), "{answer}");
+        assert!(stage.is_quiet(), "{answer}: it was only asked");
+    }
 }

@@ -115,8 +115,8 @@ fn a_map_of_the_operator_replaces_a_built_in_one() {
         "[[map.tasmota.command]]\non = { action = 'copy', target = 'file' }\npublish = { topic = 't' }\nconfirm = 'none'",
     )
     .unwrap();
-    let pairs = check("plug-1", &config("map = 'tasmota'"), &maps).unwrap();
-    assert_eq!(pairs.len(), 1);
+    let device = check("plug-1", &config("map = 'tasmota'"), &maps).unwrap();
+    assert_eq!(device.pairs.len(), 1);
 }
 
 #[test]

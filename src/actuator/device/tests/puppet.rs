@@ -10,7 +10,7 @@ use super::super::link::{Broker, DeviceLink, Pending};
 use super::super::perform::perform;
 use super::super::plan::{Plan, Request};
 use super::REPLY_SRC;
-use crate::dispatch::Receipt;
+use crate::dispatch::{Errand, Receipt};
 use crate::mqtt::link::{
     Delivery, LinkError, LinkEvent, Properties, Publication, Subscription, Taken,
 };
@@ -166,8 +166,18 @@ impl Stage {
 
     /// Begins to carry out a command.
     pub(super) fn perform(&self, plan: &Arc<Plan>, request: Request) -> JoinHandle<Response> {
+        self.sent_to(plan, request, Errand::Perform)
+    }
+
+    /// Begins to do something about a command.
+    pub(super) fn sent_to(
+        &self,
+        plan: &Arc<Plan>,
+        request: Request,
+        errand: Errand,
+    ) -> JoinHandle<Response> {
         self.link.watch(plan.filters());
         let (plan, link) = (Arc::clone(plan), self.link.clone());
-        tokio::spawn(async move { perform(&plan, &link, &request).await.response })
+        tokio::spawn(async move { perform(&plan, &link, &request, errand).await.response })
     }
 }

@@ -23,7 +23,7 @@ use super::message::{Request, Source};
 use super::setting::Patience;
 use super::{Exec, ExecConfig};
 use crate::actuator::Progress;
-use crate::dispatch::{Report, Ticket};
+use crate::dispatch::{Errand, Report, Ticket};
 
 /// How long anything may take that should happen at once.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -147,6 +147,7 @@ fn with_small_limits(mut config: ExecConfig) -> ExecConfig {
 
 fn request(id: u64, command: Value) -> Request {
     Request {
+        errand: Errand::Perform,
         id: id.to_string(),
         source: Source {
             producer: "soc-1".to_owned(),
