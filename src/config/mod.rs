@@ -16,7 +16,7 @@ use toml::{Table, Value};
 pub use source::{Mistake, Source, nearest_of};
 pub use topics::Topics;
 
-use crate::dispatch::{Missed, Rules, TimeRules};
+use crate::dispatch::{Missed, Rules, TimeRules, WithoutCreated};
 use crate::format::duration;
 use crate::https::HttpsConfig;
 use crate::journal::JournalConfig;
@@ -79,12 +79,17 @@ pub struct TimeConfig {
     pub missed: Missed,
     /// Commands that may wait for their time, or for the end of their effect.
     pub waiting: u64,
+    /// What to do with commands without `created`.
+    pub without_created: WithoutCreated,
+    /// The clock is right, even where the journal has seen a later time.
+    pub trust_clock: bool,
 }
 
 impl Default for TimeConfig {
     fn default() -> Self {
-        let TimeRules { late_ms, missed, waiting } = TimeRules::default();
-        Self { late: Duration::from_millis(late_ms), missed, waiting }
+        let TimeRules { late_ms, missed, waiting, without_created, .. } = TimeRules::default();
+        let late = Duration::from_millis(late_ms);
+        Self { late, missed, waiting, without_created, trust_clock: false }
     }
 }
 
@@ -97,9 +102,11 @@ impl Settings {
             trust: self.trust,
             accept_without_properties: self.mqtt.accept_without_properties,
             time: TimeRules {
-                late_ms: u64::try_from(self.time.late.as_millis()).unwrap_or(u64::MAX),
+                late_ms: millis(self.time.late),
                 missed: self.time.missed,
                 waiting: self.time.waiting,
+                window_ms: millis(self.journal.keep_age),
+                without_created: self.time.without_created,
             },
         }
     }
@@ -224,6 +231,10 @@ fn note_in_table(
         Some(set) => source.mistakes.push(Mistake::somewhere(&set.variable, text)),
         None => source.note(&format!("{table}.{key}"), text, None),
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A variable of the environment that stands for a key.

@@ -148,6 +148,8 @@ impl Hall {
         self.dispatcher.before_recall();
         let keys: Vec<_> = opened.iter().flat_map(Opened::keys).cloned().collect();
         let known = if keys.is_empty() { Vec::new() } else { self.journal.recall(keys).await? };
+        // After the question: what it no longer knew is forgotten by then.
+        self.dispatcher.remember(0, self.journal.forgotten_ms());
         let mut known = known.as_slice();
         for opened in opened {
             let (its_own, rest) = known.split_at(opened.keys().len());
@@ -175,6 +177,8 @@ impl Hall {
         if let Some(alarm) = self.clock.look(now_ms) {
             self.log.alarm(&alarm);
         }
+        let effects = self.dispatcher.look_at_clock(now_ms);
+        self.commit(effects)?;
         loop {
             while let Some(after) = self.dispatcher.wants_page() {
                 let page = self.journal.due(after, DUE_AT_A_TIME).await?;

@@ -89,12 +89,14 @@ pub async fn run(
     let https = https::Door::open(&settings.https, settings.limits.message).await?;
     let (https, posts) = https.unzip();
 
-    let dispatcher = Dispatcher::new(
+    let mut dispatcher = Dispatcher::new(
         topics.house.clone(),
         settings.rules(),
         recovered.last_ticket,
         recovered.last_outbox,
     );
+    let latest_ms = if settings.time.trust_clock { 0 } else { recovered.clock_ms };
+    dispatcher.remember(latest_ms, recovered.forgotten_ms);
     let (counters, counted) = watch::channel(Counters::default());
     let (status_of_door, status_of_https) = (door.clone(), https.clone());
     let journal_status = journal.clone();

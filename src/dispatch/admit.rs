@@ -229,6 +229,9 @@ impl Dispatcher {
                 )
             };
         }
+        if let Some(text) = self.outside_window(&request.headers, now_ms) {
+            return Verdict::RefuseUnkeyed(Status::BadRequest, Reason::Ours(text));
+        }
         let Some(resident) = self.house.consumer(consumer) else {
             return Verdict::Drop(not_addressed());
         };

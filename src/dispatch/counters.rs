@@ -49,6 +49,9 @@ pub struct Counters {
     /// Starts that were later than the setting `time.late` calls on time.
     #[serde(default)]
     pub starts_missed: u64,
+    /// The clock is far behind what it said before, and is not believed.
+    #[serde(default)]
+    pub clock_suspect: bool,
     /// How often the wall clock was set while this process ran.
     #[serde(default)]
     pub clock_jumps: u64,

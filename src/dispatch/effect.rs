@@ -39,6 +39,15 @@ pub enum Alarm {
         /// What its actuator answered.
         text: String,
     },
+    /// The clock is far behind what it said before.
+    #[error(
+        "the clock is {behind_ms} ms behind what it said before: nothing becomes new by that, and \
+         what is due waits for it"
+    )]
+    ClockSuspect {
+        /// How far, in milliseconds.
+        behind_ms: u64,
+    },
     /// A start was missed by more than the setting allows.
     #[error("command {ticket} was to start {late_ms} ms ago; {then}")]
     StartMissed {

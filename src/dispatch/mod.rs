@@ -29,6 +29,7 @@ mod reply;
 mod report;
 mod schedule;
 mod timing;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub use inbound::{Address, Caller, Declared, Inbound, Receipt};
 pub use open::Opened;
 pub use post::{Reply, SUMMARY};
 pub use schedule::{Missed, TimeRules};
+pub use window::WithoutCreated;
 
 use crate::openc2::{Command, ResponseType};
 use crate::trust::TrustConfig;
@@ -54,6 +56,7 @@ use doubt::Doubt;
 use post::Waiting;
 use rate::LastMinute;
 use schedule::{Ending, Wanted};
+use window::Past;
 
 /// What the journal remembers of a [`Key`].
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +113,8 @@ pub struct Dispatcher {
     wanted: Wanted,
     /// Effects that actuators are ending.
     ending: HashMap<Ticket, Ending>,
+    /// What is known of time beside what the clock says.
+    past: Past,
     /// Commands in doubt, of which actuators are asked.
     in_doubt: HashMap<Ticket, Doubt>,
     /// Their keys.
@@ -178,6 +183,7 @@ impl Dispatcher {
             agenda: Agenda::new(),
             wanted: Wanted::default(),
             ending: HashMap::new(),
+            past: Past::default(),
             in_doubt: HashMap::new(),
             keys: HashMap::new(),
             settled: HashMap::new(),

@@ -9,7 +9,7 @@ use super::admit::Decided;
 use super::agenda::Entry;
 use super::{
     Alarm, Dispatcher, Due, Effect, Errand, Event, LogLine, Outcome, Place, Record, Ticket,
-    Unfinished, Work,
+    Unfinished, WithoutCreated, Work,
 };
 use crate::openc2::Status;
 
@@ -34,11 +34,22 @@ pub struct TimeRules {
     /// Commands that may wait for their time, or whose effects may wait for
     /// their end; one more gets 503.
     pub waiting: u64,
+    /// For how long after its `created` a command may be new, in
+    /// milliseconds: as long as the journal remembers commands.
+    pub window_ms: u64,
+    /// What to do with commands without `created`.
+    pub without_created: WithoutCreated,
 }
 
 impl Default for TimeRules {
     fn default() -> Self {
-        Self { late_ms: 60_000, missed: Missed::Run, waiting: 1_000_000 }
+        Self {
+            late_ms: 60_000,
+            missed: Missed::Run,
+            waiting: 1_000_000,
+            window_ms: 7 * 24 * 3_600_000,
+            without_created: WithoutCreated::Accept,
+        }
     }
 }
 

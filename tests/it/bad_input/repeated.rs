@@ -133,13 +133,14 @@ async fn a_command_without_an_id_is_known_by_its_bytes() {
     scene.bridge.run();
 
     let mut command = letter("-", &act("work", "x-probe"));
-    command["headers"] = json!({"from": "soar-1", "created": 1});
+    let now_ms = openc2_bridge::producer::now_ms();
+    command["headers"] = json!({"from": "soar-1", "created": now_ms});
     command["body"]["openc2"]["request"]["args"] = json!({"response_requested": "none"});
     scene.send("device/gateway-1", &command).await;
     scene.send("device/gateway-1", &command).await;
     assert!(scene.until_idle().await.is_empty());
     assert_eq!(acts(&scene, "work"), 1, "the same message");
-    command["headers"]["created"] = json!(2);
+    command["headers"]["created"] = json!(now_ms + 1);
     scene.send("device/gateway-1", &command).await;
     assert!(scene.until_idle().await.is_empty());
     assert_eq!(acts(&scene, "work"), 2, "the same command, sent anew");

@@ -128,7 +128,7 @@ fn shell_words(line: &str) -> Vec<&str> {
     words.collect()
 }
 
-const QUERY: &str = r#"{"headers":{"request_id":"REQUEST","created":1795000000000,"from":"ann"},
+const QUERY: &str = r#"{"headers":{"request_id":"REQUEST","from":"ann"},
 "body":{"openc2":{"request":{"action":"query","target":{"features":["versions"]}}}}}"#;
 
 #[test]
@@ -177,7 +177,7 @@ def on_subscribe(client, userdata, mid, reasons, properties):
         properties.ContentType = "application/openc2"
         properties.UserProperty = [("msgType", "req"), ("encoding", "json")]
         message = {
-            "headers": {"request_id": action, "created": 1795000000000, "from": "paho"},
+            "headers": {"request_id": action, "from": "paho"},
             "body": {"openc2": {"request": {"action": action, "target": target}}},
         }
         client.publish("oc2/cmd/device/gateway-1", json.dumps(message), qos=1, properties=properties)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Desk;
 
-const MESSAGE: &str = r#"{"headers": {"request_id": "by-hand", "created": 1795000000000, "from": "ann"},
+const MESSAGE: &str = r#"{"headers": {"request_id": "by-hand", "from": "ann"},
 "body": {"openc2": {"request": {"action": "deny", "target": {"ipv4_net": "192.0.2.7"}}}}}"#;
 
 #[test]
