@@ -252,7 +252,6 @@ pub struct Work {
 
 /// What an actuator says of a command: the only way back into the quiet room.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there are few at a time, and most are outcomes")]
 pub enum Report {
     /// Still at it.
     Progress {

@@ -140,6 +140,7 @@ pub struct Dispatcher {
 
 /// A command on its way, as much of it as is needed to answer.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct InProgress {
     key: Option<Key>,
     digest: Option<ContentDigest>,
