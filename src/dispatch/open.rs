@@ -71,6 +71,12 @@ impl Dispatcher {
     pub fn open(&self, mut inbound: Inbound) -> Opened {
         let mut habits = Habits::default();
         let mut reading = self.read(&inbound, &mut habits);
+        if let Reading::Dropped { glimpse, .. } = &mut reading
+            && !glimpse.anything
+        {
+            // For people: who sent what is not acted upon, and as what.
+            *glimpse = wire::glimpse_of(&inbound.payload, self.rules.limits);
+        }
         if let Some(caller) = &inbound.caller {
             caller.complete(&mut reading);
         }

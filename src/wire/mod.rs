@@ -239,6 +239,12 @@ fn letter(it: View<'_>, version: Version) -> Result<(Message, String), Fault> {
     Ok((message, canonical_body))
 }
 
+/// What a message says of itself, of which nobody asks whether it is valid.
+#[must_use]
+pub fn glimpse_of(payload: &[u8], limits: Limits) -> Glimpse {
+    unreadable(payload, Encoding::of(payload), limits, None).glimpse
+}
+
 /// What can be seen of a message that is valid in no language.
 fn unreadable(
     payload: &[u8],

@@ -140,4 +140,6 @@ fn a_property_that_says_two_things_says_nothing_to_act_on() {
     assert!(seen.is_silent());
     let reason = "msgType stands there twice and says different things".to_owned();
     assert_eq!(seen.lines[0].reason, Some(Reason::Ours(reason)));
+    let sender = (seen.lines[0].producer.as_deref(), seen.lines[0].request_id.as_deref());
+    assert_eq!(sender, (Some("soar-1"), Some("r")), "it can be found by who sent it");
 }
