@@ -248,6 +248,11 @@ impl<S: Source> Judge<'_, S> {
         }
     }
 
+    /// The hash of a value, where a set is open that could hold it twice.
+    fn hash(&self, it: &impl Hash) -> u64 {
+        if self.sets > 0 { hash_of(it) } else { 0 }
+    }
+
     fn number(&mut self) -> Result<Number, Box<Fault>> {
         self.source.number().map_err(|error| self.broken(&error))
     }
@@ -369,7 +374,7 @@ impl<S: Source> Judge<'_, S> {
         self.inside(noted, || field.name.to_string());
         let hash = result.map_err(|fault| fault.inside(&field.name))?;
         match self.key(begin.node, fields, by_id, at, false)? {
-            None => Ok(hash_of(&(at, hash))),
+            None => Ok(self.hash(&(at, hash))),
             Some(_) => Err(self.too_many(begin)),
         }
     }
@@ -504,13 +509,14 @@ impl<S: Source> Judge<'_, S> {
                 self.skip()?;
             } else {
                 let value = self.field(fields, at, begin)?;
-                hash = hash.wrapping_add(hash_of(&(at, value)));
+                hash = hash.wrapping_add(self.hash(&(at, value)));
             }
         }
         let end = self.source.place();
         for (at, place) in late {
             self.source.return_to(place);
-            hash = hash.wrapping_add(hash_of(&(at, self.field(fields, at, begin)?)));
+            let value = self.field(fields, at, begin)?;
+            hash = hash.wrapping_add(self.hash(&(at, value)));
         }
         self.source.return_to(end);
         if !are_distinct(&mut self.tape.hashes[hashes..]) {
@@ -601,7 +607,8 @@ impl<S: Source> Judge<'_, S> {
             } else {
                 self.meet(met, at);
                 number += 1;
-                hash = hash.wrapping_add(hash_of(&(at, self.field(fields, at, begin)?)));
+                let value = self.field(fields, at, begin)?;
+                hash = hash.wrapping_add(self.hash(&(at, value)));
             }
             at += 1;
         }
@@ -687,7 +694,7 @@ impl<S: Source> Judge<'_, S> {
                     if is_set {
                         self.tape.hashes.push(value);
                     }
-                    hash = hash_of(&(hash, value));
+                    hash = self.hash(&(hash, value));
                 }
                 Err(fault) => {
                     self.fault(fault.inside(&number.to_string()))?;

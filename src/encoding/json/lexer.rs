@@ -6,29 +6,47 @@ use super::{JsonError, JsonFlaw, MAX_INTEGER};
 use crate::encoding::is_noncharacter;
 use crate::encoding::source::Number;
 
-/// The bytes that end a run of plain characters in a string.
-const ENDS_PLAIN: [bool; 256] = {
-    let mut ends = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        ends[control] = true;
-        control += 1;
+/// How many bytes are plain characters of a string, up to a quotation mark, a
+/// backslash or a control character.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES * 0x80;
+    // Sets the top bit of each byte that is below `bound`, and perhaps of bytes behind it.
+    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & TOPS;
+    let mut at = 0;
+    while let Some(eight) = bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok()) {
+        let word = u64::from_le_bytes(eight);
+        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let ends = below(word, 0x20) | is(b'"') | is(b'\\');
+        if ends != 0 {
+            return at + ends.trailing_zeros() as usize / 8;
+        }
+        at += 8;
     }
-    ends[b'"' as usize] = true;
-    ends[b'\\' as usize] = true;
-    ends
-};
+    let rest = bytes.get(at..).unwrap_or_default();
+    let ends = |byte: &u8| matches!(byte, 0..=0x1f | b'"' | b'\\');
+    at + rest.iter().position(ends).unwrap_or(rest.len())
+}
 
 /// Walks over the bytes of a text. Copying it makes a place to return to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lexer<'a> {
     pub bytes: &'a [u8],
+    /// The bytes as far as they are UTF-8: to look once at all of them costs less
+    /// than to look at each string.
+    text: &'a str,
+    is_ascii: bool,
     pub at: usize,
 }
 
 impl<'a> Lexer<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        let text = std::str::from_utf8(bytes).or_else(|error| {
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            std::str::from_utf8(valid)
+        });
+        let text = text.unwrap_or_default();
+        Self { bytes, text, is_ascii: text.is_ascii(), at: 0 }
     }
 
     /// `true`, `false` or `null`.
@@ -58,7 +76,7 @@ impl<'a> Lexer<'a> {
             let _ = self.take(b'+') || self.take(b'-');
             self.digits()?;
         }
-        let text = std::str::from_utf8(&self.bytes[begin..self.at]).expect("digits are ASCII");
+        let text = self.text.get(begin..self.at).unwrap_or_default();
         let flaw = |flaw| JsonError { offset: begin, flaw };
         if is_whole {
             return match text.parse() {
@@ -112,19 +130,19 @@ impl<'a> Lexer<'a> {
     /// The characters up to the next quotation mark or backslash.
     pub fn plain(&mut self) -> Result<&'a str, JsonError> {
         let begin = self.at;
-        let rest = self.bytes.get(begin..).unwrap_or_default();
-        let stop = rest.iter().position(|&byte| ENDS_PLAIN[usize::from(byte)]);
-        self.at += stop.unwrap_or(rest.len());
+        self.at += plain_bytes(self.bytes.get(begin..).unwrap_or_default());
         match self.peek() {
             None => return Err(self.ends_inside(begin)),
             Some(0..=0x1f) => return Err(self.flaw(JsonFlaw::Control)),
             Some(_) => {}
         }
-        let text = std::str::from_utf8(&self.bytes[begin..self.at]).map_err(|error| JsonError {
-            offset: begin + error.valid_up_to(),
-            flaw: JsonFlaw::NotUtf8,
-        })?;
-        if !text.is_ascii()
+        let Some(text) = self.text.get(begin..self.at) else {
+            let error = std::str::from_utf8(&self.bytes[begin..self.at]).err();
+            let offset = begin + error.map_or(0, |error| error.valid_up_to());
+            return Err(JsonError { offset, flaw: JsonFlaw::NotUtf8 });
+        };
+        if !self.is_ascii
+            && !text.is_ascii()
             && let Some((offset, _)) = text.char_indices().find(|it| is_noncharacter(it.1))
         {
             return Err(JsonError { offset: begin + offset, flaw: JsonFlaw::Noncharacter });

@@ -137,3 +137,24 @@ fn no_depth_exhausts_the_stack() {
     };
     assert_eq!(error, JsonError { offset: MAX_DEPTH, flaw: JsonFlaw::Depth { limit: MAX_DEPTH } });
 }
+
+/// A string ends where it should, wherever in eight bytes that is, and at every byte.
+#[test]
+fn a_string_ends_at_each_place_and_each_byte() {
+    for length in 0..40 {
+        for byte in 0..=0xff_u8 {
+            let text = [b"\"", vec![b'a'; length].as_slice(), &[byte, b'"']].concat();
+            let found = read(&text);
+            let at = length + 1;
+            match byte {
+                b'"' => assert_eq!(found.unwrap_err().offset, at + 1, "{text:?}"),
+                b'\\' => assert_eq!(found.unwrap_err().offset, text.len(), "{text:?}"),
+                0..=0x1f | 0x80.. => assert_eq!(found.unwrap_err().offset, at, "{text:?}"),
+                _ => {
+                    let string = String::from_utf8(text[1..text.len() - 1].to_vec()).unwrap();
+                    assert_eq!(found, Ok(vec![Token::String(Cow::Owned(string))]));
+                }
+            }
+        }
+    }
+}
