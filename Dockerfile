@@ -9,12 +9,12 @@ COPY Cargo.toml Cargo.lock ./
 RUN mkdir src benches \
     && echo '' >src/lib.rs \
     && echo 'fn main() {}' | tee src/main.rs benches/jadn.rs >benches/round_trip.rs \
-    && cargo build --locked --release --no-default-features \
+    && cargo build --locked --release --no-default-features --features idn \
     && rm -r src benches
 COPY . .
 # Newer than what was built of the empty source above.
 RUN touch src/lib.rs src/main.rs \
-    && cargo build --locked --release --no-default-features
+    && cargo build --locked --release --no-default-features --features idn
 
 FROM debian:12-slim
 RUN apt-get update \

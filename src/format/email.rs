@@ -1,7 +1,8 @@
 //! Mail addresses: plain and internationalized.
 
 use super::Flaw;
-use super::host::{hostname, idn_hostname};
+use super::host::hostname;
+use super::idn::idn_hostname;
 
 /// Longest address, in octets (RFC 5321, section 4.5.3.1.3, without the angle brackets).
 const ADDRESS_BYTES: usize = 254;
@@ -139,6 +140,7 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "idn")]
     #[test]
     fn an_internationalized_mail_address_may_leave_ascii_on_both_sides() {
         assert_verdicts(
