@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # The recipes of `test` build on one another: one at a time.
 .NOTPARALLEL:
-.PHONY: install-examples help test tools check demo round-trip schema-speed wire-speed journal-speed doc deny compose-check bless
+.PHONY: install-examples help test tools check demo round-trip schema-speed fuzz wire-speed journal-speed doc deny compose-check bless
 
 VENV := target/venv
 PREFIX := /usr/local
@@ -37,16 +37,19 @@ demo: ## A broker, the bridge and three devices in one process
 
 round-trip: ## Measures a command there and back through mosquitto, beside fdatasync and a bare echo
 	scripts/tools.sh debian
-	cargo bench --locked --no-default-features --bench round_trip
+	cargo bench --locked --no-default-features --features idn --bench round_trip
 
 schema-speed: ## Judging messages by a schema, beside serde_json alone and with the jsonschema crate
-	cargo bench --locked --no-default-features --bench jadn
+	cargo bench --locked --no-default-features --features idn --bench jadn
 
 journal-speed: ## Records a second that become durable, with the guard against silent rollback and without
-	cargo bench --locked --no-default-features --bench journal
+	cargo bench --locked --no-default-features --features idn --bench journal
 
 wire-speed: ## Reading a command and its digest, in JSON and in CBOR
-	cargo bench --locked --no-default-features --bench wire
+	cargo bench --locked --no-default-features --features idn --bench wire
+
+fuzz: ## Fuzzes the readers of schemas and messages, ten minutes each
+	scripts/fuzz.sh
 
 doc: ## The library's documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::compile::ascii_classes;
+use super::compile::{ascii_classes, format_of, integer, number};
 use super::formats::{NetForm, OctetForm, TextFormat, integer_range};
 use super::package::{Base, Content, Field, Opt, Type};
 use super::resolve::{Merged, each_name};
+use super::table::Shape;
 use super::{Bounds, Problem, Schema};
 
 impl Merged {
@@ -208,6 +209,21 @@ impl<'m> Checker<'m> {
         }
         if base != Base::Integer && [least, most].into_iter().flatten().any(|it| it < 0) {
             self.bad(place, "a length or count below zero");
+        }
+        // What the compiler makes of both bounds, a format counted in.
+        let range = match (base, least.is_some() && most.is_some()) {
+            (Base::Number, _) => Some(number(options)),
+            (Base::Integer, false) => Some(integer(options, format_of(options))),
+            _ => None,
+        };
+        let is_empty = match range {
+            Some(Shape::Number { min, max }) => min > max,
+            Some(Shape::Integer { min, max }) => min > max,
+            Some(Shape::WideInteger { min, max }) => min > max,
+            _ => false,
+        };
+        if is_empty {
+            self.bad(place, "no number is both at least its minimum and at most its maximum");
         }
         let has = |wanted: fn(&Opt) -> bool| options.iter().any(wanted);
         if matches!(base, Base::ArrayOf | Base::MapOf) && !has(|it| matches!(it, Opt::ValueType(_)))

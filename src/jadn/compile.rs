@@ -352,10 +352,7 @@ impl<'p> Compiler<'p> {
     /// The shape of a type without fields or items.
     fn simple(&mut self, base: Base, options: &[Opt], place: &str) -> Result<Shape, Problem> {
         let bounds = self.bounds;
-        let format = options.iter().find_map(|it| match it {
-            Opt::Format(name) => Some(name.as_str()),
-            _ => None,
-        });
+        let format = format_of(options);
         Ok(match base {
             Base::Any => Shape::Any,
             Base::Null => Shape::Null,
@@ -512,7 +509,16 @@ fn sizes(options: &[Opt], min: u32, max: u32) -> Sizes {
     })
 }
 
-fn integer(options: &[Opt], format: Option<&str>) -> Shape {
+/// The format that options name. Also used where a schema is checked, as are the next two.
+pub(super) fn format_of(options: &[Opt]) -> Option<&str> {
+    options.iter().find_map(|it| match it {
+        Opt::Format(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// The integers that options allow.
+pub(super) fn integer(options: &[Opt], format: Option<&str>) -> Shape {
     let (mut min, mut max) =
         format.and_then(integer_range).unwrap_or((-i128::from(MAX_INTEGER), MAX_INTEGER.into()));
     for option in options {
@@ -531,7 +537,7 @@ fn integer(options: &[Opt], format: Option<&str>) -> Shape {
     }
 }
 
-fn number(options: &[Opt]) -> Shape {
+pub(super) fn number(options: &[Opt]) -> Shape {
     let (mut min, mut max) = (f64::NEG_INFINITY, f64::INFINITY);
     for option in options {
         match option {

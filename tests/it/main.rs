@@ -1,5 +1,6 @@
 //! The integration tests, in one binary: linking is slow, and they share their helpers.
 
+mod allocations;
 mod bad_input;
 mod broker_files;
 mod command_line;
@@ -11,6 +12,7 @@ mod engine;
 mod exchange;
 mod faults;
 mod foreign;
+mod fuzz_corpora;
 mod https;
 mod language;
 mod layering;

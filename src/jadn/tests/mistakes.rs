@@ -50,6 +50,8 @@ fn every_mistake_of_a_schema_is_named() {
         (r#"["A", "String", ["{1", "{2"], "", []]"#, "A: minv stands there twice"),
         (r#"["A", "String", ["{3", "}2"], "", []]"#, "A: at least 3 and at most 2"),
         (r#"["A", "String", ["{-1"], "", []]"#, "A: a length or count below zero"),
+        (r#"["A", "Number", ["y5.5", "z1.5"], "", []]"#, "A: no number is both at least its minimum and at most its maximum"),
+        (r#"["A", "Integer", ["/u8", "{300"], "", []]"#, "A: no number is both at least its minimum and at most its maximum"),
         (r#"["A", "Boolean", ["{1"], "", []]"#, "A: minv is no option of Boolean"),
         (r#"["A", "Integer", ["y1"], "", []]"#, "A: minf is no option of Integer"),
         (r#"["A", "ArrayOf", [], "", []]"#, "A: the type of its values is missing"),
