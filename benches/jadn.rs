@@ -1,16 +1,21 @@
-//! How fast a message is judged by a schema: bytes to verdict, with the tape,
-//! beside `serde_json` alone and beside `serde_json` with the `jsonschema` crate on
-//! the JSON Schema that our own converter makes.
+//! How fast a message is judged by a schema: bytes to verdict, with the tape, in JSON and
+//! in CBOR, beside `serde_json` alone and beside `serde_json` with the `jsonschema` crate
+//! on the JSON Schema that our own converter makes. And how long it takes to load the
+//! language with five profiles.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use openc2_bridge::encoding::cbor::CborSource;
 use openc2_bridge::encoding::json::JsonSource;
 use openc2_bridge::jadn::{Bounds, Form, Package, Schema, Tape, resolve};
+use openc2_bridge::language::{Language, Profile, Version};
 use serde_json::Value;
 
 const LANGUAGE: &str = include_str!("../schemas/oc2ls-1.1.jadn");
+const SLPF: &str = include_str!("../schemas/slpf-1.0.jadn");
+const IOT: &str = include_str!("../schemas/x-iot-1.0.jadn");
 
 /// The command of language 1.1, annex C.2.
 const COMMAND: &str = r#"{"action":"deny","target":{"ipv4_connection":{"protocol":"tcp",
@@ -38,6 +43,26 @@ fn long_command() -> String {
     format!(r#"{{"action":"stop","target":{{"process":{process}}}}}"#)
 }
 
+/// The two profiles of the project, and three more that differ from the larger one in
+/// name and number alone.
+fn profiles() -> Vec<String> {
+    let more = (1..=3).map(|at| {
+        SLPF.replace("/ap-slpf\"", &format!("/ap-slpf{at}\""))
+            .replace("[1024, \"slpf\"", &format!("[{}, \"slpf{at}\"", 3000 + at))
+    });
+    [SLPF.to_owned(), IOT.to_owned()].into_iter().chain(more).collect()
+}
+
+/// From files to what judges messages.
+fn load(profiles: &[String]) -> Language {
+    black_box(Package::read(LANGUAGE.as_bytes()).expect("the language's schema can be read"));
+    let profiles: Vec<_> = profiles
+        .iter()
+        .map(|file| Profile::read(file.as_bytes()).expect("it is a profile"))
+        .collect();
+    Language::compile(Version::V1_1, &profiles).expect("they fit the language")
+}
+
 fn judge(c: &mut Criterion) {
     let schema = schema();
     let root = schema.type_named("OpenC2-Command").expect("the language has commands");
@@ -60,6 +85,15 @@ fn judge(c: &mut Criterion) {
                 schema.judge(root, &mut source, Form::VERBOSE, &mut tape).is_ok()
             });
         });
+        let cbor = schema
+            .transcode(root, text.as_bytes(), Form::VERBOSE, Form::CBOR, 32)
+            .expect("the message is valid");
+        group.bench_function("ours, with the tape, in CBOR", |b| {
+            b.iter(|| {
+                let mut source = CborSource::new(black_box(&cbor), 32);
+                schema.judge(root, &mut source, Form::CBOR, &mut tape).is_ok()
+            });
+        });
         group.bench_function("serde_json alone", |b| {
             b.iter(|| serde_json::from_slice::<Value>(black_box(text.as_bytes())).is_ok());
         });
@@ -73,6 +107,8 @@ fn judge(c: &mut Criterion) {
         group.finish();
     }
     c.bench_function("load the language", |b| b.iter(self::schema));
+    let files = profiles();
+    c.bench_function("load the language and five profiles", |b| b.iter(|| load(&files)));
 }
 
 criterion_group! {

@@ -8,8 +8,9 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, escape_line};
+use crate::encoding::cbor::CborSource;
 use crate::encoding::json::JsonSource;
-use crate::jadn::{Bounds, Fault, Form, Merged, Package, Problem, Schema, Tape, resolve};
+use crate::jadn::{Bounds, Dialect, Fault, Form, Merged, Package, Problem, Schema, Tape, resolve};
 
 /// Deepest nesting of a message that is validated.
 const DEPTH: usize = 128;
@@ -26,7 +27,7 @@ pub enum SchemaCommand {
     Validate(ValidateArgs),
     /// Make up a message of a type, or one that is wrong in one way
     Example(ExampleArgs),
-    /// Write a schema in another form
+    /// Write a schema, or a message of one of its types, in another form
     Convert(ConvertArgs),
 }
 
@@ -69,7 +70,10 @@ pub struct ValidateArgs {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
-    /// Messages as JSON; - is standard input
+    /// How the messages are written
+    #[arg(long, value_enum, default_value_t)]
+    encoding: Encoding,
+    /// Messages as verbose JSON or as CBOR; - is standard input
     #[arg(required = true, value_name = "MESSAGE")]
     messages: Vec<PathBuf>,
 }
@@ -85,6 +89,9 @@ pub struct ExampleArgs {
     /// Make a message that is wrong in exactly one way, and say which
     #[arg(long)]
     wrong: bool,
+    /// Write it as CBOR
+    #[arg(long, conflicts_with = "wrong")]
+    cbor: bool,
 }
 
 /// Arguments of `oc2 schema convert`.
@@ -93,24 +100,73 @@ pub struct ConvertArgs {
     /// The JADN file
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// A message to write in another form, and not the schema; - is standard input
+    #[arg(value_name = "MESSAGE", requires = "root")]
+    message: Option<PathBuf>,
     /// A JADN file that it imports; may be repeated
     #[arg(long, value_name = "FILE")]
     import: Vec<PathBuf>,
     /// The form to write
     #[arg(long, value_enum)]
     to: Target,
-    /// Name of the type that the result describes; for json-schema
+    /// The dialect to write JADN in; the file's own if absent
+    #[arg(long, value_enum)]
+    dialect: Option<DialectName>,
+    /// How the message is written
+    #[arg(long, value_enum, default_value_t)]
+    encoding: Encoding,
+    /// Name of the type that the result describes, or that the message is of
     #[arg(long = "type", value_name = "NAME", required_if_eq("to", "json-schema"))]
     root: Option<String>,
 }
 
-/// What a schema can be written as.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+/// What a schema or a message can be written as.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 enum Target {
-    /// JADN, in the dialect that it was written in
+    /// JADN
     Jadn,
     /// JSON Schema, draft 2020-12, of the verbose JSON form
     JsonSchema,
+    /// Tables in Markdown, as the specifications print them
+    Markdown,
+    /// A class diagram of Mermaid
+    Mermaid,
+    /// A message as verbose JSON
+    Json,
+    /// A message as compact JSON
+    CompactJson,
+    /// A message as CBOR
+    Cbor,
+}
+
+/// A dialect that can be written.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum DialectName {
+    /// JADN v1.0 CSD01, as language 1.0 CSD07 has it
+    Csd01,
+    /// JADN v1.0 CS01
+    Cs01,
+}
+
+/// How a message is written.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Encoding {
+    /// CBOR if its first octet is 0x80 or above, which no JSON text begins with
+    #[default]
+    Auto,
+    /// Verbose JSON
+    Json,
+    /// CBOR
+    Cbor,
+}
+
+impl Encoding {
+    fn form_of(self, message: &[u8]) -> Form {
+        match (self, message.first()) {
+            (Self::Cbor, _) | (Self::Auto, Some(0x80..)) => Form::CBOR,
+            _ => Form::VERBOSE,
+        }
+    }
 }
 
 /// Carries one of them out.
@@ -178,12 +234,16 @@ fn validate(args: &ValidateArgs, out: &mut impl Write) -> Result<Exit, Failure> 
     let mut is_good = true;
     for file in &args.messages {
         let message = bytes_of(file)?;
-        let mut source = JsonSource::new(&message, DEPTH);
-        let faults: Vec<Fault> = if args.all {
-            schema.judge_all(root, &mut source, Form::VERBOSE)
-        } else {
-            let verdict = schema.judge(root, &mut source, Form::VERBOSE, &mut tape);
-            verdict.err().into_iter().map(|fault| *fault).collect()
+        let form = args.encoding.form_of(&message);
+        let faults: Vec<Fault> = match (args.all, form) {
+            (false, _) => {
+                let verdict = schema.judge_bytes(root, &message, form, DEPTH, &mut tape);
+                verdict.err().into_iter().map(|fault| *fault).collect()
+            }
+            (true, Form::CBOR) => {
+                schema.judge_all(root, &mut CborSource::new(&message, DEPTH), form)
+            }
+            (true, _) => schema.judge_all(root, &mut JsonSource::new(&message, DEPTH), form),
         };
         is_good &= faults.is_empty();
         say_verdict(file, &faults, args.json, out)?;
@@ -229,23 +289,85 @@ fn example(args: &ExampleArgs, out: &mut impl Write) -> Result<Exit, Failure> {
     } else {
         schema.example(root, args.seed).ok_or_else(nothing)?
     };
+    if args.cbor {
+        let text = message.to_string();
+        let written = schema.transcode(root, text.as_bytes(), Form::VERBOSE, Form::CBOR, DEPTH);
+        out.write_all(&written.expect("what is made up is valid"))?;
+        return Ok(Exit::Success);
+    }
     writeln!(out, "{message:#}")?;
     Ok(Exit::Success)
 }
 
 fn convert(args: &ConvertArgs, out: &mut impl Write) -> Result<Exit, Failure> {
-    let written = match args.to {
-        Target::Jadn => package(&args.file)?.to_json(),
-        Target::JsonSchema => {
-            let name = args.root.clone().unwrap_or_default();
-            let (schema, import) = (args.file.clone(), args.import.clone());
-            let of = TypeArgs { schema, import, root: name };
-            let schema = of.compiled()?;
-            schema.to_json_schema(root(&schema, &of.root)?)
-        }
+    let form = match args.to {
+        Target::Json => Some(Form::VERBOSE),
+        Target::CompactJson => Some(Form::COMPACT),
+        Target::Cbor => Some(Form::CBOR),
+        Target::Jadn | Target::JsonSchema | Target::Markdown | Target::Mermaid => None,
     };
-    writeln!(out, "{written:#}")?;
+    match (&args.message, form) {
+        (Some(message), Some(form)) => return convert_message(args, message, form, out),
+        (None, Some(_)) => {
+            return Err(Failure::say(Exit::Usage, "there is no message to write in this form"));
+        }
+        (Some(_), None) => {
+            return Err(Failure::say(Exit::Usage, "a message cannot be written in this form"));
+        }
+        (None, None) => {}
+    }
+    match args.to {
+        Target::JsonSchema => {
+            let of = args.of_type();
+            let schema = of.compiled()?;
+            writeln!(out, "{:#}", schema.to_json_schema(root(&schema, &of.root)?))?;
+        }
+        Target::Markdown => write!(out, "{}", package(&args.file)?.to_markdown())?,
+        Target::Mermaid => write!(out, "{}", package(&args.file)?.to_mermaid())?,
+        _ => {
+            let package = package(&args.file)?;
+            let dialect = match args.dialect {
+                None => package.dialect,
+                Some(DialectName::Csd01) => Dialect::Csd01,
+                Some(DialectName::Cs01) => Dialect::Cs01,
+            };
+            let converted = package.converted(dialect);
+            for loss in &converted.losses {
+                eprintln!("oc2: warning: {}", escape_line(&loss.to_string()));
+            }
+            writeln!(out, "{:#}", converted.package.to_json())?;
+        }
+    }
     Ok(Exit::Success)
+}
+
+fn convert_message(
+    args: &ConvertArgs,
+    file: &Path,
+    to: Form,
+    out: &mut impl Write,
+) -> Result<Exit, Failure> {
+    let of = args.of_type();
+    let schema = of.compiled()?;
+    let root = root(&schema, &of.root)?;
+    let message = bytes_of(file)?;
+    let from = args.encoding.form_of(&message);
+    let written = schema.transcode(root, &message, from, to, DEPTH).map_err(|fault| {
+        let line = format!("{}: {}", file.display(), escape_line(&fault.to_string()));
+        Failure::say(Exit::BadInput, line)
+    })?;
+    out.write_all(&written)?;
+    if !to.has_octets {
+        writeln!(out)?;
+    }
+    Ok(Exit::Success)
+}
+
+impl ConvertArgs {
+    fn of_type(&self) -> TypeArgs {
+        let root = self.root.clone().unwrap_or_default();
+        TypeArgs { schema: self.file.clone(), import: self.import.clone(), root }
+    }
 }
 
 impl TypeArgs {

@@ -7,11 +7,13 @@
 mod canonical;
 mod check;
 mod compile;
+mod convert;
 mod dialect;
 mod example;
 mod formats;
 mod json_schema;
 mod judge;
+mod markdown;
 mod package;
 mod problem;
 mod read;
@@ -24,6 +26,7 @@ mod value;
 mod write;
 
 pub use compile::Bounds;
+pub use convert::Converted;
 pub use example::{Mutant, Wrong};
 pub use judge::{Form, Names, Records};
 pub use package::{Base, Content, Dialect, Field, Header, Item, Opt, Package, Type};

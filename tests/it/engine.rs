@@ -71,16 +71,59 @@ fn json_becomes_cbor_and_the_same_json_again_100_000_times() {
         for root in roots {
             let root = schema.type_named(root).unwrap();
             for message in (0..16_700).filter_map(|seed| schema.example(root, seed)) {
-                let there = message.to_string().into_bytes();
-                let cbor =
-                    schema.transcode(root, &there, Form::VERBOSE, Form::CBOR, DEPTH).unwrap();
-                let back = schema
-                    .transcode(root, &cbor, Form::CBOR, Form::VERBOSE, DEPTH)
-                    .unwrap_or_else(|fault| panic!("{message}: {cbor:02x?}: {fault}"));
-                assert_eq!(serde_json::from_slice::<Value>(&back).unwrap(), message);
+                assert_eq!(through_cbor(&schema, root, &message), message);
                 compared += 1;
             }
         }
     }
     assert!(compared >= 100_000, "{compared}");
+}
+
+/// Messages that others wrote: our JSON Schema says the same of each as we do, and what
+/// is valid goes to CBOR and comes back.
+///
+/// They are no part of this project: `OC2_VECTORS_DIR` says where they are.
+#[test]
+fn the_messages_of_others_get_one_verdict_and_come_back_from_cbor() {
+    let Some(folder) = std::env::var_os("OC2_VECTORS_DIR") else {
+        eprintln!("left out: OC2_VECTORS_DIR does not say where the messages of others are");
+        return;
+    };
+    let file = std::path::PathBuf::from(folder).join("messages.jsonl");
+    let messages: Vec<Value> = std::fs::read_to_string(file)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (mut compared, mut came_back) = (0, 0);
+    for file in [LANGUAGE_11, LANGUAGE_10] {
+        let schema = compiled(file);
+        for (kind, root) in [("command", "OpenC2-Command"), ("response", "OpenC2-Response")] {
+            let root = schema.type_named(root).unwrap();
+            let validator = jsonschema::options()
+                .should_validate_formats(true)
+                .build(&schema.to_json_schema(root))
+                .unwrap();
+            for message in messages.iter().filter(|it| it["kind"] == kind) {
+                let content = &message["content"];
+                let ours = is_valid(&schema, root, content);
+                assert_eq!(validator.is_valid(content), ours, "{message}");
+                compared += 1;
+                if ours {
+                    assert_eq!(&through_cbor(&schema, root, content), content, "{message}");
+                    came_back += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 300 && came_back > 50, "{compared}, {came_back}");
+}
+
+fn through_cbor(schema: &Schema, root: NodeId, message: &Value) -> Value {
+    let there = message.to_string().into_bytes();
+    let cbor = schema.transcode(root, &there, Form::VERBOSE, Form::CBOR, DEPTH).unwrap();
+    let back = schema
+        .transcode(root, &cbor, Form::CBOR, Form::VERBOSE, DEPTH)
+        .unwrap_or_else(|fault| panic!("{message}: {cbor:02x?}: {fault}"));
+    serde_json::from_slice(&back).unwrap()
 }

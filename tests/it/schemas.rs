@@ -118,4 +118,49 @@ fn a_schema_is_converted() {
     let written: Value = serde_json::from_slice(&converted.stdout).unwrap();
     assert_eq!(written["$ref"], "#/$defs/OpenC2-Command");
     assert_eq!(written["$defs"]["Port"]["maximum"], 65535);
+    let converted = oc2_schema(&["convert", LANGUAGE, "--to", "markdown"], "");
+    let row = "| 1 | **action** | Action | 1 | The task or activity to be performed";
+    assert!(text(&converted.stdout).contains(row));
+    let converted = oc2_schema(&["convert", LANGUAGE, "--to", "mermaid"], "");
+    assert!(text(&converted.stdout).starts_with("classDiagram\n  class "));
+    let words = ["convert", "schemas/oc2ls-1.0-csd07.jadn", "--to", "jadn", "--dialect", "cs01"];
+    let converted = oc2_schema(&words, "");
+    let written: Value = serde_json::from_slice(&converted.stdout).unwrap();
+    assert_eq!(written["info"]["package"], "oasis-open.org/openc2/v1.0/openc2-lang");
+}
+
+/// A message goes to CBOR and back, and is judged in both.
+#[test]
+fn a_message_is_converted_and_judged_in_each_encoding() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("message.cbor");
+    let name = file.to_str().unwrap();
+    let convert = |message: &str, to: &str, input: &str| {
+        let words = ["convert", LANGUAGE, message, "--type", "OpenC2-Command", "--to", to];
+        oc2_schema(&words, input)
+    };
+    let verbose = "{\"action\":\"deny\",\"target\":{\"ipv4_net\":\"10.0.0.0/8\"}}\n";
+    let converted = convert("-", "cbor", verbose);
+    assert_eq!(converted.stdout, b"\x82\x06\xa1\x0d\x82\x44\x0a\x00\x00\x00\x08");
+    fs::write(&file, &converted.stdout).unwrap();
+    assert_eq!(text(&convert(name, "json", "").stdout), verbose);
+    assert_eq!(text(&convert(name, "compact-json", "").stdout), "[6,{\"13\":\"10.0.0.0/8\"}]\n");
+    let of = ["--schema", LANGUAGE, "--type", "OpenC2-Command"];
+    let judged = oc2_schema(&[&["validate"], &of[..], &[name]].concat(), "");
+    assert_eq!(text(&judged.stdout), format!("{name} is valid\n"));
+    fs::write(&file, b"\x82\x06\xa1\x0d\x82\x44\x0a\x00\x00\x00\x18\x21").unwrap();
+    let judged = oc2_schema(&[&["validate", "--all"], &of[..], &[name]].concat(), "");
+    assert_eq!(judged.status.code(), Some(65));
+    assert!(text(&judged.stdout).contains("/target/ipv4_net: expected IPv4-Net"));
+    let made = oc2_schema(&[&["example", "--cbor"], &of[..]].concat(), "");
+    fs::write(&file, &made.stdout).unwrap();
+    let judged = oc2_schema(&[&["validate", "--encoding", "cbor"], &of[..], &[name]].concat(), "");
+    assert_eq!(judged.status.code(), Some(0), "{}", text(&judged.stdout));
+    // Words that do not go together.
+    for words in [
+        &["convert", LANGUAGE, "--to", "cbor"][..],
+        &["convert", LANGUAGE, name, "--to", "mermaid", "--type", "OpenC2-Command"],
+    ] {
+        assert_eq!(oc2_schema(words, "").status.code(), Some(64));
+    }
 }

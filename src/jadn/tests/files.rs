@@ -71,3 +71,74 @@ fn the_files_that_others_wrote_are_read() {
     }
     assert_eq!(count, 8);
 }
+
+/// The language from CS01 to CSD01 and back, and that of CSD01 to CS01: what is made up
+/// by one is judged the same by the other.
+#[test]
+fn a_schema_in_another_dialect_judges_the_same() {
+    use crate::jadn::Dialect::{Cs01, Csd01};
+    for (file, there, roots) in [
+        (LANGUAGE_11, Csd01, &["OpenC2-Command", "OpenC2-Response", "Message"][..]),
+        (LANGUAGE_10, Cs01, &["OpenC2-Command", "OpenC2-Response"]),
+        (META_10, Cs01, &["Schema"]),
+    ] {
+        let package = Package::read(file.as_bytes()).unwrap();
+        let converted = package.converted(there);
+        let back = converted.package.converted(package.dialect);
+        let schemas: Vec<_> = [&package, &converted.package, &back.package]
+            .map(|it| compiled(&it.to_json().to_string()))
+            .into();
+        for root in roots {
+            let node = schemas[0].type_named(root).unwrap();
+            for seed in 0..300 {
+                let good = schemas[0].example(node, seed);
+                let mutant = schemas[0].mutant(node, seed);
+                let bad = mutant.filter(|it| may_be_said(it.wrong)).map(|it| it.message);
+                for message in [good, bad].into_iter().flatten() {
+                    let verdict = is_valid(&schemas[0], root, &message);
+                    for schema in &schemas[1..] {
+                        assert_eq!(is_valid(schema, root, &message), verdict, "{root}: {message}");
+                    }
+                }
+            }
+        }
+        assert_eq!(package.converted(package.dialect).package, package);
+    }
+}
+
+/// CSD01 cannot say that no element stands twice, nor what a Number must not be.
+fn may_be_said(wrong: super::super::Wrong) -> bool {
+    use super::super::Wrong::{AboveMaximum, BelowMinimum, Repeated};
+    !matches!(wrong, Repeated | AboveMaximum | BelowMinimum)
+}
+
+#[test]
+fn what_the_other_dialect_cannot_say_is_told() {
+    use crate::jadn::Dialect::{Cs01, Csd01};
+    let file = cs01(
+        r##"["R", "Record", [], "", [[1, "u", "String", ["[0", "]0", "q"]], [2, "n", "Number", ["y1"]], [3, "e", "Enumerated", ["#R"]]]],
+            ["M", "MapOf", ["+String", "*R"]], ["K", "MapOf", ["+#R", "*R", "{1"]], ["U", "Integer", ["/u8"]]"##,
+    );
+    let converted = Package::read(file.as_bytes()).unwrap().converted(Csd01);
+    let losses: Vec<_> = converted.losses.iter().map(Problem::to_string).collect();
+    assert_eq!(
+        losses,
+        [
+            "R.u: CSD01 cannot say that no element stands twice",
+            "R-n: CSD01 has no bounds of a Number",
+            "M: MapOf is no type of CSD01",
+        ]
+    );
+    let file: Value = serde_json::json!({"meta": {"module": "http://example.org/p"}, "types": [
+        ["R", "Record", [], "", [[1, "u", "R-u-list", ["[0"], ""], [2, "n", "R-n", [], ""], [3, "e", "R", ["*"], ""]]],
+        ["R-u-list", "ArrayOf", ["*String", "[1"], ""],
+        ["R-n", "Number", [], ""],
+        ["M", "MapOf", ["*R"], ""],
+        ["K", "Map", ["[1"], "", [[1, "u", "R", ["[0"], ""], [2, "n", "R", ["[0"], ""], [3, "e", "R", ["[0"], ""]]],
+        ["U", "Integer", ["[0", "]255"], ""],
+    ]});
+    assert_eq!(converted.package.to_json(), file);
+    let null = csd01(r#"["N", "Null", [], ""]"#);
+    let converted = Package::read(null.as_bytes()).unwrap().converted(Cs01);
+    assert_eq!(converted.losses.len(), 1);
+}

@@ -2,6 +2,7 @@
 
 mod encodings;
 mod files;
+mod foreign;
 mod mistakes;
 mod verdicts;
 
