@@ -34,7 +34,7 @@ pub fn iri(text: &str) -> Result<(), Flaw> {
     component(path, ":@/")?;
     component(fragment, ":@/?")?;
     // Private characters stand in queries and nowhere else (RFC 3987, section 2.2).
-    component(&query.replace(is_private, ""), ":@/?")
+    query.split(is_private).try_for_each(|piece| component(piece, ":@/?"))
 }
 
 fn authority(text: &str) -> Result<(), Flaw> {

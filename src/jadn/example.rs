@@ -89,10 +89,13 @@ impl Schema {
     /// A valid value of a type in verbose JSON, the same for the same seed.
     ///
     /// `None` where there is none to be found: for a type that nothing is
-    /// valid for, or whose patterns nothing short matches.
+    /// valid for, whose patterns nothing short matches, or which came out longer
+    /// than its package allows a document to be.
     #[must_use]
     pub fn example(&self, root: NodeId, seed: u64) -> Option<Value> {
-        Maker::new(self, seed).value(root, 0, "")
+        let value = Maker::new(self, seed).value(root, 0, "")?;
+        let fits = self.document_bytes.is_none_or(|most| value.to_string().len() <= most);
+        fits.then_some(value)
     }
 
     /// A value that is wrong in exactly one way. `None` where no value can be

@@ -15,9 +15,8 @@ const IPV4: &str = "((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5
 impl Schema {
     /// The JSON Schema whose instances are the values of a type.
     ///
-    /// It says what JSON Schema can say. Three things it cannot: a value
-    /// whose tag chooses its type is checked by `if`; an IPv6 range only by
-    /// the characters in it; and sizes of binary values by characters.
+    /// It says what JSON Schema can say. A value whose tag chooses its type is
+    /// checked by `if`, and sizes of binary values by characters.
     #[must_use]
     pub fn to_json_schema(&self, root: NodeId) -> Value {
         let mut definitions = Map::new();
@@ -264,9 +263,28 @@ fn net(form: NetForm) -> Value {
     match form {
         NetForm::Ipv4 => json!(format!("^{IPV4}(/(3[0-2]|[12]?[0-9]))?$")),
         NetForm::Ipv6 => {
-            json!("^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$")
+            json!(format!("^({})(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$", ipv6()))
         }
     }
+}
+
+/// An IPv6 address, as the grammar of RFC 3986, section 3.2.2, writes it out.
+fn ipv6() -> String {
+    let group = "[0-9A-Fa-f]{1,4}";
+    let last = format!("({group}:{group}|{IPV4})");
+    let mut forms = vec![format!("({group}:){{6}}{last}")];
+    // So many groups before the two colons at most, and so many behind them.
+    for before in 0..=4 {
+        let head = match before {
+            0 => String::new(),
+            _ => format!("(({group}:){{0,{}}}{group})?", before - 1),
+        };
+        forms.push(format!("{head}::({group}:){{{}}}{last}", 5 - before));
+    }
+    forms.push(format!("(({group}:){{0,4}}{group})?::{last}"));
+    forms.push(format!("(({group}:){{0,5}}{group})?::{group}"));
+    forms.push(format!("(({group}:){{0,6}}{group})?::"));
+    forms.join("|")
 }
 
 /// The pattern as ECMAScript reads it: the one character that was added to

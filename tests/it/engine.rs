@@ -22,13 +22,6 @@ fn is_valid(schema: &Schema, root: NodeId, message: &Value) -> bool {
     schema.judge_bytes(root, text.as_bytes(), Form::VERBOSE, DEPTH, &mut tape).is_ok()
 }
 
-/// Messages on which the two may differ, for what JSON Schema cannot say.
-fn may_differ(message: &Value) -> bool {
-    let text = message.to_string();
-    // An IPv6 range is only checked for its characters there.
-    text.contains("ipv6")
-}
-
 /// 100,000 made-up messages, half of them wrong in one way: our own verdict, and that
 /// of our JSON Schema by another implementation.
 #[test]
@@ -48,7 +41,7 @@ fn our_json_schema_agrees_with_us() {
             for seed in 0..10_000 {
                 let good = schema.example(node, seed);
                 let bad = schema.mutant(node, seed).map(|it| it.message);
-                for message in [good, bad].into_iter().flatten().filter(|it| !may_differ(it)) {
+                for message in [good, bad].into_iter().flatten() {
                     let ours = is_valid(&schema, node, &message);
                     assert_eq!(validator.is_valid(&message), ours, "{root}: {message}");
                     compared += 1;
