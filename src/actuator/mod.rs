@@ -6,6 +6,7 @@
 pub mod device;
 pub mod exec;
 pub mod log;
+mod pairs;
 mod runner;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,11 @@ use std::num::NonZeroUsize;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+pub use pairs::{OwnPairs, Unpaired, pairs};
 pub use runner::{Ended, Runner, report};
 
 use crate::dispatch::{ActuatorFace, Outcome, Report, Ticket, Work};
-use crate::openc2::{Action, Members, Pairs, TargetName};
+use crate::openc2::{Members, Pairs};
 
 /// Carries out one command at a time, or several, as its settings say.
 pub trait Perform {
@@ -59,8 +61,9 @@ pub struct CommonConfig {
     pub kind: Kind,
     /// Namespace identifier of the profile it implements (Language v1.1, section 3.4.2.12).
     pub profile: String,
-    /// Targets by action. A device map brings its own; for `log` the default
-    /// is every action with every core target.
+    /// Targets by action: some of those that the schema of its profile has,
+    /// and its device map; all of them by default. Without such a schema, `log`
+    /// has every action with every core target by default.
     #[serde(default)]
     pub pairs: BTreeMap<String, Vec<String>>,
     /// Carrying the same command out twice is as good as once: after a crash
@@ -162,17 +165,6 @@ impl Perform for Actuator {
     }
 }
 
-/// What a kind itself says of the pairs it supports.
-#[derive(Clone, Debug)]
-pub enum OwnPairs {
-    /// Nothing: the configuration says them all.
-    None,
-    /// These, unless the configuration says others.
-    Default(Pairs),
-    /// These and no others; the configuration may narrow them.
-    Only(Pairs),
-}
-
 /// What a kind can do about a command beside carrying it out.
 #[derive(Clone, Debug, Default)]
 pub struct Skills {
@@ -219,35 +211,10 @@ impl Reach {
     }
 }
 
-/// What the quiet room has to know of an actuator.
-pub fn face(
-    common: &CommonConfig,
-    own: &OwnPairs,
-    skills: &Skills,
-) -> Result<ActuatorFace, String> {
-    let mut pairs = Pairs::new();
-    for (action, targets) in &common.pairs {
-        let action: Action = action.parse().map_err(|error| format!("pairs: {error}"))?;
-        for target in targets {
-            let name: TargetName =
-                target.parse().map_err(|error| format!("pairs.{action}: {error}"))?;
-            if let OwnPairs::Only(own) = own
-                && !own.get(&action).is_some_and(|targets| targets.contains(&name))
-            {
-                return Err(format!("pairs.{action}: the map has no entry for {action} {name}"));
-            }
-            pairs.entry(action).or_default().push(name);
-        }
-    }
-    if pairs.is_empty() {
-        pairs = match own {
-            OwnPairs::None => {
-                return Err("pairs is missing: which targets with which action?".to_owned());
-            }
-            OwnPairs::Default(own) | OwnPairs::Only(own) => own.clone(),
-        };
-    }
-    Ok(ActuatorFace {
+/// What the quiet room has to know of an actuator that has these pairs.
+#[must_use]
+pub fn face(common: &CommonConfig, pairs: Pairs, skills: &Skills) -> ActuatorFace {
+    ActuatorFace {
         profile: common.profile.clone(),
         stops: skills.stop.within(&pairs),
         probes: skills.probe.within(&pairs),
@@ -257,5 +224,5 @@ pub fn face(
         idempotent: common.idempotent,
         concurrency: common.concurrency.get(),
         queue: common.queue.get(),
-    })
+    }
 }

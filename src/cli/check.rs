@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Exit, Failure};
 use crate::config::{Mistake, Settings, Topics};
+use crate::language::Library;
 use crate::mqtt::{self, Finding};
 
 /// Longest wait for the broker.
@@ -54,9 +55,17 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 
 async fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> {
     let settings = Settings::load_with_files(&args.config);
-    let topics = Topics::load(&args.topics);
+    let library =
+        settings.as_ref().map_or_else(|_| Ok(Library::built_in()), |it| it.schemas.load());
+    // Against the built-in schemas where the others have mistakes: those would be told twice.
+    let built_in = Library::built_in();
+    let topics = Topics::load(&args.topics, library.as_ref().unwrap_or(&built_in));
     let mistakes: Vec<&Mistake> =
-        [settings.as_ref().err(), topics.as_ref().err()].into_iter().flatten().flatten().collect();
+        [settings.as_ref().err(), library.as_ref().err(), topics.as_ref().err()]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
     for mistake in &mistakes {
         if args.json {
             let line = serde_json::json!({
@@ -68,17 +77,18 @@ async fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> 
             writeln!(out, "{mistake}")?;
         }
     }
-    let (Ok(settings), Ok(topics)) = (settings, topics) else {
+    let (Ok(settings), Ok(library), Ok(topics)) = (settings, library, topics) else {
         return Ok(Exit::Config);
     };
     if !args.json {
         writeln!(
             out,
-            "{} and {} are in order (consumers: {}, actuators: {})",
+            "{} and {} are in order (consumers: {}, actuators: {}, profiles: {})",
             args.config.display(),
             args.topics.display(),
             topics.house.consumers.len(),
             topics.actuators.len(),
+            library.profiles().count(),
         )?;
     }
     if !args.broker {

@@ -14,6 +14,7 @@ use crate::demo::broker::BrokerError;
 use crate::demo::tour::{Answer, Order, To};
 use crate::demo::{self, BoxError, Bridge, DemoError, DemoOptions, Files, Mode, Style, Verdict};
 use crate::dispatch::Address;
+use crate::language::Library;
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::topics::{TopicLevel, TopicPrefix};
 use crate::producer::{self, Arrival, BrokerSettings, Outgoing, Producer, TlsFiles};
@@ -105,7 +106,7 @@ impl Bridge for OurBridge {
         let nothing = std::iter::empty();
         let settings = Settings::parse(&dir.join("bridge.toml"), &bridge_toml, nothing)
             .map_err(super::check::Mistaken)?;
-        let topics = Topics::parse(&dir.join("topics.toml"), &topics_toml)
+        let topics = Topics::parse(&dir.join("topics.toml"), &topics_toml, &Library::built_in())
             .map_err(super::check::Mistaken)?;
         let (_nobody_reloads, reload) = mpsc::channel(1);
         let ended =

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::check::Mistaken;
 use super::{Exit, Failure};
-use crate::config::{Mistake, Settings, Topics};
+use crate::config::{Mistake, SchemasConfig, Settings, Topics};
 use crate::daemon::{self, Control, DaemonError};
 use crate::telemetry;
 
@@ -35,7 +35,8 @@ pub struct RunArgs {
 /// Runs the bridge until SIGTERM or Ctrl-C.
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let settings = settings(args)?;
-    let topics = Topics::load(&args.topics).map_err(mistaken)?;
+    let library = settings.schemas.load().map_err(mistaken)?;
+    let topics = Topics::load(&args.topics, &library).map_err(mistaken)?;
     telemetry::init(&settings.log).map_err(|error| Failure::new(Exit::Internal, error))?;
     super::runtime()?.block_on(bridge(args, settings, topics))
 }
@@ -45,7 +46,7 @@ async fn bridge(args: &RunArgs, settings: Settings, topics: Topics) -> Result<Ex
     let (reload_in, reload) = mpsc::channel(1);
     let (ready_in, ready) = tokio::sync::oneshot::channel();
     stop_on_signal(stop.clone());
-    reload_on_hangup(args.topics.clone(), reload_in);
+    reload_on_hangup(settings.schemas.clone(), args.topics.clone(), reload_in);
     tokio::spawn(async move {
         if ready.await.is_ok() {
             tracing::info!("ready: commands are being taken");
@@ -121,12 +122,20 @@ pub(super) fn stop_on_signal(stop: CancellationToken) {
     });
 }
 
-/// A good file replaces the old one; a bad one is refused, and the old one stays.
-fn reload_on_hangup(file: PathBuf, reload: mpsc::Sender<Topics>) {
+/// Good files, schemas among them, replace the old ones; where one is bad all are
+/// refused, and the old ones stay.
+fn reload_on_hangup(schemas: SchemasConfig, file: PathBuf, reload: mpsc::Sender<Topics>) {
     let mut hangup = signal(SignalKind::hangup()).expect("SIGHUP can be listened for");
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            match Topics::load(&file) {
+            let library = match schemas.load() {
+                Ok(library) => library,
+                Err(mistakes) => {
+                    refuse(schemas.dir.as_deref().unwrap_or(Path::new("")), &mistakes);
+                    continue;
+                }
+            };
+            match Topics::load(&file, &library) {
                 Ok(topics) => {
                     if reload.send(topics).await.is_err() {
                         return;

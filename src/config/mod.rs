@@ -4,6 +4,7 @@
 //! look finds every mistake in both files. `bridge.toml` is read once;
 //! `topics.toml` may be read again while the bridge runs.
 
+mod schemas;
 mod source;
 mod topics;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+pub use schemas::SchemasConfig;
 pub use source::{Mistake, Source, nearest_of};
 pub use topics::Topics;
 
@@ -42,6 +44,8 @@ pub struct Settings {
     pub limits: LimitsConfig,
     /// What begins or ends at a given time.
     pub time: TimeConfig,
+    /// Where schemas come from.
+    pub schemas: SchemasConfig,
     /// Whom to believe.
     pub trust: TrustConfig,
     /// The log.
@@ -161,7 +165,8 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
         with_files: bool,
     ) -> Result<Self, Vec<Mistake>> {
-        const TABLES: [&str; 7] = ["mqtt", "https", "journal", "limits", "time", "trust", "log"];
+        const TABLES: [&str; 8] =
+            ["mqtt", "https", "journal", "limits", "time", "schemas", "trust", "log"];
         let mut source = Source::new(file, text);
         let variables = overrides(environment, &TABLES);
         let mqtt: MqttConfig = part(&mut source, "mqtt", &variables);
@@ -177,6 +182,7 @@ impl Settings {
             journal: part(&mut source, "journal", &variables),
             limits: part(&mut source, "limits", &variables),
             time: part(&mut source, "time", &variables),
+            schemas: part(&mut source, "schemas", &variables),
             trust: part(&mut source, "trust", &variables),
             log: part(&mut source, "log", &variables),
         };

@@ -1,6 +1,7 @@
 //! The mistakes that people make, and what they are told.
 
 use super::*;
+use crate::language::Library;
 
 fn settings(text: &str) -> Result<Settings, Vec<String>> {
     settings_in(text, &[])
@@ -12,7 +13,7 @@ fn settings_in(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec
 }
 
 fn topics(text: &str) -> Result<Topics, Vec<String>> {
-    Topics::parse(Path::new("topics.toml"), text).map_err(told)
+    Topics::parse(Path::new("topics.toml"), text, &Library::built_in()).map_err(told)
 }
 
 #[expect(
@@ -119,8 +120,11 @@ fn mistakes_in_topics_are_told_with_their_place() {
         (("id = \"gateway-1\"", "id = \"gateway/1\""),                  "topics.toml:3:1: consumer[0].id: "),
         (("id = \"plug-2\"", "id = \"gateway-1\""),                     "topics.toml:19:1: device[0].id: there are two consumers"),
         (("kind = \"log\"", "kind = \"lgo\""),                          "topics.toml:8:1: actuator.trial.kind: "),
-        (("deny = [", "dney = ["),                                      "topics.toml:10:1: actuator.trial: pairs: \"dney\" is none of the twenty"),
-        (("[\"ipv4_net\"]", "[\"ipv4net\"]"),                           "topics.toml:10:1: actuator.trial: pairs.deny: "),
+        (("deny = [", "dney = ["),                                      "topics.toml:10:11: actuator.trial: pairs: \"dney\" is none of the twenty actions of OpenC2; did you mean `deny`?"),
+        (("[\"ipv4_net\"]", "[\"ipv4net\"]"),                           "topics.toml:10:19: actuator.trial: pairs.deny: "),
+        (("id = \"gateway-1\"", "id = \"g\"\nversions = [\"1.1\", \"1.2\"]"), "topics.toml:4:20: consumer[0].versions[1]: expected a version of the language: 1.0 or 1.1"),
+        (("id = \"gateway-1\"", "id = \"g\"\nversions = [\"1.1\", \"1.1\"]"), "topics.toml:4:20: consumer[0].versions[1]: \"1.1\" stands there twice"),
+        (("id = \"gateway-1\"", "id = \"g\"\nversions = []"),    "topics.toml:4:1: consumer[0].versions: a consumer speaks at least one version"),
         (("profile = \"x-log\"\n", ""),                                 "topics.toml:7:11: actuator.trial: missing field `profile`"),
         (("kind = \"log\"", "kind = \"log\"\nspeed = 5"),               "topics.toml:9:1: unknown key `actuator.trial.speed`"),
         (("profile = \"x-log\"\n", "profle = \"x-log\"\n"),            "topics.toml:9:1: unknown key `actuator.trial.profle`; did you mean `profile`?"),
@@ -135,6 +139,98 @@ fn mistakes_in_topics_are_told_with_their_place() {
         let mistakes = topics(&GOOD.replacen(from, to, 1)).unwrap_err();
         assert!(mistakes.iter().any(|mistake| mistake.starts_with(told)), "{to:?}: {mistakes:?}");
     }
+}
+
+/// The pairs of an actuator are those that its profile has, and a map is
+/// bound by both.
+#[test]
+fn an_actuator_has_the_pairs_of_its_profile_or_some_of_them() {
+    let wall = |pairs: &str| {
+        let text = format!(
+            "[[consumer]]\nid = \"g\"\nactuators = [\"wall\"]\n\
+             [actuator.wall]\nkind = \"log\"\nprofile = \"slpf\"\n{pairs}"
+        );
+        topics(&text).map(|topics| topics.house.actuators["wall"].pairs.clone())
+    };
+    let library = Library::built_in();
+    let slpf = library.profile("slpf").unwrap();
+    assert_eq!(&wall("").unwrap(), slpf.pairs());
+    assert_eq!(wall("pairs = { delete = [\"slpf:rule_number\"] }").unwrap().len(), 1);
+    #[rustfmt::skip]
+    let cases = [
+        ("pairs = { deny = [\"ipv4_net\", \"ipv4_nte\"] }", "topics.toml:7:31: actuator.wall: pairs.deny: expected one of the eighteen targets of OpenC2, or nsid:name for a target of a profile; did you mean `ipv4_net`?"),
+        ("pairs = { deny = [\"file\"] }",                   "topics.toml:7:19: actuator.wall: pairs.deny: the profile slpf has no deny file"),
+        ("pairs = { delete = [\"slpf:rule\"] }",            "topics.toml:7:21: actuator.wall: pairs.delete: the profile slpf has no delete slpf:rule; did you mean `slpf:rule_number`?"),
+        ("pairs = { scan = [\"device\"] }",                 "topics.toml:7:19: actuator.wall: pairs.scan: the profile slpf has no scan device"),
+        ("pairs = { deny = [] }",                           "topics.toml:7:1: actuator.wall: pairs names no target"),
+    ];
+    for (pairs, told) in cases {
+        assert_eq!(wall(pairs).unwrap_err()[0], told, "{pairs}");
+    }
+}
+
+/// What the maps can do, their profile has.
+#[test]
+fn the_profile_x_iot_has_every_pair_of_every_map_that_is_built_in() {
+    let library = Library::built_in();
+    for (name, map) in crate::actuator::device::built_in_maps() {
+        let profile = library.profile(&map.profile).unwrap();
+        for command in &map.commands {
+            let target = command.on.target.parse().unwrap();
+            for action in &command.on.action.0 {
+                let action = action.parse().unwrap();
+                let targets = profile.pairs().get(&action);
+                let has = targets.is_some_and(|targets| targets.contains(&target));
+                assert!(has, "{name}: {action} {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn schemas_of_a_folder_stand_over_those_that_are_built_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let schemas = SchemasConfig { dir: Some(dir.path().to_owned()) };
+    let slpf = include_str!("../../schemas/slpf-1.0.jadn");
+    let put = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let complaint = |schemas: &SchemasConfig| told(schemas.load().unwrap_err());
+
+    put("README.md", "not read");
+    assert!(schemas.load().unwrap().profile("x-heat").is_none());
+    // One that replaces, one that is added.
+    put("slpf.jadn", &slpf.replace("[10, \"file\", \"\"]", "[19, \"uri\", \"\"]"));
+    put(
+        "heat.jadn",
+        &slpf.replace("slpf", "x-heat").replace("1024, \"x-heat\"", "2050, \"x-heat\""),
+    );
+    let library = schemas.load().unwrap();
+    let update = &library.profile("slpf").unwrap().pairs()[&crate::openc2::Action::Update];
+    assert_eq!(update[0].to_string(), "uri");
+    assert!(library.profile("x-heat").is_some());
+    assert!(library.profile("x-iot").is_some());
+    assert_ne!(library, Library::built_in());
+
+    // Each mistake with its file.
+    put("heat.jadn", &slpf.replace("\"Rule-ID\", [], \"The rule", "\"Rule-Id\", [], \"The rule"));
+    put("bad.jadn", "{}");
+    put("iot.jadn", &slpf.replace("slpf", "x-same"));
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    assert_eq!(
+        complaint(&schemas),
+        [
+            format!(
+                "{}: a header is missing: meta (JADN v1.0 CSD01) or info (JADN v1.0 CS01)",
+                file("bad.jadn")
+            ),
+            format!("{}: Target: no type \"Rule-Id\" is defined", file("heat.jadn")),
+            format!(
+                "{}: Actuator.x-same: the number 1024 is that of \"slpf\" as well",
+                file("iot.jadn")
+            ),
+        ]
+    );
+    let gone = SchemasConfig { dir: Some(dir.path().join("gone")) };
+    assert!(complaint(&gone)[0].contains("cannot be read"), "{:?}", complaint(&gone));
 }
 
 #[test]
@@ -157,7 +253,7 @@ fn the_samples_are_in_order() {
     let text = read_file(&here.join("bridge.toml")).unwrap();
     let settings = Settings::parse(&here.join("bridge.toml"), &text, environment).map_err(told);
     assert!(settings.is_ok(), "{settings:?}");
-    let topics = Topics::load(&here.join("topics.toml")).map_err(told);
+    let topics = Topics::load(&here.join("topics.toml"), &Library::built_in()).map_err(told);
     assert!(topics.is_ok(), "{topics:?}");
     // "The values below are the defaults", says the file of itself.
     let written = Settings::parse(Path::new("bridge.toml"), &text, []).map_err(told).unwrap();
@@ -192,6 +288,7 @@ fn the_manual_has_every_key_of_every_table_and_no_other() {
         ("[journal]", keys_of::<JournalConfig>("")),
         ("[limits]", keys_of::<LimitsConfig>("")),
         ("[time]", keys_of::<TimeConfig>("")),
+        ("[schemas]", keys_of::<SchemasConfig>("")),
         ("[trust]", keys_of::<TrustConfig>("")),
         ("[log]", keys_of::<LogConfig>("")),
         ("The top of the file", Topics::KEYS.map(str::to_owned).to_vec()),

@@ -11,10 +11,11 @@ use super::{Mistake, Source, nearest_of, read_file, refuse_the_rest, source};
 use crate::actuator::device::{self, DeviceConfig, DeviceError, MapConfig};
 use crate::actuator::exec::{Exec, ExecConfig, Understood};
 use crate::actuator::{
-    self, ActuatorConfig, CommonConfig, Kind, KindConfig, OwnPairs, Reach, Skills,
+    self, ActuatorConfig, CommonConfig, Kind, KindConfig, OwnPairs, Reach, Skills, Unpaired,
 };
 use crate::dispatch::{Consumer, House};
 use crate::format;
+use crate::language::{Library, Version};
 use crate::mqtt::door::CommandTopics;
 use crate::mqtt::topics::{TopicLevel, TopicPrefix};
 
@@ -41,6 +42,8 @@ pub(super) struct ConsumerConfig {
     id: String,
     #[serde(default)]
     actuators: Vec<String>,
+    /// Versions of the language; without them the newest alone.
+    versions: Option<Vec<String>>,
     rate_limit: Option<NonZeroU32>,
 }
 
@@ -50,11 +53,12 @@ pub(super) struct ConsumerConfig {
 pub(super) struct ShortDevice {
     id: String,
     ap: Vec<String>,
+    versions: Option<Vec<String>>,
     rate_limit: Option<NonZeroU32>,
 }
 
 impl ShortDevice {
-    const KEYS: [&'static str; 3] = ["id", "ap", "rate-limit"];
+    const KEYS: [&'static str; 4] = ["id", "ap", "versions", "rate-limit"];
 }
 
 impl Topics {
@@ -62,13 +66,14 @@ impl Topics {
     pub(super) const KEYS: [&'static str; 6] =
         ["prefix", "consumer", "device", "actuator", "map", "map-files"];
 
-    /// Reads topics.toml and the files that it names.
+    /// Reads topics.toml and the files that it names; the schemas of profiles
+    /// are those of `library`.
     ///
     /// # Errors
     ///
     /// Every mistake in any of them.
-    pub fn load(file: &Path) -> Result<Self, Vec<Mistake>> {
-        Self::parse(file, &read_file(file)?)
+    pub fn load(file: &Path, library: &Library) -> Result<Self, Vec<Mistake>> {
+        Self::parse(file, &read_file(file)?, library)
     }
 
     /// The command topics to listen to (Transfer via MQTT v1.0, section 3.3).
@@ -94,14 +99,14 @@ impl Topics {
     /// # Errors
     ///
     /// Every mistake.
-    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Mistake>> {
+    pub fn parse(file: &Path, text: &str, library: &Library) -> Result<Self, Vec<Mistake>> {
         let mut source = Source::new(file, text);
         if !source.is_toml() {
             return Err(source.mistakes);
         }
         let prefix = read_prefix(&mut source);
         let maps = read_maps(&mut source, file);
-        let mut house = House::default();
+        let mut house = House { library: library.clone(), ..House::default() };
         let mut actuators = read_actuators(&mut source, &maps, &mut house);
         read_consumers(&mut source, &mut house);
         read_short_devices(&mut source, &maps, &mut house, &mut actuators);
@@ -277,12 +282,20 @@ fn add_actuator(
             (OwnPairs::Default(actuator::log::pairs()), skills)
         }
     };
-    match actuator::face(&config.common, &own_pairs, &skills) {
-        Ok(face) => {
-            house.actuators.insert(name.to_owned(), face);
+    let profile = house.library.profile(&config.common.profile);
+    match actuator::pairs(&config.common.pairs, &own_pairs, profile) {
+        Ok(pairs) => {
+            house.actuators.insert(name.to_owned(), actuator::face(&config.common, pairs, &skills));
             actuators.insert(name.to_owned(), config);
         }
-        Err(error) => source.note(&format!("{path}.pairs"), format!("{path}: {error}"), None),
+        Err(problems) => {
+            for Unpaired { at, text, found, known } in problems {
+                let nearest =
+                    found.and_then(|it| nearest_of(&it, known.iter().map(String::as_str)));
+                let at = format!("{path}.pairs.{at}");
+                source.note(at.trim_end_matches('.'), format!("{path}: {text}"), nearest);
+            }
+        }
     }
 }
 
@@ -312,8 +325,9 @@ fn read_consumers(source: &mut Source<'_>, house: &mut House) {
                 source.note(&format!("{path}.actuators"), text, None);
             }
         }
-        let ConsumerConfig { id, actuators, rate_limit } = config;
-        add_consumer(source, &path, house, Consumer { id, actuators, rate_limit });
+        let ConsumerConfig { id, actuators, versions, rate_limit } = config;
+        let versions = read_versions(source, &path, versions.as_deref());
+        add_consumer(source, &path, house, Consumer { id, actuators, versions, rate_limit });
     }
 }
 
@@ -362,9 +376,30 @@ fn read_short_devices(
             add_actuator(source, &path, &name, config, maps, house, actuators);
             names.push(name);
         }
-        let consumer = Consumer { id: short.id, actuators: names, rate_limit: short.rate_limit };
+        let ShortDevice { id, ap: _, versions, rate_limit } = short;
+        let versions = read_versions(source, &path, versions.as_deref());
+        let consumer = Consumer { id, actuators: names, versions, rate_limit };
         add_consumer(source, &path, house, consumer);
     }
+}
+
+/// The versions of the language that a consumer lists, the newest first.
+fn read_versions(source: &mut Source<'_>, path: &str, listed: Option<&[String]>) -> Vec<Version> {
+    let Some(listed) = listed else { return vec![Version::V1_1] };
+    let mut versions = BTreeSet::new();
+    for (index, text) in listed.iter().enumerate() {
+        let path = format!("{path}.versions[{index}]");
+        match text.parse::<Version>() {
+            Ok(version) if versions.insert(version) => {}
+            Ok(_) => source.note(&path, format!("{path}: {text:?} stands there twice"), None),
+            Err(error) => source.note(&path, format!("{path}: {error}"), None),
+        }
+    }
+    if listed.is_empty() {
+        let path = format!("{path}.versions");
+        source.note(&path, format!("{path}: a consumer speaks at least one version"), None);
+    }
+    versions.into_iter().rev().collect()
 }
 
 fn add_consumer(source: &mut Source<'_>, path: &str, house: &mut House, consumer: Consumer) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use super::{Address, Reason};
+use crate::language::{Library, Version};
 use crate::openc2::{Action, Actuator, Args, Command, Members, Pairs, Status, TargetName};
 
 /// The consumers of this bridge and their actuators, as topics.toml has them.
@@ -13,6 +14,8 @@ pub struct House {
     pub consumers: Vec<Consumer>,
     /// By name.
     pub actuators: BTreeMap<String, ActuatorFace>,
+    /// The versions of the language, with the profiles that are known here.
+    pub library: Library,
 }
 
 /// An OpenC2 consumer: what producers address.
@@ -22,6 +25,8 @@ pub struct Consumer {
     pub id: String,
     /// Names of its actuators; where several fit, the first is taken.
     pub actuators: Vec<String>,
+    /// Versions of the language that it speaks, the newest first. Never empty.
+    pub versions: Vec<Version>,
     /// Commands a minute; `None` is no limit.
     pub rate_limit: Option<NonZeroU32>,
 }

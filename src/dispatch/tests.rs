@@ -265,6 +265,7 @@ fn face(profile: &str, list: &[(&str, &[&str])]) -> ActuatorFace {
     }
 }
 
+use crate::language::{Library, Version};
 use crate::openc2::Members;
 
 /// Two consumers: a gateway with three actuators, and a lamp.
@@ -278,11 +279,13 @@ fn house() -> House {
             Consumer {
                 id: "gateway-1".to_owned(),
                 actuators: vec!["wall".to_owned(), "probe".to_owned(), "lamp".to_owned()],
+                versions: vec![Version::V1_1],
                 rate_limit: None,
             },
             Consumer {
                 id: "lamp-2".to_owned(),
                 actuators: vec!["lamp".to_owned()],
+                versions: vec![Version::V1_1],
                 rate_limit: NonZeroU32::new(2),
             },
         ],
@@ -291,6 +294,7 @@ fn house() -> House {
             ("probe".to_owned(), probe),
             ("lamp".to_owned(), lamp),
         ]),
+        library: Library::built_in(),
     }
 }
 

@@ -26,28 +26,67 @@ fn own(file: &[u8]) -> Package {
     Package::read(file).expect("our own schemas can be read")
 }
 
-/// The language alone, with the marks where profiles add to it.
-fn core(version: Version) -> &'static Merged {
-    static CORE: [OnceLock<Merged>; 2] = [OnceLock::new(), OnceLock::new()];
-    CORE[version as usize].get_or_init(|| match version {
-        Version::V1_0 => core_10(),
-        Version::V1_1 => core_11(),
-    })
+/// A version of the language without any profile, with the marks where profiles add to it.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub version: Version,
+    merged: Merged,
 }
 
-fn core_11() -> Merged {
-    let mut merged = resolve(&core_packages()[0], &[]).expect("it imports nothing");
-    // Headers may be added (section 3.2).
-    extend(&mut merged.package, &["Headers"]);
-    merged
+impl Core {
+    /// The one that is built in.
+    pub fn built_in(version: Version) -> &'static Self {
+        static CORE: [OnceLock<Core>; 2] = [OnceLock::new(), OnceLock::new()];
+        CORE[version as usize].get_or_init(|| {
+            let [newer, older] = core_packages() else { unreachable!("there are two") };
+            let package = if version == Version::V1_1 { newer } else { older };
+            Self::of(version, package).expect("our own schemas are in order")
+        })
+    }
+
+    /// The version whose schema a package is, by its name.
+    pub fn version_of(package: &Package) -> Option<Version> {
+        let at = core_packages().iter().position(|it| it.name() == package.name())?;
+        Version::ALL.get(at).copied()
+    }
+
+    /// Puts a schema of the language in order for profiles.
+    ///
+    /// # Errors
+    ///
+    /// Its mistakes, and types that it must have and has not.
+    pub fn of(version: Version, package: &Package) -> Result<Self, Vec<Problem>> {
+        let missing: Vec<Problem> = version
+            .extensible()
+            .iter()
+            .chain(&["OpenC2-Command"])
+            .filter(|name| !package.types.iter().any(|it| it.name == **name && has_fields(it)))
+            .map(|name| problem(None, format!("the language has a type {name} with fields")))
+            .collect();
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let mut merged = match version {
+            Version::V1_0 => core_10(package)?,
+            Version::V1_1 => resolve(package, &[])?,
+        };
+        extend(&mut merged.package, version.extensible());
+        // Headers may be added (Language v1.1, section 3.2).
+        extend(&mut merged.package, &["Headers"]);
+        let problems = merged.problems();
+        if problems.is_empty() { Ok(Self { version, merged }) } else { Err(problems) }
+    }
 }
 
-/// The schema of annex A.1, in the envelope, and with what the annex leaves
-/// out: types that it names and does not have, and the status of a response,
-/// which section 3.3.2 requires.
-fn core_10() -> Merged {
-    let others = [own(LANGUAGE_10), own(META_10)];
-    let envelope = resolve(&own(ENVELOPE_10), &others).expect("their imports are ours");
+fn has_fields(it: &Type) -> bool {
+    matches!(it.content, Content::Fields(_))
+}
+
+/// A schema of language 1.0 in the envelope, and with what annex A.1 of CSD07
+/// leaves out: types that it names and does not have, and the status of a
+/// response, which section 3.3.2 requires.
+fn core_10(language: &Package) -> Result<Merged, Vec<Problem>> {
+    let envelope = resolve(&own(ENVELOPE_10), &[language.clone(), own(META_10)])?;
     let mut package = envelope.package;
     // The envelope is ours; what it holds is the language, under its own names.
     let own_name = |name: &str| name.strip_prefix("ls:").unwrap_or(name).to_owned();
@@ -55,43 +94,38 @@ fn core_10() -> Merged {
         it.name = own_name(&it.name);
         each_reference(it, &mut |name| *name = own_name(name));
     }
-    package.header = others[0].header.clone();
+    package.header = language.header.clone();
     // Private-enterprise numbers stand for registered profiles, of which we have none; the
     // example of the annex must not be used (section 3.3.4).
+    package.types.retain(|it| !it.name.starts_with("PE-"));
     for (name, base) in [
-        ("PE-Target", Base::Choice),
-        ("PE-Specifiers", Base::Choice),
-        ("PE-Args", Base::Map),
-        ("PE-Results", Base::Map),
+        ("Target", Base::Choice),
+        ("Specifiers", Base::Choice),
+        ("Args", Base::Map),
+        ("Results", Base::Map),
     ] {
-        let it = type_mut(&mut package, name);
-        *it = open_type(name, base);
-        it.options.push(Opt::Id);
-    }
-    for (name, base) in [
-        ("Unr-Target", Base::Choice),
-        ("Unr-Specifiers", Base::Choice),
-        ("Unr-Args", Base::Map),
-        ("Unr-Results", Base::Map),
-    ] {
-        package.types.push(open_type(name, base));
+        let registered = open_type(&format!("PE-{name}"), base, &[Opt::Extend, Opt::Id]);
+        package.types.push(registered);
+        let unregistered = format!("Unr-{name}");
+        if !package.types.iter().any(|it| it.name == unregistered) {
+            package.types.push(open_type(&unregistered, base, &[Opt::Extend]));
+        }
     }
     // The example of an imported profile; where ours has one, it is put here again.
-    fields_mut(&mut package, "Target").retain(|field| field.name != "slpf");
+    fields_mut(&mut package, "Target").retain(|field| field.type_name != "slpf:Target");
     for field in fields_mut(&mut package, "OpenC2-Response") {
         if field.name == "status" {
             field.options.retain(|option| *option != Opt::MinCount(0));
         }
     }
-    extend(&mut package, &["Headers", "Target", "Actuator", "Args", "OpenC2-Response"]);
-    Merged { package, undefined: Vec::new() }.with_gaps()
+    Ok(Merged { package, undefined: Vec::new() }.with_gaps())
 }
 
-fn open_type(name: &str, base: Base) -> Type {
+fn open_type(name: &str, base: Base, options: &[Opt]) -> Type {
     Type {
         name: name.to_owned(),
         base,
-        options: vec![Opt::Extend],
+        options: options.to_vec(),
         description: String::new(),
         content: Content::Fields(Vec::new()),
     }
@@ -100,7 +134,10 @@ fn open_type(name: &str, base: Base) -> Type {
 /// Marks types that others may add to.
 fn extend(package: &mut Package, names: &[&str]) {
     for name in names {
-        type_mut(package, name).options.push(Opt::Extend);
+        let options = &mut type_mut(package, name).options;
+        if !options.contains(&Opt::Extend) {
+            options.push(Opt::Extend);
+        }
     }
 }
 
@@ -117,27 +154,30 @@ fn fields_mut<'p>(package: &'p mut Package, name: &str) -> &'p mut Vec<Field> {
 }
 
 /// Puts profiles into a version of the language.
-pub(super) fn merge(version: Version, profiles: &[Profile]) -> Result<Merged, Vec<Problem>> {
-    let collisions = collisions(profiles);
+pub(super) fn merge<'p>(
+    core: &Core,
+    profiles: impl IntoIterator<Item = &'p Profile>,
+) -> Result<Merged, Vec<Problem>> {
+    let mut profiles: Vec<_> = profiles.into_iter().collect();
+    profiles.sort_by_key(|profile| profile.number());
+    let collisions = collisions(&profiles);
     if !collisions.is_empty() {
         return Err(collisions);
     }
-    let mut merged = core(version).clone();
-    let core: HashSet<_> = core(version).package.types.iter().map(|it| it.name.as_str()).collect();
-    let mut in_order: Vec<_> = profiles.iter().collect();
-    in_order.sort_by_key(|profile| profile.number());
-    for profile in in_order {
-        add_types(&mut merged, &core, profile);
-        add_fields(&mut merged.package, version, profile);
+    let mut merged = core.merged.clone();
+    let names: HashSet<_> = core.merged.package.types.iter().map(|it| it.name.as_str()).collect();
+    for profile in profiles {
+        add_types(&mut merged, &names, profile);
+        add_fields(&mut merged.package, core.version, profile);
     }
     Ok(merged)
 }
 
 /// Profiles that cannot be told apart.
-fn collisions(profiles: &[Profile]) -> Vec<Problem> {
+fn collisions(profiles: &[&Profile]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let (mut by_nsid, mut by_number) = (HashMap::new(), HashMap::new());
-    for profile in profiles {
+    for &profile in profiles {
         let (nsid, number) = (profile.nsid(), profile.number());
         if by_nsid.insert(nsid, profile).is_some() {
             let reason = format!("there are two profiles with the namespace identifier {nsid:?}");

@@ -5,14 +5,18 @@
 //! version of the language with what some profiles add to it, compiled.
 
 mod added;
+mod library;
 mod merge;
 mod profile;
 mod version;
 
 use std::sync::OnceLock;
 
+use merge::Core;
+
 use crate::jadn::{Bounds, NodeId, Opt, Package, Problem, Schema};
 
+pub use library::{Flawed, Library};
 pub use profile::{Own, Profile};
 pub use version::Version;
 
@@ -43,7 +47,15 @@ impl Language {
     /// Two profiles of the same namespace identifier or number, and whatever
     /// of a profile does not fit this version.
     pub fn compile(version: Version, profiles: &[Profile]) -> Result<Self, Vec<Problem>> {
-        let merged = merge::merge(version, profiles)?;
+        Self::of(Core::built_in(version), profiles)
+    }
+
+    fn of<'p>(
+        core: &Core,
+        profiles: impl IntoIterator<Item = &'p Profile>,
+    ) -> Result<Self, Vec<Problem>> {
+        let version = core.version;
+        let merged = merge::merge(core, profiles)?;
         let schema = Schema::compile(&tolerant(&merged.package), &merged.undefined, BOUNDS)
             .map_err(|problem| vec![problem])?
             .taking(added::added(version));

@@ -59,7 +59,11 @@ impl Profile {
     ///
     /// Every mistake, with its type and field.
     pub fn read(file: &[u8]) -> Result<Self, Vec<Problem>> {
-        let package = Package::read(file)?;
+        Self::of(Package::read(file)?)
+    }
+
+    /// The same, of a schema that was read.
+    pub(super) fn of(package: Package) -> Result<Self, Vec<Problem>> {
         let merged = resolve(&package, core_packages())?;
         let mut problems = merged.problems();
         // Language 1.0 names types that it does not have; that is not the profile's mistake.

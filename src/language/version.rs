@@ -39,6 +39,14 @@ impl Version {
         }
     }
 
+    /// Its types that profiles add to.
+    pub(super) fn extensible(self) -> &'static [&'static str] {
+        match self {
+            Self::V1_0 => &["Target", "Actuator", "Args", "OpenC2-Response"],
+            Self::V1_1 => &["Target", "Actuator", "Args", "Results"],
+        }
+    }
+
     /// Its type for the results of a response.
     pub(super) fn results(self) -> &'static str {
         match self {

@@ -1,0 +1,75 @@
+//! Where schemas come from, beside those that are built in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Mistake;
+use crate::language::{Flawed, Library};
+
+/// How the name of a schema file ends.
+const SUFFIX: &str = "jadn";
+
+/// Most schema files in the folder.
+const MAX_FILES: usize = 100;
+
+/// The `[schemas]` table of bridge.toml.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct SchemasConfig {
+    /// Folder of schema files, which stand over those that are built in.
+    pub dir: Option<PathBuf>,
+}
+
+impl SchemasConfig {
+    /// Reads the schema files of the folder, over those that are built in.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in every file, and a folder that cannot be read.
+    pub fn load(&self) -> Result<Library, Vec<Mistake>> {
+        let Some(dir) = &self.dir else { return Ok(Library::built_in()) };
+        let unreadable = |file: &Path, error: &std::io::Error| {
+            Mistake::somewhere(file, format!("cannot be read: {error}"))
+        };
+        let files = match schema_files(dir) {
+            Ok(files) => files,
+            Err(error) => return Err(vec![unreadable(dir, &error)]),
+        };
+        if files.len() > MAX_FILES {
+            let text = format!("holds {} schema files, {MAX_FILES} are allowed", files.len());
+            return Err(vec![Mistake::somewhere(dir, text)]);
+        }
+        let (mut texts, mut mistakes) = (Vec::new(), Vec::new());
+        for file in &files {
+            match fs::read(file) {
+                Ok(text) => texts.push(text),
+                Err(error) => mistakes.push(unreadable(file, &error)),
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Library::with(&texts).map_err(|flawed| {
+            let mistake = |Flawed { file, problem }: &Flawed| {
+                let file = file.map_or(dir, |at| &files[at]);
+                Mistake::somewhere(file, problem.to_string())
+            };
+            flawed.iter().map(mistake).collect()
+        })
+    }
+}
+
+/// The schema files of a folder, by name.
+fn schema_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|it| it == SUFFIX) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
