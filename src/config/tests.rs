@@ -204,7 +204,8 @@ fn schemas_of_a_folder_stand_over_those_that_are_built_in() {
         &slpf.replace("slpf", "x-heat").replace("1024, \"x-heat\"", "2050, \"x-heat\""),
     );
     let library = schemas.load().unwrap();
-    let update = &library.profile("slpf").unwrap().pairs()[&crate::openc2::Action::Update];
+    let update = &library.profile("slpf").unwrap().pairs();
+    let (_, update) = update.iter().find(|(action, _)| action.as_str() == "update").unwrap();
     assert_eq!(update[0].to_string(), "uri");
     assert!(library.profile("x-heat").is_some());
     assert!(library.profile("x-iot").is_some());

@@ -141,7 +141,19 @@ impl Dispatcher {
                         let key = keys.get(at).cloned();
                         let known = known.get(at).and_then(Option::as_ref);
                         let case = Case { inbound: &inbound, request: &request, command: &command };
-                        self.admit_one(&mut decided, &case, consumer, key, known);
+                        match self.read_for(&inbound, &request, &consumer) {
+                            None => self.admit_one(&mut decided, &case, consumer, key, known),
+                            Some(Ok(request)) => {
+                                let command = Arc::new(request.command.clone());
+                                let case = Case { request: &request, command: &command, ..case };
+                                self.admit_one(&mut decided, &case, consumer, key, known);
+                            }
+                            Some(Err(fault)) => {
+                                let verdict =
+                                    Verdict::RefuseUnkeyed(fault.status, Reason::from(&*fault));
+                                self.carry_out(&mut decided, &case, consumer, key, verdict);
+                            }
+                        }
                     }
                 }
             }
@@ -159,8 +171,19 @@ impl Dispatcher {
         key: Option<Key>,
         known: Option<&Known>,
     ) {
-        let Case { inbound, request, command } = *case;
         let verdict = self.judge(case, &consumer, key.as_ref(), known);
+        self.carry_out(decided, case, consumer, key, verdict);
+    }
+
+    fn carry_out(
+        &mut self,
+        decided: &mut Decided,
+        case: &Case<'_>,
+        consumer: String,
+        key: Option<Key>,
+        verdict: Verdict,
+    ) {
+        let Case { inbound, request, command } = *case;
         let wants = request.command.args.response_requested.unwrap_or_default();
         let mut envelope = Envelope {
             consumer,

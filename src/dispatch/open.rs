@@ -1,10 +1,8 @@
 //! First step: read a message and find out whom here it is for.
 
-use bytes::Bytes;
-
-use super::{Address, ContentDigest, Declared, Dispatcher, Inbound, Key, Reason, Rules};
+use super::{Address, ContentDigest, Declared, Dispatcher, House, Inbound, Key, Reason};
 use crate::language::{Language, Version};
-use crate::openc2::{Command, Content, Headers, Message, Status};
+use crate::openc2::{Command, Content, Headers, Status};
 use crate::trust;
 use crate::wire::{self, Encoding, Fault, Glimpse, Kind, Manner, Unreadable};
 
@@ -45,7 +43,7 @@ pub(super) enum Reading {
 }
 
 /// A command with its envelope.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Request {
     pub headers: Headers,
     pub command: Command,
@@ -137,7 +135,11 @@ impl Dispatcher {
         if let Some(reason) = contradiction(encoding, is_said, &inbound.payload) {
             return dropped(reason);
         }
-        let letter = match self.rules.read(&inbound.payload, encoding) {
+        // Whom a POST is for stands in the message alone.
+        let address = if inbound.caller.is_some() { &Address::All } else { &inbound.address };
+        let languages = self.house.languages(&self.house.versions_at(address));
+        let letter = wire::read_by(&inbound.payload, encoding, self.rules.limits, &languages);
+        let letter = match letter {
             Ok(letter) => letter,
             Err(unreadable) => return faulty(*unreadable, kind),
         };
@@ -172,20 +174,55 @@ impl Dispatcher {
     }
 }
 
-impl Rules {
-    /// Reads a message by the language that is spoken here.
-    pub(super) fn read(
+impl Dispatcher {
+    /// The command as this consumer reads it, where it does not speak the
+    /// version by which it was read for all; `None` where it does.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no command in any version of this consumer.
+    pub(super) fn read_for(
         &self,
-        payload: &[u8],
-        encoding: Encoding,
-    ) -> Result<wire::Letter, Box<Unreadable>> {
-        wire::read_by(payload, encoding, self.limits, &[Language::core(Version::V1_1)])
+        inbound: &Inbound,
+        request: &Request,
+        consumer: &str,
+    ) -> Option<Result<Request, Box<Fault>>> {
+        let versions = &self.house.consumer(consumer)?.versions;
+        if versions.contains(&request.manner.version) {
+            return None;
+        }
+        let languages = self.house.languages(versions);
+        let encoding = request.manner.encoding;
+        let read = wire::read_by(&inbound.payload, encoding, self.rules.limits, &languages);
+        Some(match read {
+            Ok(wire::Letter { message, manner, .. }) => match message.content {
+                Content::Request(command) => Ok(Request { command, manner, ..request.clone() }),
+                Content::Response(_) | Content::Notification(_) => {
+                    unreachable!("what a body holds has the same name in every version")
+                }
+            },
+            Err(unreadable) => Err(Box::new(unreadable.fault)),
+        })
+    }
+}
+
+impl House {
+    /// These versions of the language, with the profiles that are known here.
+    pub(super) fn languages(&self, versions: &[Version]) -> Vec<&Language> {
+        versions.iter().map(|version| self.library.language(*version)).collect()
     }
 
-    /// Writes a message.
-    pub(super) fn write(&self, message: &Message, manner: Manner) -> Result<Bytes, Fault> {
-        let Self { limits: _, .. } = self;
-        wire::write_by(message, manner.encoding, Language::core(manner.version))
+    /// Every version that somebody speaks at an address, the newest first.
+    fn versions_at(&self, address: &Address) -> Vec<Version> {
+        let mut versions: Vec<Version> =
+            self.addressed(address).flat_map(|consumer| consumer.versions.clone()).collect();
+        versions.sort_unstable_by(|a, b| b.cmp(a));
+        versions.dedup();
+        // What is for nobody here is kept all the same.
+        if versions.is_empty() {
+            versions.push(Version::V1_1);
+        }
+        versions
     }
 }
 

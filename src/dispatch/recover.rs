@@ -9,8 +9,9 @@ use super::{
     Accepted, ActuatorFace, Class, Concluded, Dispatcher, Effect, Errand, Event, InProgress,
     LogLine, Outcome, Reason, Record, Unfinished, Work, doubt,
 };
+use crate::language::Version;
 use crate::openc2::{Command, Content, Response, Status};
-use crate::wire::{Encoding, Fault, Manner};
+use crate::wire::{self, Encoding, Fault, Manner};
 
 impl Dispatcher {
     /// Takes up what the journal holds: commands that had started and have no
@@ -134,9 +135,11 @@ impl Dispatcher {
 
     /// It was read once; by other rules, if the limits have been lowered since.
     fn read_again(&self, accepted: &Accepted) -> Result<(Arc<Command>, Manner), Fault> {
-        let letter = self
-            .rules
-            .read(&accepted.message, Encoding::of(&accepted.message))
+        let encoding = Encoding::of(&accepted.message);
+        let consumer = self.house.consumer(&accepted.consumer);
+        let versions = consumer.map_or(&[Version::V1_1][..], |consumer| &consumer.versions);
+        let languages = self.house.languages(versions);
+        let letter = wire::read_by(&accepted.message, encoding, self.rules.limits, &languages)
             .map_err(|unreadable| unreadable.fault)?;
         let manner = letter.manner;
         let Content::Request(command) = letter.message.content else {

@@ -3,7 +3,7 @@
 use super::{Dispatcher, Outgoing, Ticket};
 use crate::format;
 use crate::openc2::{Content, Headers, Message, Response, Status};
-use crate::wire::Manner;
+use crate::wire::{self, Manner};
 
 impl Dispatcher {
     /// A response message of a consumer, ready to publish.
@@ -27,11 +27,13 @@ impl Dispatcher {
 
     /// A response message, written as its command was.
     fn letter(&self, to: &Answers<'_>, response: Response, now_ms: u64) -> bytes::Bytes {
-        let written = self.rules.write(&message(to, response, now_ms), to.manner);
+        let Manner { encoding, version } = to.manner;
+        let language = self.house.library.language(version);
+        let written = wire::write_by(&message(to, response, now_ms), encoding, language);
         written.unwrap_or_else(|fault| {
             let text = format!("the response cannot be said in this form: {fault}");
             let plain = Response::with_text(Status::InternalError, text);
-            let written = self.rules.write(&message(to, plain, now_ms), to.manner);
+            let written = wire::write_by(&message(to, plain, now_ms), encoding, language);
             written.expect("a status and a text can be written in every form")
         })
     }

@@ -6,7 +6,9 @@ use super::{
     Class, Concluded, Dispatcher, Effect, Event, InProgress, LogLine, Outcome, Outgoing, Reason,
     Record, Report, Ticket,
 };
+use crate::language::Version;
 use crate::openc2::{Response, ResponseType, Status};
+use crate::wire;
 
 /// Least time between two progress responses to one command, in milliseconds.
 const PROGRESS_EVERY_MS: u64 = 1_000;
@@ -64,6 +66,21 @@ impl Dispatcher {
         decided.responses.push(outgoing);
     }
 
+    /// What an actuator answered, if the schema of its profile has such results.
+    fn judged(&self, outcome: Outcome) -> Outcome {
+        if outcome.response.results.is_none() {
+            return outcome;
+        }
+        let said = wire::response_to_json(&outcome.response);
+        let language = self.house.library.language(Version::V1_1);
+        let Err(fault) = wire::response_by(&said, language) else { return outcome };
+        let what = "the actuator answered what the schema does not allow";
+        Outcome {
+            response: Response::with_text(Status::InternalError, format!("{what}: {fault}")),
+            reason: Some(format!("{what}: {}", fault.unquoted())),
+        }
+    }
+
     /// Records how a command ended, and answers as its producer wished.
     pub(super) fn conclude(
         &mut self,
@@ -73,12 +90,12 @@ impl Dispatcher {
         outcome: Outcome,
         now_ms: u64,
     ) {
-        let Outcome { response, reason } = match outcome.response.status {
-            Status::Processing => Outcome::ours(
+        let Outcome { response, reason } = match self.judged(outcome) {
+            outcome if outcome.response.status == Status::Processing => Outcome::ours(
                 Status::InternalError,
                 "the actuator ended the command with status 102, which is no outcome",
             ),
-            _ => outcome,
+            outcome => outcome,
         };
         let status = response.status;
         let text = response.status_text.clone();

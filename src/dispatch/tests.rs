@@ -5,6 +5,7 @@ mod reasons;
 mod recorded;
 mod replays;
 mod time;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::openc2::{Pairs, Response, Status, TargetName};
+use crate::openc2::{Pairs, Response, Results, Status, TargetName};
 
 const NOW: u64 = 1_700_000_000_000;
 

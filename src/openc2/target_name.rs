@@ -67,6 +67,17 @@ impl TargetName {
     /// Those that language 1.0 has and 1.1 has not (CSD07, section 3.3.1.2).
     pub const OF_1_0: [Self; 2] = [Self::IpAddr, Self::IpConnection];
 
+    /// Those that language 1.1 has and 1.0 has not.
+    pub const NOT_OF_1_0: [Self; 7] = [
+        Self::IdnDomainName,
+        Self::IdnEmailAddr,
+        Self::Ipv4Net,
+        Self::Ipv6Net,
+        Self::Ipv4Connection,
+        Self::Ipv6Connection,
+        Self::Iri,
+    ];
+
     /// Namespace identifier of the profile whose target it is; `None` for the core eighteen.
     #[must_use]
     pub fn profile(&self) -> Option<&str> {

@@ -130,11 +130,16 @@ fn write_results(results: &Results) -> Members {
 }
 
 fn write_pairs(pairs: &Pairs) -> Value {
-    pairs
-        .iter()
-        .map(|(action, targets)| (action.to_string(), targets.iter().map(text).collect::<Value>()))
-        .collect::<Members>()
-        .into()
+    let mut written = Members::new();
+    for (action, targets) in pairs {
+        let targets: Vec<Value> =
+            targets.iter().filter(|it| !TargetName::OF_1_0.contains(it)).map(text).collect();
+        // A list of none is none (Language v1.1, section 3.4.2.1).
+        if !targets.is_empty() {
+            written.insert(action.to_string(), targets.into());
+        }
+    }
+    written.into()
 }
 
 /// As language 1.0 has it: results beside the status, pairs as a list, and the
@@ -165,9 +170,9 @@ pub(super) fn write_10(response: &Response) -> Value {
 fn list_pairs(pairs: &Pairs) -> Value {
     pairs
         .iter()
-        .map(|(action, targets)| {
+        .filter_map(|(action, targets)| {
             let mut names: Vec<String> = Vec::new();
-            for target in targets {
+            for target in targets.iter().filter(|it| !TargetName::NOT_OF_1_0.contains(it)) {
                 let name = match target.profile() {
                     None => target.local(),
                     Some(profile) if is_unregistered(profile) => "extension_unr",
@@ -178,7 +183,7 @@ fn list_pairs(pairs: &Pairs) -> Value {
                     names.push(name.to_owned());
                 }
             }
-            Value::from(vec![text(action), names.into()])
+            (!names.is_empty()).then(|| Value::from(vec![text(action), names.into()]))
         })
         .collect()
 }

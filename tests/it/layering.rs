@@ -71,8 +71,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("console", &["dispatch", "journal", "openc2"]),
+    // language: an actuator has the pairs of its profile.
     // wire: a program gets its command, and gives its response, as the JSON of a message.
-    ("actuator", &["dispatch", "https", "mqtt", "openc2", "producer", "wire"]),
+    ("actuator", &["dispatch", "https", "language", "mqtt", "openc2", "producer", "wire"]),
     // dispatch: the receipts and addresses that the doors' own types carry.
     ("producer", &["dispatch", "https", "mqtt", "openc2", "wire"]),
     ("https", &["dispatch", "openc2", "tls", "wire"]),

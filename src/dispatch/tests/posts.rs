@@ -45,7 +45,7 @@ fn to(consumers: &[&str], mut message: Value) -> Value {
 }
 
 fn set_light() -> Value {
-    json!({"action": "set", "target": {"x-iot:light": true}})
+    json!({"action": "set", "target": {"x-iot:light": {"state": "on"}}})
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn a_reason_for_every_log_holds_no_word_of_the_sender() {
         (json!({"action": "deny", "target": net, "args": {CANARY: CANARY}}),              "expected start_time, "),
         (json!({"action": "deny", "target": net, "args": {CANARY: {"a": 1}}}),            "an argument namespace is not known to actuator \"wall\""),
         (json!({"action": "deny", "target": net, "actuator": {CANARY: {}}}),              "gateway-1 has no actuator of the profile that the command names"),
-        (json!({"action": "deny", "target": net, "actuator": {"slpf": {"a": CANARY}}}),   "no \"slpf\" actuator of gateway-1 answers to these specifiers"),
+        (json!({"action": "deny", "target": net, "actuator": {"slpf": {"asset_id": CANARY}}}),   "no \"slpf\" actuator of gateway-1 answers to these specifiers"),
         (json!({"action": "delete", "target": net, "command_id": CANARY}),                "gateway-1 does not support delete ipv4_net"),
     ];
     let messages = commands.map(|(command, says)| (message("r", &command).to_string(), says));

@@ -61,7 +61,7 @@ fn each_line_is_one_object_and_holds_no_secret_and_no_payload() {
     assert_eq!((&refused["status"], &refused["class"]), (&json!(400), &json!("refused")));
     let reason = refused["reason"].as_str().unwrap();
     assert!(
-        reason.starts_with("expected an IPv4 address range: "),
+        reason.starts_with("expected IPv4-Net, a range of addresses: "),
         "what it says itself: {reason}"
     );
 }
