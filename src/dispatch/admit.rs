@@ -275,7 +275,13 @@ impl Dispatcher {
                 self.house.not_meant(resident, &inbound.address, command.actuator.as_ref());
             return match elsewhere {
                 Some(choice) => Self::turned_away(choice),
-                None => super::features::answer(&self.house, resident, features, args),
+                None => super::features::answer(
+                    &self.house,
+                    resident,
+                    request.manner.version,
+                    features,
+                    args,
+                ),
             };
         }
         let choice = self.house.choose(

@@ -120,6 +120,16 @@ impl House {
         profiles
     }
 
+    /// The specifiers of each of its actuators that implements a profile.
+    pub(super) fn specifiers<'a>(
+        &'a self,
+        consumer: &'a Consumer,
+        profile: &str,
+    ) -> Vec<&'a Members> {
+        let of_profile = self.faces(consumer).filter(|(_, face)| face.profile == profile);
+        of_profile.map(|(_, face)| &face.specifiers).collect()
+    }
+
     /// What a consumer accepts: the pairs of its actuators, and `query
     /// features`, which every consumer answers (Language v1.1, section 4.1).
     pub(super) fn pairs(&self, consumer: &Consumer) -> Pairs {

@@ -74,6 +74,12 @@ impl Dialect {
         format!("{text:?} is no option of a {of} in {}", self.as_str())
     }
 
+    /// Whether it has a way to say that.
+    #[must_use]
+    pub fn can_say(self, option: &Opt) -> bool {
+        self.letters(option).is_some()
+    }
+
     /// How an option is written. `None`: this dialect cannot say it.
     pub(super) fn letters(self, option: &Opt) -> Option<String> {
         let is_old = self == Self::Csd01;

@@ -191,6 +191,16 @@ impl Schema {
         self.types.get(name).copied()
     }
 
+    /// The names of the fields of a type.
+    pub fn fields_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        let shape = self.type_named(name).map(|node| &self.node(node).shape);
+        let fields = match shape {
+            Some(Shape::Choice { fields, .. } | Shape::Members { fields, .. }) => *fields,
+            _ => Span::default(),
+        };
+        self.fields(fields).iter().map(|field| &*field.name)
+    }
+
     /// The names of its types, in no order.
     pub fn type_names(&self) -> impl Iterator<Item = &str> {
         self.types.keys().map(AsRef::as_ref)

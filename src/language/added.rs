@@ -11,7 +11,12 @@ use super::Version;
 pub(super) fn added(version: Version) -> Taking {
     match version {
         Version::V1_0 => |unknown| added_to(unknown, target_10),
-        Version::V1_1 => |unknown| added_to(unknown, target_11),
+        Version::V1_1 => |unknown| match &unknown.key {
+            Key::Text("extension" | "extension_unr") if unknown.type_name != "Headers" => {
+                Err("which language 1.0 alone has".to_owned())
+            }
+            _ => added_to(unknown, target_11),
+        },
     }
 }
 

@@ -12,10 +12,6 @@ const LANGUAGE_10: &[u8] = include_bytes!("../../schemas/oc2ls-1.0-csd07.jadn");
 const META_10: &[u8] = include_bytes!("../../schemas/jadn-1.0-csd07.jadn");
 const ENVELOPE_10: &[u8] = include_bytes!("../../schemas/envelope-1.0.jadn");
 
-/// A namespace identifier that begins so belongs to no standard (Language
-/// v1.0 CSD07, section 3.3.4; v1.1, section 3.1.4).
-const UNREGISTERED: &str = "x-";
-
 /// The packages of the language, which profiles may import: 1.1, and then 1.0.
 pub(super) fn core_packages() -> &'static [Package] {
     static PACKAGES: OnceLock<Vec<Package>> = OnceLock::new();
@@ -249,7 +245,7 @@ pub(super) fn each_reference(it: &mut Type, see: &mut dyn FnMut(&mut String)) {
 
 /// Adds a profile where the language has room for it.
 fn add_fields(package: &mut Package, version: Version, profile: &Profile) {
-    let is_unregistered = version == Version::V1_0 && profile.nsid().starts_with(UNREGISTERED);
+    let is_unregistered = version == Version::V1_0 && Version::is_unregistered(profile.nsid());
     let [target, specifiers, args, results] = if is_unregistered {
         ["Unr-Target", "Unr-Specifiers", "Unr-Args", "Unr-Results"]
     } else {

@@ -8,6 +8,7 @@ mod added;
 mod library;
 mod merge;
 mod profile;
+mod subset;
 mod version;
 
 use std::sync::OnceLock;
@@ -15,9 +16,11 @@ use std::sync::OnceLock;
 use merge::Core;
 
 use crate::jadn::{Bounds, NodeId, Opt, Package, Problem, Schema};
+use crate::openc2::{Pairs, TargetName};
 
 pub use library::{Flawed, Library};
 pub use profile::{Own, Profile};
+pub use subset::Accepted;
 pub use version::Version;
 
 /// The language bounds its values itself where it wants to; the longest
@@ -77,6 +80,23 @@ impl Language {
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// Whether it has a target; those of profiles that are not known here it may have.
+    #[must_use]
+    pub fn has_target(&self, target: &TargetName) -> bool {
+        target.profile().is_some() || self.schema.fields_of("Target").any(|it| it == target.local())
+    }
+
+    /// Those of some pairs whose targets it has.
+    #[must_use]
+    pub fn pairs_of(&self, pairs: &Pairs) -> Pairs {
+        let mut pairs = pairs.clone();
+        for targets in pairs.values_mut() {
+            targets.retain(|target| self.has_target(target));
+        }
+        pairs.retain(|_, targets| !targets.is_empty());
+        pairs
     }
 
     /// All types, those of profiles under their namespace identifiers.

@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A version of the language. Later is greater.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Version {
     /// Language 1.0, Committee Specification Draft 07.
     V1_0,
     /// Language 1.1, Committee Specification Draft 01.
+    #[default]
     V1_1,
 }
 
@@ -28,6 +29,13 @@ impl Version {
             Self::V1_0 => "1.0",
             Self::V1_1 => "1.1",
         }
+    }
+
+    /// Whether a namespace identifier belongs to no standard: such profiles
+    /// stand under `extension_unr` in language 1.0 (CSD07, section 3.3.4).
+    #[must_use]
+    pub fn is_unregistered(nsid: &str) -> bool {
+        nsid.starts_with("x-")
     }
 
     /// Its type for a whole message.

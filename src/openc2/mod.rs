@@ -26,8 +26,5 @@ pub use text::{
     IdnHostname, Iri, MacAddr, Malformed, Md5, Nsid, Sha1, Sha256, Uri, Version,
 };
 
-/// The language versions a consumer of this bridge speaks (Language v1.1, section 3.4.2.17).
-pub const VERSIONS: &[&str] = &["1.1"];
-
 /// Free-form members of an extension: what stands under a namespace identifier.
 pub type Members = serde_json::Map<String, serde_json::Value>;

@@ -160,7 +160,7 @@ pub(super) fn write_10(response: &Response) -> Value {
     ]));
     let mut unregistered = Members::new();
     for (profile, value) in &results.extensions {
-        let into = if is_unregistered(profile) { &mut unregistered } else { &mut written };
+        let into = if Version::is_unregistered(profile) { &mut unregistered } else { &mut written };
         into.insert(profile.clone(), value.clone());
     }
     written.extend(members([("extension_unr", unless_empty(unregistered))]));
@@ -175,7 +175,7 @@ fn list_pairs(pairs: &Pairs) -> Value {
             for target in targets.iter().filter(|it| !TargetName::NOT_OF_1_0.contains(it)) {
                 let name = match target.profile() {
                     None => target.local(),
-                    Some(profile) if is_unregistered(profile) => "extension_unr",
+                    Some(profile) if Version::is_unregistered(profile) => "extension_unr",
                     // All of its targets are meant by its name.
                     Some(profile) => profile,
                 };
@@ -186,11 +186,6 @@ fn list_pairs(pairs: &Pairs) -> Value {
             (!names.is_empty()).then(|| Value::from(vec![text(action), names.into()]))
         })
         .collect()
-}
-
-/// Such a name belongs to no standard (Language v1.0 CSD07, section 3.3.4).
-fn is_unregistered(profile: &str) -> bool {
-    profile.starts_with("x-")
 }
 
 /// A number; without a fraction where it has none.

@@ -190,7 +190,7 @@ async fn mistakes_never_reach_the_broker() {
         ("send deny uri --all", 64, "target uri needs a VALUE"),
         ("send dney uri http://a.example/ --all", 65, "at /action"),
         ("send deny ipv4_net 300.0.0.1 --all", 65, "at /target/ipv4_net"),
-        ("send query features --device a/b", 64, "cannot stand in a topic"),
+        ("send query features --device a/b", 64, "cannot be in a topic"),
         ("send --file /nonexistent --all", 74, "cannot read /nonexistent"),
         ("query pairs --broker http://a.example", 78, "mqtt"),
         ("watch --broker mqtt://192.0.2.1", 78, "unencrypted"),

@@ -26,6 +26,8 @@ mod mqtt_probe;
 mod mqtt_publish;
 mod mqtt_tls;
 mod operations;
+mod pairs;
+mod profiles;
 mod readme;
 mod schemas;
 mod source;

@@ -48,9 +48,14 @@ fn every_command_of_the_readme_is_known_to_a_test() {
 
 #[test]
 fn every_file_that_the_readme_names_is_there() {
-    for page in
-        ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "docs/cli.md", "docs/configuration.md"]
-    {
+    for page in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "ARCHITECTURE.md",
+        "docs/cli.md",
+        "docs/configuration.md",
+        "docs/profiles.md",
+    ] {
         let text = text(page);
         let folder = source::root().join(page).parent().unwrap().to_owned();
         for link in text.split("](").skip(1) {

@@ -53,6 +53,36 @@ fn a_good_file_takes_over_and_a_command_in_flight_ends_as_it_would_have() {
     assert!(desk.bridge.terminate().success());
 }
 
+/// Schemas are read again with topics.toml, and decide from then on.
+#[test]
+fn schemas_are_read_again_and_a_bad_one_is_refused_with_its_file_and_type() {
+    let test = "schemas_are_read_again_and_a_bad_one_is_refused_with_its_file_and_type";
+    let eye = include_str!("../../../schemas/slpf-1.0.jadn")
+        .replace("slpf", "x-eye")
+        .replace("[1024, \"x-eye\"", "[2100, \"x-eye\"");
+    let settings = "[schemas]\ndir = \"{dir}\"\n";
+    let Some(mut desk) = Desk::open_with(test, settings, &[("eye.jadn", &eye)]) else { return };
+    let deny = "send deny ipv4_net 192.0.2.1 --device gateway-2 --arg x-eye.direction=up --json";
+    let said = desk.oc2(deny);
+    assert!(said.out.contains("/args/x-eye/direction"), "{said:?}");
+
+    let file = desk.bridge.path("eye.jadn");
+    std::fs::write(&file, eye.replace("\"Direction\", [\"[0\"]", "\"Directoin\", [\"[0\"]"))
+        .unwrap();
+    desk.bridge.signal("HUP");
+    let mistake = format!("{}: Args: no type", file.display());
+    desk.bridge.wait_for(&mistake);
+    desk.bridge.wait_for("is refused; the old one stays");
+    let said = desk.oc2(deny);
+    assert!(said.out.contains("/args/x-eye/direction"), "the old one stays: {said:?}");
+
+    std::fs::write(&file, eye.replace("\"egress\"", "\"up\"")).unwrap();
+    desk.bridge.signal("HUP");
+    desk.bridge.wait_for("topics.toml was read again");
+    let said = desk.oc2(deny);
+    assert_eq!(said.code, Some(0), "{said:?}");
+}
+
 #[test]
 fn a_bad_file_is_refused_with_its_places_and_the_old_one_stays() {
     let test = "a_bad_file_is_refused_with_its_places_and_the_old_one_stays";
