@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::language::{Language, Version};
-use crate::openc2::{Content, Headers, ResponseType};
+use crate::config::nearest_of;
+use crate::jadn::Content;
+use crate::openc2::{self, Headers, ResponseType};
 use crate::producer::{Envelope, Outgoing};
 use crate::wire::{self, Encoding, Fault, Limits};
 
@@ -107,7 +108,8 @@ impl Letter {
         if Encoding::of(payload) == Encoding::Cbor {
             return Ok(self);
         }
-        let payload = wire::from_json(payload, Language::core(Version::V1_1))?;
+        let [newest, ..] = wire::every_version();
+        let payload = wire::from_json(payload, newest)?;
         let request_id = self.outgoing.request_id().map(str::to_owned);
         Ok(Self { outgoing: Outgoing::as_written(payload, request_id), ..self })
     }
@@ -115,13 +117,17 @@ impl Letter {
     /// A message as somebody wrote it.
     #[must_use]
     pub fn as_written(payload: Bytes) -> Self {
-        match wire::read(&payload, Encoding::of(&payload), Limits::default()) {
+        let [newest, ..] = wire::every_version();
+        let encoding = Encoding::of(&payload);
+        match wire::read_by(&payload, encoding, Limits::default(), &[newest]) {
             Ok(wire::Letter { message, .. }) => {
                 let asks_for = match &message.content {
-                    Content::Request(command) => {
+                    openc2::Content::Request(command) => {
                         command.args.response_requested.unwrap_or_default()
                     }
-                    Content::Response(_) | Content::Notification(_) => ResponseType::Complete,
+                    openc2::Content::Response(_) | openc2::Content::Notification(_) => {
+                        ResponseType::Complete
+                    }
                 };
                 let objection = objection(&message.content, &message.headers, &payload, asks_for);
                 let Headers { request_id, from, .. } = message.headers;
@@ -133,16 +139,30 @@ impl Letter {
                 let asks_for =
                     if glimpse.wants_silence { ResponseType::None } else { ResponseType::Complete };
                 let outgoing = Outgoing::as_written(payload, glimpse.request_id);
-                let objection = Objection::Fault { pointer: fault.pointer, reason: fault.reason };
+                let hint = near(&fault.pointer, &fault.reason);
+                let reason = fault.reason + &hint;
+                let objection = Objection::Fault { pointer: fault.pointer, reason };
                 Self { outgoing, objection: Some(objection), asks_for, from: glimpse.from }
             }
         }
     }
 }
 
+/// The target, action or argument that was perhaps meant.
+fn near(pointer: &str, reason: &str) -> String {
+    let Some((_, rest)) = reason.split_once(" of ") else { return String::new() };
+    let of = rest.split([',', ';']).next().unwrap_or_default();
+    let [newest, ..] = wire::every_version();
+    let named = newest.package().types.iter().find(|it| it.name == of);
+    let Some(Content::Fields(fields)) = named.map(|it| &it.content) else { return String::new() };
+    let found = pointer.rsplit('/').next().unwrap_or_default();
+    let nearest = nearest_of(found, fields.iter().map(|field| field.name.as_str()));
+    nearest.map_or_else(String::new, |it| format!("; did you mean {it}?"))
+}
+
 /// What a producer must get right beyond what a reader would accept.
 fn objection(
-    content: &Content,
+    content: &openc2::Content,
     headers: &Headers,
     payload: &[u8],
     asks_for: ResponseType,
@@ -153,7 +173,7 @@ fn objection(
     let repeats = features.and_then(Value::as_array).is_some_and(|names| {
         names.iter().enumerate().any(|(index, name)| names[..index].contains(name))
     });
-    if !matches!(content, Content::Request(_)) {
+    if !matches!(content, openc2::Content::Request(_)) {
         Some(Objection::NotACommand)
     } else if headers.from.is_none() {
         Some(Objection::NoFrom)
@@ -225,6 +245,11 @@ mod tests {
             (r#"{"action":"dney","target":{"uri":"http://a.example/"}}"#, "at /action"),
             (r#"{"action":"deny","target":{"ipv4_net":"300.0.0.1"}}"#, "at /target/ipv4_net"),
             (r#"{"action":"deny","target":{}}"#, "at /target"),
+            (r#"{"action":"deny","target":{"ipv4net":"10.0.0.1"}}"#, "did you mean ipv4_net?"),
+            (
+                r#"{"action":"set","target":{"x-iot:light":{"state":"of"}}}"#,
+                "at /target/x-iot:light/state",
+            ),
             (r#"{"action":"deny","target":{"uri":"http://a.example/"},"args":{}}"#, "at /args"),
             (r#"{"action":"query","target":{"features":["pairs","pairs"]}}"#, "twice"),
         ];

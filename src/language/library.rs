@@ -38,8 +38,14 @@ impl Library {
     /// What is built in.
     #[must_use]
     pub fn built_in() -> Self {
+        Self::built_in_once().clone()
+    }
+
+    /// The same, which is there once.
+    #[must_use]
+    pub fn built_in_once() -> &'static Self {
         static BUILT_IN: OnceLock<Library> = OnceLock::new();
-        BUILT_IN.get_or_init(|| Self::with(&[]).expect("our own schemas are in order")).clone()
+        BUILT_IN.get_or_init(|| Self::with(&[]).expect("our own schemas are in order"))
     }
 
     /// What is built in, with these schema files over it.

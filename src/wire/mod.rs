@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::encoding::MAX_DEPTH;
 use crate::jadn::{Form, NodeId, Tape, View};
-use crate::language::{Language, Version};
+use crate::language::{Language, Library, Version};
 use crate::openc2::{Command, CommandId, Message, Response, Status};
 use glimpse::glimpse;
 use tree::Tree;
@@ -208,10 +208,10 @@ pub fn read_any(payload: &[u8], limits: Limits) -> Result<Letter, Box<Unreadable
     read_by(payload, Encoding::of(payload), limits, &every_version())
 }
 
-/// Every version of the language, the newest first, without profiles.
+/// Every version of the language, the newest first, with the profiles that are built in.
 #[must_use]
 pub fn every_version() -> [&'static Language; 2] {
-    Version::ALL.map(Language::core)
+    Version::ALL.map(|version| Library::built_in_once().language(version))
 }
 
 /// Judges a document and reads what it holds.
