@@ -103,13 +103,40 @@ fn the_messages_of_others_get_one_verdict_and_come_back_from_cbor() {
                 assert_eq!(validator.is_valid(content), ours, "{message}");
                 compared += 1;
                 if ours {
-                    assert_eq!(&through_cbor(&schema, root, content), content, "{message}");
+                    let back = through_cbor(&schema, root, content);
+                    assert!(means_the_same(&back, content), "{back}: {message}");
                     came_back += 1;
                 }
             }
         }
     }
     assert!(compared > 300 && came_back > 50, "{compared}, {came_back}");
+}
+
+/// Whether two messages differ at most in how octets are spelled: hexadecimal digits in
+/// either case, and IPv6 in any spelling of RFC 4291, come back in the one that is sent.
+fn means_the_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let same = |(name, it)| b.get(name).is_some_and(|other| means_the_same(it, other));
+            a.len() == b.len() && a.iter().all(same)
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| means_the_same(a, b))
+        }
+        (Value::String(a), Value::String(b)) => {
+            let range = |text: &str| {
+                let (addr, prefix) = text.split_once('/').unwrap_or((text, ""));
+                addr.parse::<std::net::Ipv6Addr>().ok().map(|addr| (addr, prefix.to_owned()))
+            };
+            let is_hex = |it: &str| it.bytes().all(|it| it.is_ascii_hexdigit() || it == b':');
+            a == b
+                || (is_hex(a) && a.eq_ignore_ascii_case(b))
+                || (range(a).is_some() && range(a) == range(b))
+        }
+        (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
+        _ => a == b,
+    }
 }
 
 fn through_cbor(schema: &Schema, root: NodeId, message: &Value) -> Value {
