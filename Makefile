@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # The recipes of `test` build on one another: one at a time.
 .NOTPARALLEL:
-.PHONY: install-examples help test tools check demo round-trip schema-speed fuzz wire-speed journal-speed doc deny compose-check bless
+.PHONY: install-examples help test tools check demo simulate soak reliability-table round-trip schema-speed fuzz wire-speed
+.PHONY: journal-speed doc deny compose-check bless
 
 VENV := target/venv
 PREFIX := /usr/local
@@ -17,6 +18,8 @@ test: tools ## Everything that must pass: formatting, clippy, every test; instal
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory $(VENV)/made
 	scripts/check-compose.sh
+	@mkdir -p target
+	set -o pipefail; $(MAKE) --no-print-directory simulate SEEDS=100000 | tee target/simulate-output.txt
 	OC2_TEST_PYTHON="$(CURDIR)/$(VENV)/bin/python" scripts/test.sh
 
 tools: ## Installs what the tests need (as root on Debian; otherwise says what is missing)
@@ -25,7 +28,7 @@ tools: ## Installs what the tests need (as root on Debian; otherwise says what i
 
 check: ## Formatting and clippy, warnings as errors, with and without the embedded broker
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features fail-points -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 
 install-examples: ## The example actuators to $(LIBDIR)
@@ -34,6 +37,19 @@ install-examples: ## The example actuators to $(LIBDIR)
 
 demo: ## A broker, the bridge and three devices in one process
 	cargo run --locked --release -- demo
+
+SEEDS := 1000000
+simulate: ## Random scripts of faults over the quiet room, SEEDS=1000000 of them
+	OC2_SIMULATE_SEEDS=$(SEEDS) cargo test --locked --no-default-features --profile simulate \
+		--test simulation -- --nocapture --test-threads 1
+
+soak: ## The long form of the tests of the promise, about half an hour, and a million scripts
+	@mkdir -p target
+	set -o pipefail; $(MAKE) --no-print-directory simulate | tee target/simulate-output.txt
+	OC2_SOAK=1 OC2_TEST_DEADLINE=7200 scripts/test.sh --test it faults::
+
+reliability-table: ## The table of docs/reliability.md, from the last run of soak (or of test)
+	scripts/reliability-table.sh target/simulate-output.txt target/test-output.txt
 
 round-trip: ## Measures a command there and back through mosquitto, beside fdatasync and a bare echo
 	scripts/tools.sh debian

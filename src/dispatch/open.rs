@@ -1,6 +1,8 @@
 //! First step: read a message and find out whom here it is for.
 
-use super::{Address, ContentDigest, Declared, Dispatcher, House, Inbound, Key, Reason};
+use super::{
+    Address, ContentDigest, Declared, Dispatcher, House, Inbound, Key, Reason, Receipt,
+};
 use crate::language::{Language, Version};
 use crate::openc2::{Command, Content, Headers, Status};
 use crate::trust;
@@ -10,7 +12,7 @@ use crate::wire::{self, Encoding, Fault, Glimpse, Kind, Manner, Unreadable};
 const CONTENT_TYPE: &str = "application/openc2";
 
 /// A message that has been read, and the keys to look up before it is admitted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Opened {
     pub(super) inbound: Inbound,
     pub(super) reading: Reading,
@@ -27,10 +29,19 @@ impl Opened {
     pub fn keys(&self) -> &[Key] {
         &self.keys
     }
+
+    /// The same message as it comes once more: what was read of it stays as it was.
+    #[must_use]
+    pub fn again(&self, receipt: Receipt, received_ms: u64) -> Self {
+        let mut again = self.clone();
+        again.inbound.receipt = receipt;
+        again.inbound.received_ms = received_ms;
+        again
+    }
 }
 
 /// What came of reading a message.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Reading {
     /// A command that is well-formed in itself.
     Command(Box<Request>),
