@@ -19,6 +19,7 @@
 //! | [`https`] | the OpenC2 door for what is posted |
 //! | [`producer`] | sends commands and collects responses |
 //! | [`actuator`] | what carries commands out: programs, MQTT devices, the log |
+//! | [`fail_point`] | where a test can have the process end |
 //! | [`config`], [`telemetry`] | `bridge.toml` and `topics.toml`; the log |
 //! | [`daemon`] | starts in order, carries effects out in order, ends in order |
 //! | [`demo`] | an embedded broker and simulated devices |
@@ -34,6 +35,7 @@ pub mod daemon;
 pub mod demo;
 pub mod dispatch;
 pub mod encoding;
+pub mod fail_point;
 pub mod format;
 pub mod https;
 pub mod jadn;

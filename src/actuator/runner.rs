@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Perform, Progress};
 use crate::dispatch::{Errand, Finding, Outcome, Report, Ticket, Work};
+use crate::fail_point;
 use crate::openc2::{Response, Status};
 
 /// Carries out the commands of one actuator, a few at a time.
@@ -76,7 +77,9 @@ pub enum Ended {
 /// Carries out one command and hands its outcome over, however long the other side takes.
 async fn carry_out<A: Perform>(actuator: Arc<A>, work: Work, reports: mpsc::Sender<Report>) {
     let (ticket, errand) = (work.ticket, work.errand);
+    fail_point::pass("before-perform");
     let outcome = actuator.perform(work, Progress { ticket, reports: reports.clone() }).await;
+    fail_point::pass("after-perform");
     // The other side only goes away when the process does; the journal then
     // still says "started", which is the truth.
     let _gone = reports.send(report(ticket, errand, outcome)).await;

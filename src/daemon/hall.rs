@@ -12,6 +12,7 @@ use super::report::CommandLog;
 use super::{Control, DaemonError, FAREWELL, LOOK_AT_CLOCK, now_ms};
 use crate::config::Topics;
 use crate::dispatch::{Counters, Dispatcher, Effect, Event, Inbound, Opened, Record, Report};
+use crate::fail_point;
 use crate::https;
 use crate::journal::{Committed, Journal, JournalError, Recovered};
 use crate::mqtt::door::{DoorEvent, DoorHandle};
@@ -54,9 +55,11 @@ impl Hall {
         mut control: Control,
         drain: Duration,
     ) -> Result<Counters, DaemonError> {
+        fail_point::pass("before-recover");
         let Recovered { unfinished, waiting, effects, .. } = recovered;
         let effects = self.dispatcher.recover(unfinished, (waiting, effects), now_ms());
         self.commit(effects)?;
+        fail_point::pass("after-recover");
         self.keep_time().await?;
         self.outbox.refill(&self.journal, &self.door).await?;
 
@@ -111,7 +114,9 @@ impl Hall {
                     }
                     let ticket = self.outbox.published(id);
                     let event = Event::Answered { outbox: id };
+                    fail_point::pass("before-leaving-outbox");
                     self.journal.append_lazily(vec![Record { ticket, at_ms: now_ms(), event }])?;
+                    fail_point::pass("after-leaving-outbox");
                 }
                 DoorEvent::Up { .. } => self.is_up = true,
                 DoorEvent::Down { .. } => self.is_up = false,
@@ -145,6 +150,7 @@ impl Hall {
         }
         let opened: Vec<_> =
             inbounds.into_iter().map(|inbound| self.dispatcher.open(inbound)).collect();
+        fail_point::pass("before-recall");
         self.dispatcher.before_recall();
         let keys: Vec<_> = opened.iter().flat_map(Opened::keys).cloned().collect();
         let known = if keys.is_empty() { Vec::new() } else { self.journal.recall(keys).await? };
@@ -154,8 +160,13 @@ impl Hall {
         for opened in opened {
             let (its_own, rest) = known.split_at(opened.keys().len());
             known = rest;
-            let effects = self.dispatcher.admit(opened, its_own);
+            let mut effects = self.dispatcher.admit(opened, its_own);
+            if fail_point::acknowledges_early() {
+                self.acknowledge_early(&mut effects);
+            }
+            fail_point::pass("before-append");
             self.commit(effects)?;
+            fail_point::pass("after-append");
         }
         Ok(())
     }
@@ -204,11 +215,24 @@ impl Hall {
     /// What actuators say.
     fn hear(&mut self, reports: &mut Vec<Report>) -> Result<(), DaemonError> {
         for report in reports.drain(..) {
+            fail_point::pass("before-hear");
             let effects = self.dispatcher.report(report, now_ms());
+            fail_point::pass("before-append-outcome");
             self.commit(effects)?;
         }
         self.crew.let_go(|actuator| self.dispatcher.has_work(actuator));
         Ok(())
+    }
+
+    /// The mistake of [`fail_point::acknowledges_early`].
+    fn acknowledge_early(&self, effects: &mut Vec<Effect>) {
+        effects.retain(|effect| match effect {
+            Effect::Acknowledge(receipt) => {
+                self.door.acknowledge(*receipt);
+                false
+            }
+            _ => true,
+        });
     }
 
     /// Sends the records of a list of effects to the journal; the rest is
@@ -242,14 +266,23 @@ impl Hall {
         for effect in effects {
             match effect {
                 Effect::Record(_) => unreachable!("records come first and were taken out"),
-                Effect::Acknowledge(receipt) => self.door.acknowledge(receipt),
+                Effect::Acknowledge(receipt) => {
+                    fail_point::pass("before-acknowledge");
+                    self.door.acknowledge(receipt);
+                    fail_point::pass("after-acknowledge");
+                }
                 Effect::Start(work) => {
+                    fail_point::pass("before-start");
                     if let Some(report) = self.crew.start(*work) {
                         let effects = self.dispatcher.report(report, now_ms());
                         self.commit(effects)?;
                     }
+                    fail_point::pass("after-start");
                 }
-                Effect::Respond(outgoing) => self.outbox.respond(&self.door, outgoing),
+                Effect::Respond(outgoing) => {
+                    fail_point::pass("before-respond");
+                    self.outbox.respond(&self.door, outgoing);
+                }
                 Effect::Reply(reply) => {
                     let https = self.https.as_ref().expect("only a POST is replied to");
                     https.reply(*reply);

@@ -1,8 +1,6 @@
 //! First step: read a message and find out whom here it is for.
 
-use super::{
-    Address, ContentDigest, Declared, Dispatcher, House, Inbound, Key, Reason, Receipt,
-};
+use super::{Address, ContentDigest, Declared, Dispatcher, House, Inbound, Key, Reason, Receipt};
 use crate::language::{Language, Version};
 use crate::openc2::{Command, Content, Headers, Status};
 use crate::trust;

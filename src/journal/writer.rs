@@ -13,6 +13,7 @@ use super::prune::Pruning;
 use super::sqlite::Check;
 use super::store::Store;
 use crate::dispatch::Record;
+use crate::fail_point;
 
 /// Longest that a record for which nobody waits stays unwritten.
 const LAZY: Duration = Duration::from_millis(50);
@@ -134,7 +135,9 @@ impl<T> Writer<T> {
             self.take(request, &mut batch)?;
             self.gather(&mut batch)?;
             if batch.is_urgent || self.is_lazy_due() {
+                fail_point::pass("before-commit");
                 self.commit()?;
+                fail_point::pass("after-commit");
             }
             self.hand_out(batch.thens);
             self.store.tidy()?;

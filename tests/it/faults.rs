@@ -7,9 +7,12 @@
 mod all_at_once;
 mod bridge_killed;
 mod broker_killed;
+#[cfg(feature = "fail-points")]
+mod fail_points;
 mod journal_full;
 mod link_cut;
 mod oracle;
 mod outbox;
+mod overload;
 mod scene;
 mod stopped;

@@ -43,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "console",
             "dispatch",
+            "fail_point",
             "https",
             "journal",
             "mqtt",
@@ -73,13 +74,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("console", &["dispatch", "journal", "openc2"]),
     // language: an actuator has the pairs of its profile.
     // wire: a program gets its command, and gives its response, as the JSON of a message.
-    ("actuator", &["dispatch", "https", "language", "mqtt", "openc2", "producer", "wire"]),
+    // fail_point, here and above: what a crash can come between is done in these rooms.
+    (
+        "actuator",
+        &["dispatch", "fail_point", "https", "language", "mqtt", "openc2", "producer", "wire"],
+    ),
     // dispatch: the receipts and addresses that the doors' own types carry.
     ("producer", &["dispatch", "https", "mqtt", "openc2", "wire"]),
     ("https", &["dispatch", "openc2", "tls", "wire"]),
-    ("mqtt", &["dispatch", "openc2", "tls", "wire"]),
+    ("mqtt", &["dispatch", "fail_point", "openc2", "tls", "wire"]),
     // trust: the digests that chain the records.
-    ("journal", &["dispatch", "openc2", "trust", "wire"]),
+    ("journal", &["dispatch", "fail_point", "openc2", "trust", "wire"]),
     // encoding: its tests alone, which judge commands by the schema that a consumer tells.
     ("dispatch", &["encoding", "jadn", "language", "openc2", "trust", "wire"]),
     ("trust", &["openc2", "wire"]),
@@ -88,6 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("jadn", &["encoding"]),
     ("openc2", &[]),
     ("tls", &[]),
+    ("fail_point", &[]),
     ("telemetry", &[]),
     ("encoding", &[]),
     ("format", &[]),

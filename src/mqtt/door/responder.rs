@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{Alarm, DoorEvent, DoorStatistics, Named};
 use crate::dispatch::{OutboxId, Outgoing};
+use crate::fail_point;
 use crate::mqtt::config::{MqttConfig, Responses};
 use crate::mqtt::link::{Backoff, Link, LinkError, Publication, Taken};
 use crate::mqtt::openc2_properties;
@@ -141,6 +142,7 @@ impl Responder {
     async fn publish(&self, attempt: Attempt, on_the_way: &mut JoinSet<Outcome>) {
         let prefix = self.named.borrow().prefix.clone();
         let producer = attempt.left.last().expect("an attempt without topics is done");
+        fail_point::pass("before-publish");
         let sent = self
             .link
             .send(Publication {
@@ -153,6 +155,7 @@ impl Responder {
                 qos: 1,
             })
             .await;
+        fail_point::pass("after-publish");
         on_the_way.spawn(async move {
             let outcome = match sent {
                 Ok(sent) => sent.taken().await,

@@ -107,6 +107,16 @@ pub struct Verdict {
     pub breaches: BTreeSet<Breach>,
 }
 
+impl Verdict {
+    /// Takes out the refusals with this status, where they are what is promised, and counts them.
+    pub fn take_refusals(&mut self, status: u64) -> usize {
+        let before = self.breaches.len();
+        self.breaches
+            .retain(|breach| !matches!(breach, Breach::Refused(_, with) if *with == status));
+        before - self.breaches.len()
+    }
+}
+
 /// Holds the evidence against the promise.
 pub fn judge(evidence: &Evidence, terms: Terms) -> Verdict {
     let Evidence { sent, effects, answers, recorded } = evidence;

@@ -1,34 +1,64 @@
 //! What every story here needs: a bridge with the witness behind it, and a producer.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use openc2_bridge::dispatch::Counters;
+use openc2_bridge::journal::{Answer as Found, Entry, Listing, Request, ask};
 use serde_json::Value;
 
 use super::oracle::{Answer, Declared, Evidence, Terms, Verdict, judge};
 use crate::support::bridge::Bridge;
 use crate::support::load::Load;
-use crate::support::skip;
+use crate::support::{reliability, skip};
 
 /// Commands a second.
 pub const RATE: u32 = 200;
 
 /// Commands that the witness has at the same time.
-pub const CONCURRENCY: usize = 8;
+pub const CONCURRENCY: usize = 16;
 
 /// Longest wait for the last responses of a run, on a machine with much else to do.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-const BRIDGE: &str = "
+/// Comes back at once.
+const HURRIED: &str = "
 [mqtt]
 backoff-min = '10ms'
 backoff-max = '100ms'
 [limits]
 drain = '5s'
 ";
+
+/// Waits a second or two before it connects again, and notices a dead connection soon.
+const PATIENT: &str = "
+[mqtt]
+keep-alive = 2
+backoff-min = '2s'
+backoff-max = '2s'
+";
+
+/// What a scene is set up with.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    pub declared: Declared,
+    /// The file in its folder without which the witness does not answer; empty: it always does.
+    pub gate: &'a str,
+    pub concurrency: usize,
+    /// Commands that may wait for the witness.
+    pub queue: usize,
+    /// Waits before it connects again.
+    pub is_patient: bool,
+}
+
+impl Setting<'_> {
+    pub fn of(declared: Declared) -> Self {
+        Self { declared, gate: "", concurrency: CONCURRENCY, queue: 10_000, is_patient: false }
+    }
+}
 
 /// A bridge, and who sends to it.
 pub struct Scene {
@@ -55,6 +85,18 @@ impl Scene {
         bridge_port: u16,
         load_port: u16,
     ) -> Self {
+        let setting = Setting { gate, ..Setting::of(declared) };
+        Self::set_up(name, setting, bridge_port, load_port).await
+    }
+
+    /// The same, as it is set.
+    pub async fn set_up(
+        name: &str,
+        setting: Setting<'_>,
+        bridge_port: u16,
+        load_port: u16,
+    ) -> Self {
+        let Setting { declared, gate, concurrency, queue, is_patient } = setting;
         // A broker that outlives the run must not mistake it for the one before.
         let name = format!("{name}{}", std::process::id());
         let gate = if gate.is_empty() { String::new() } else { format!(", '{{dir}}/{gate}'") };
@@ -70,12 +112,13 @@ impl Scene {
             mode = 'stream'
             allow-root = true
             idempotent = {}
-            concurrency = {CONCURRENCY}
-            queue = 10000",
+            concurrency = {concurrency}
+            queue = {queue}",
             declared == Declared::Idempotent
         );
         let url = format!("mqtt://127.0.0.1:{bridge_port}");
-        let bridge = Bridge::prepare(&url, BRIDGE, &topics);
+        let settings = if is_patient { PATIENT } else { HURRIED };
+        let bridge = Bridge::prepare(&url, settings, &topics);
         bridge.program("witness.py", include_str!("witness.py"));
         let load = Load::start(load_port, &format!("producer-{name}"), &name).await;
         Self { bridge, load, name }
@@ -92,17 +135,27 @@ impl Scene {
     }
 
     /// `request_id` and class of all that the journal has from our producer.
-    fn recorded(&self) -> Vec<(String, String)> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let journal = self.bridge.journal();
-        let ours = journal.iter().filter(|entry| entry["consumer"] == self.name.as_str());
-        ours.map(|entry| (text(&entry["request_id"]), text(&entry["class"]))).collect()
+    async fn recorded(&self) -> Vec<(String, String)> {
+        let folder = self.bridge.path("journal");
+        let mut recorded = Vec::new();
+        let mut before = None;
+        loop {
+            let (limit, consumer) = (Listing::LIMIT_MAX, Some(self.name.clone()));
+            let listing = Listing { limit, before, consumer, ..Listing::default() };
+            let answer = ask(&folder, Request::List(listing)).await.expect("the journal answers");
+            let Found::List(entries) = answer else { panic!("no list: {answer:?}") };
+            let Some(last) = entries.last() else { return recorded };
+            before = Some(last.ticket);
+            recorded.extend(entries.into_iter().map(|Entry { request_id, class, .. }| {
+                (request_id.unwrap_or_default(), class.unwrap_or_default())
+            }));
+        }
     }
 
     /// What was seen, with repetitions counted apart.
     async fn evidence(&self) -> (Evidence, u64) {
         let (repeated, recorded): (Vec<_>, Vec<_>) =
-            self.recorded().into_iter().partition(|(_, class)| class == "repeated");
+            self.recorded().await.into_iter().partition(|(_, class)| class == "repeated");
         let heard = self.load.heard(0).await;
         let evidence = Evidence {
             sent: self.load.sent().into_iter().collect(),
@@ -130,6 +183,40 @@ impl Scene {
     /// The counters of the running bridge. They must balance.
     pub fn counters(&self) -> Counters {
         balanced(self.bridge.counters())
+    }
+}
+
+/// What several scenes came to.
+#[derive(Debug, Default)]
+pub struct Sum {
+    sent: usize,
+    in_doubt: usize,
+    again: usize,
+    lost: usize,
+    breaches: usize,
+}
+
+impl Sum {
+    pub fn add(&mut self, verdict: &Verdict) {
+        self.sent += verdict.sent;
+        self.in_doubt += verdict.in_doubt;
+        self.again += verdict.twice;
+        self.lost += verdict.lost;
+        self.breaches += verdict.breaches.len();
+    }
+
+    /// Prints the row of the table.
+    pub fn print(&self, what: impl Display, declared: Declared, more: &[(&str, &dyn Display)]) {
+        let Self { sent, in_doubt, again, lost, breaches } = self;
+        let mut showed: Vec<(&str, &dyn Display)> = vec![("sent", sent), ("lost", lost)];
+        showed.push(match declared {
+            Declared::Idempotent => ("run again as declared", again),
+            Declared::NotIdempotent => ("done twice", again),
+        });
+        showed.push(("answered \"in doubt\"", in_doubt));
+        showed.extend_from_slice(more);
+        showed.push(("breaches of the promise", breaches));
+        reliability::row(what, &showed);
     }
 }
 

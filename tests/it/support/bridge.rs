@@ -92,6 +92,11 @@ impl Bridge {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Takes an environment variable back that was set.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.retain(|(known, _)| known != name);
+    }
+
     /// Lets the bridge write no file larger than this from the next start on: writing fails
     /// as on a full disk.
     pub fn limit_files(&mut self, blocks: Option<u32>) {

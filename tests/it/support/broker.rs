@@ -126,6 +126,19 @@ pub fn shipped_broker(test: &str) -> Option<Broker> {
     private(test, write_shipped)
 }
 
+/// A private mosquitto as it is without a word about keeping: what it holds is on its disk only
+/// when it ends in good order.
+pub fn forgetful_broker(test: &str) -> Option<Broker> {
+    private(test, |folder, port| {
+        let store = folder.display();
+        let config = format!(
+            "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n\
+             persistence_location {store}/\nlog_dest stderr\n"
+        );
+        std::fs::write(folder.join(CONFIG), config).unwrap();
+    })
+}
+
 fn private(test: &str, write_files: impl Fn(&Path, u16)) -> Option<Broker> {
     if !has_mosquitto(test) {
         super::skip(test, "no mosquitto");

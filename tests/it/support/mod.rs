@@ -12,6 +12,7 @@ pub mod papers;
 pub mod probe;
 pub mod proxy;
 pub mod random;
+pub mod reliability;
 pub mod scene;
 pub mod tools;
 

@@ -18,6 +18,8 @@ struct Mode {
     is_rude: bool,
     /// Connections from before the last cut are closed.
     cuts: u64,
+    /// Connections before this one stay open, and move nothing any more.
+    stuck_before: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -46,6 +48,8 @@ pub struct Seen {
 #[derive(Default)]
 struct Record {
     seen: Mutex<Vec<Seen>>,
+    /// When somebody connected, or tried to.
+    attempts: Mutex<Vec<Instant>>,
     news: Notify,
 }
 
@@ -86,6 +90,18 @@ impl Proxy {
     /// Lets the client speak, and keeps from it what the broker says, until [`Proxy::restore`].
     pub fn mute(&self) {
         self.mode.send_modify(|mode| mode.flow = Flow::Mute);
+    }
+
+    /// Leaves the connections of now open and dead, as when one side has lost its power; new
+    /// ones are well.
+    pub fn half_open(&self) {
+        let next = self.record.attempts.lock().unwrap().len();
+        self.mode.send_modify(|mode| mode.stuck_before = next);
+    }
+
+    /// When somebody connected, or tried to.
+    pub fn attempts(&self) -> Vec<Instant> {
+        self.record.attempts.lock().unwrap().clone()
     }
 
     /// Whether connections made from now on end with a reset (RST) or in order (FIN).
@@ -129,6 +145,7 @@ async fn accept(
 ) {
     for connection in 0.. {
         let Ok((client, _)) = listener.accept().await else { return };
+        record.attempts.lock().unwrap().push(Instant::now());
         let Mode { flow, is_rude, .. } = *modes.borrow();
         if flow == Flow::Cut {
             continue;
@@ -167,6 +184,7 @@ async fn forward(
         };
         let Ok(Some(raw)) = raw else { break };
         let may_pass = |mode: &Mode| match mode.flow {
+            _ if connection < mode.stuck_before => false,
             Flow::Open | Flow::Cut => true,
             Flow::Mute => is_up,
             Flow::Stalled => false,

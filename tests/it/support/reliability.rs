@@ -1,0 +1,17 @@
+//! Rows of the table in docs/reliability.md: what was done, and what it showed.
+
+use std::fmt::Display;
+
+/// Set: the long form of each test. `make soak` sets it.
+const VARIABLE: &str = "OC2_SOAK";
+
+/// How often: so many times, or under `make soak` so many.
+pub fn times(short: usize, long: usize) -> usize {
+    if std::env::var_os(VARIABLE).is_some() { long } else { short }
+}
+
+/// Prints a row of the table, for `make reliability-table` to find.
+pub fn row(what: impl Display, showed: &[(&str, &dyn Display)]) {
+    let showed: Vec<_> = showed.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    println!("reliability: | {what} | {} |", showed.join(", "));
+}
