@@ -239,6 +239,11 @@ impl Dispatcher {
         tries: u32,
         now_ms: u64,
     ) {
+        // A clock that is set back makes the same end due twice; one report follows, and one
+        // hand becomes free.
+        if self.ending.contains_key(&unfinished.ticket) {
+            return;
+        }
         let Some(work) = self.work_again(unfinished, Errand::Stop) else {
             let text = "the recorded command can no longer be read";
             self.effect_ended(decided, unfinished.ticket, Status::InternalError, text, now_ms);
