@@ -61,7 +61,11 @@ async fn a_bridge_that_ends_at_any_fail_point_loses_nothing_and_does_nothing_twi
             assert_eq!(scene.counters().in_progress, 0);
             sum.add(&verdict);
         }
-        let what = format!("ended at each of {} fail points, {declared:?}", PLACES.len());
+        let variant = match declared {
+            Declared::Idempotent => "idempotent",
+            Declared::NotIdempotent => "not idempotent",
+        };
+        let what = format!("ended at each of {} fail points, {variant}", PLACES.len());
         sum.print(what, declared, &[("times each", &scenes)]);
     }
 }
