@@ -106,10 +106,16 @@ impl KilledRun {
         let mut ready_after = Vec::new();
 
         let sending = scene.load.keep_sending(RATE);
-        for _ in 0..kills {
+        for kill in 0..kills {
             let started = Instant::now();
-            let killed_at = started + random.between(SHORTEST_LIFE, LONGEST_LIFE);
-            if scene.bridge.wait_until(READY, killed_at).is_some() {
+            // Every second one lives so long after it is ready, which a busy machine puts off.
+            let gets_ready = kill % 2 == 1;
+            if gets_ready {
+                scene.bridge.wait_for(READY);
+                ready_after.push(started.elapsed());
+            }
+            let killed_at = Instant::now() + random.between(SHORTEST_LIFE, LONGEST_LIFE);
+            if !gets_ready && scene.bridge.wait_until(READY, killed_at).is_some() {
                 ready_after.push(started.elapsed());
             }
             std::thread::sleep(killed_at.saturating_duration_since(Instant::now()));
