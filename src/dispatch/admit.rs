@@ -10,7 +10,7 @@ use super::reply::Answers;
 use super::timing::{Schedule, Timing};
 use super::{
     Accepted, Alarm, Class, Dispatcher, Due, Effect, Errand, Event, InProgress, Inbound, Key,
-    Known, LogLine, Outgoing, Reason, Record, Reply, Work,
+    Known, LogLine, Outgoing, Reason, Record, Reply, Ticket, Work,
 };
 use crate::openc2::{Command, Response, ResponseType, Status};
 use crate::wire::{Encoding, Manner};
@@ -71,8 +71,8 @@ pub(super) enum Verdict {
     Refuse(Status, Reason),
     /// Turned away for a reason that leaves the first owner of its key alone.
     RefuseUnkeyed(Status, Reason),
-    /// Known already; the response that was made for it, if there is one.
-    Repeat(Option<bytes::Bytes>),
+    /// Known already.
+    Repeat(Known),
     /// Somebody else is meant.
     Drop(Reason),
 }
@@ -211,12 +211,12 @@ impl Dispatcher {
                 envelope.key = None;
                 self.refuse(decided, inbound, &envelope, status, reason);
             }
-            Verdict::Repeat(recorded) => {
-                let key = envelope.key.take();
-                if recorded.is_none() {
-                    self.join(decided, inbound, &envelope.consumer, key.as_ref());
+            Verdict::Repeat(known) => {
+                envelope.key = None;
+                if known.response.is_none() && !known.ended {
+                    self.join(decided, case, &envelope.consumer, known.ticket);
                 }
-                self.repeat(decided, inbound, &envelope, recorded);
+                self.repeat(decided, inbound, &envelope, known.response);
             }
             Verdict::Drop(reason) => {
                 envelope.key = None;
@@ -242,9 +242,9 @@ impl Dispatcher {
             Ok(key) => key,
             Err((status, reason)) => return Verdict::RefuseUnkeyed(status, reason),
         };
-        if let Some((digest, response)) = self.seen(key, known) {
-            return if digest == Some(request.digest) {
-                Verdict::Repeat(response)
+        if let Some(known) = self.seen(key, known) {
+            return if known.digest == Some(request.digest) {
+                Verdict::Repeat(known)
             } else {
                 Verdict::RefuseUnkeyed(
                     Status::BadRequest,
@@ -355,33 +355,27 @@ impl Dispatcher {
         }
     }
 
-    /// What is known of a key, here or in the journal: the digest of its
-    /// content, and the response that was made.
-    fn seen(
-        &self,
-        key: &Key,
-        known: Option<&Known>,
-    ) -> Option<(Option<super::ContentDigest>, Option<bytes::Bytes>)> {
-        if let Some(command) = self.keys.get(key).and_then(|ticket| self.in_progress.get(ticket)) {
-            return Some((command.digest, command.response.clone()));
+    /// What is known of a key, here or in the journal.
+    fn seen(&self, key: &Key, known: Option<&Known>) -> Option<Known> {
+        if let Some(ticket) = self.keys.get(key).copied()
+            && let Some(command) = self.in_progress.get(&ticket)
+        {
+            let (digest, response) = (command.digest, command.response.clone());
+            return Some(Known { ticket, digest, response, ended: false });
         }
-        self.settled.get(key).or(known).map(|known| (known.digest, known.response.clone()))
+        self.settled.get(key).or(known).cloned()
     }
 
-    /// Another message about a command that is under way: whoever sent this one hears as well.
-    fn join(
-        &mut self,
-        decided: &mut Decided,
-        inbound: &Inbound,
-        consumer: &str,
-        key: Option<&Key>,
-    ) {
-        let Some(ticket) = key.and_then(|key| self.keys.get(key)).copied() else { return };
-        let Some(command) = self.in_progress.get_mut(&ticket) else { return };
-        if inbound.caller.is_none() {
+    /// Another message about a command that is under way, or waits in the
+    /// journal: whoever sent this one hears as well.
+    fn join(&mut self, decided: &mut Decided, case: &Case<'_>, consumer: &str, ticket: Ticket) {
+        let wants = case.command.args.response_requested.unwrap_or_default();
+        if case.inbound.caller.is_some() {
+            if wants != ResponseType::None {
+                decided.parties.push(Party { ticket, consumer: consumer.to_owned(), said: None });
+            }
+        } else if let Some(command) = self.in_progress.get_mut(&ticket) {
             command.is_published = true;
-        } else if command.wants != ResponseType::None {
-            decided.parties.push(Party { ticket, consumer: consumer.to_owned(), said: None });
         }
     }
 

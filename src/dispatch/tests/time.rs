@@ -436,3 +436,23 @@ fn who_posts_a_command_that_waits_is_answered_when_it_has_run() {
     assert_eq!(seen.replies.len(), 1);
     assert_eq!((seen.replies[0].receipt, seen.replies[0].status), (receipt, Status::Ok));
 }
+
+/// After a crash the callers are gone, and the command still waits: who posts it again hears.
+#[test]
+fn who_posts_it_again_while_it_waits_in_the_journal_hears_as_well() {
+    let mut room = room();
+    let text = message("r", &deny_and(&json!({"start_time": NOW + SECOND}))).to_string();
+    let mut receipts = Vec::new();
+    for _ in 0..2 {
+        let mut inbound = room.inbound("device/gateway-1", text.clone());
+        inbound.caller = Some(Caller::default());
+        receipts.push(inbound.receipt);
+        assert!(room.takes(inbound).replies.is_empty());
+    }
+    let seen = room.at(NOW + SECOND);
+    assert_eq!(seen.starts.len(), 1);
+    let seen = room.ends(seen.starts[0].ticket, ok());
+    let mut answered: Vec<_> = seen.replies.iter().map(|reply| reply.receipt).collect();
+    answered.sort_by_key(|receipt| receipt.0);
+    assert_eq!(answered, receipts);
+}

@@ -165,10 +165,10 @@ async fn callers_of_a_bridge_that_is_killed_find_their_answers() {
 #[tokio::test]
 async fn requests_for_python_is_answered() {
     const SCRIPT: &str = r"
-import json, sys, uuid, requests
+import json, sys, time, uuid, requests
 url, ca, cert, key = sys.argv[1:]
 request_id = str(uuid.uuid4())
-message = {'headers': {'request_id': request_id, 'created': 1700000000000, 'from': 'soar-2'},
+message = {'headers': {'request_id': request_id, 'created': int(1000 * time.time()), 'from': 'soar-2'},
            'body': {'openc2': {'request': {'action': 'query', 'target': {'features': ['profiles']}}}}}
 headers = {'Content-Type': 'application/openc2+json;version=1.0',
            'Accept': 'application/openc2+json;version=1.0', 'X-Request-ID': request_id}
