@@ -5,10 +5,11 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 # The dependencies alone first: they stay in the cache while our own source changes.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src benches \
+RUN mkdir -p src benches/e2e \
     && echo '' >src/lib.rs \
-    && echo 'fn main() {}' | tee src/main.rs benches/jadn.rs >benches/round_trip.rs \
+    && echo 'fn main() {}' | tee src/main.rs benches/dispatch.rs benches/jadn.rs benches/journal.rs benches/round_trip.rs benches/wire.rs >benches/e2e/main.rs \
     && cargo build --locked --release --no-default-features --features idn \
     && rm -r src benches
 COPY . .

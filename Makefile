@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # The recipes of `test` build on one another: one at a time.
 .NOTPARALLEL:
 .PHONY: install-examples help test tools check demo simulate soak reliability-table round-trip schema-speed fuzz wire-speed
-.PHONY: journal-speed doc deny compose-check bless
+.PHONY: bench bench-smoke dispatch-speed journal-speed doc deny compose-check bless
 
 VENV := target/venv
 PREFIX := /usr/local
@@ -21,6 +21,7 @@ test: tools ## Everything that must pass: formatting, clippy, every test; instal
 	@mkdir -p target
 	set -o pipefail; $(MAKE) --no-print-directory simulate SEEDS=100000 | tee target/simulate-output.txt
 	OC2_TEST_PYTHON="$(CURDIR)/$(VENV)/bin/python" scripts/test.sh
+	@$(MAKE) --no-print-directory bench-smoke
 
 tools: ## Installs what the tests need (as root on Debian; otherwise says what is missing)
 	scripts/tools.sh debian
@@ -54,6 +55,21 @@ reliability-table: ## The table of docs/reliability.md, from the last run of soa
 round-trip: ## Measures a command there and back through mosquitto, beside fdatasync and a bare echo
 	scripts/tools.sh debian
 	cargo bench --locked --no-default-features --features idn --bench round_trip
+
+bench: ## What a command costs beside the cheapest echo; writes docs/performance and its tables anew
+	scripts/tools.sh debian
+	cargo build --locked --release
+	cp target/release/oc2 target/release/oc2-full
+	cargo build --locked --release --no-default-features --features idn --example stream_actuator
+	cargo bench --locked --no-default-features --features idn --bench e2e -- --full-binary target/release/oc2-full
+
+bench-smoke: ## The same benchmark once and for a moment: fails on errors, not on speed
+	scripts/tools.sh debian
+	cargo build --locked --example stream_actuator
+	cargo test --locked --bench e2e -- --smoke
+
+dispatch-speed: ## The quiet room alone: from a message to its effects
+	cargo bench --locked --no-default-features --features idn --bench dispatch
 
 schema-speed: ## Judging messages by a schema, beside serde_json alone and with the jsonschema crate
 	cargo bench --locked --no-default-features --features idn --bench jadn

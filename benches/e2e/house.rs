@@ -1,0 +1,76 @@
+//! The bridge with a long memory, and with many consumers.
+
+use anyhow::{Context, Result};
+
+use super::closed;
+use super::load::Load;
+use super::report::{MIB, OverConsumers, OverJournal, Sizes};
+use super::stage::Stage;
+use super::subject::Subject;
+
+/// Records that a command leaves: accepted, started, outcome, answered.
+const RECORDS_A_COMMAND: usize = 4;
+
+/// Records in the journal, and consumers in topics.toml.
+const RECORDS: [usize; 3] = [0, 10_000, 1_000_000];
+const CONSUMERS: [usize; 3] = [1, 100, 10_000];
+
+/// Start and work on a journal with so many records, which were written by as many real commands.
+pub async fn over_journal(sizes: Sizes) -> Result<Vec<OverJournal>> {
+    let subject = Subject::Durable;
+    let mut stage = Stage::start(subject, 1)?;
+    let mut load = Load::connect(stage.port, subject.target(1)).await?;
+    let mut rows = Vec::new();
+    let mut written = 0;
+    for records in RECORDS.map(|records| if sizes.is_smoke { records / 1000 } else { records }) {
+        let commands = records.saturating_sub(written) / RECORDS_A_COMMAND;
+        load.closed_loop(256, commands).await.with_context(|| stage.logs())?;
+        written += RECORDS_A_COMMAND * commands;
+        let start_up = stage.restart()?;
+        let started_bytes = stage.subject().peak_memory_bytes()?;
+        // An empty journal stays as it is: its row is the first of the closed loops.
+        let row = if records == 0 {
+            None
+        } else {
+            let row = closed::one(&stage, &mut load, subject, 256, sizes).await;
+            written += RECORDS_A_COMMAND * (sizes.warm_up + sizes.commands);
+            Some(row.with_context(|| stage.logs())?)
+        };
+        rows.push(OverJournal {
+            records,
+            start_up_ms: start_up.as_secs_f64() * 1e3,
+            memory_at_start_mib: started_bytes as f64 / MIB,
+            peak_memory_mib: row
+                .as_ref()
+                .map_or(started_bytes as f64 / MIB, |row| row.peak_memory_mib),
+            commands_per_second: row.map(|row| row.commands_per_second),
+        });
+        eprintln!("journal {records}: {:?}", rows.last());
+    }
+    Ok(rows)
+}
+
+/// Rate at 64 outstanding with so many consumers, each of which is addressed in turn.
+pub async fn over_consumers(sizes: Sizes) -> Result<Vec<OverConsumers>> {
+    let subject = Subject::Durable;
+    let mut rows = Vec::new();
+    for consumers in
+        CONSUMERS.map(|consumers| if sizes.is_smoke { consumers.min(100) } else { consumers })
+    {
+        let mut stage = Stage::start(subject, consumers)?;
+        let start_up = stage.restart()?;
+        let mut load = Load::connect(stage.port, subject.target(consumers)).await?;
+        let row = closed::one(&stage, &mut load, subject, 64, sizes).await;
+        let row = row.with_context(|| stage.logs())?;
+        rows.push(OverConsumers {
+            consumers,
+            commands_per_second: row.commands_per_second,
+            p50_us: row.p50_us,
+            cpu_us: row.cpu_us.subject,
+            peak_memory_mib: row.peak_memory_mib,
+            start_up_ms: start_up.as_secs_f64() * 1e3,
+        });
+        eprintln!("consumers {consumers}: {:?}", rows.last());
+    }
+    Ok(rows)
+}

@@ -1,0 +1,249 @@
+//! A report as tables, in Markdown.
+
+use std::fmt::Write as _;
+
+use super::WINDOWS;
+use super::report::{Closed, Report};
+
+/// A block of text for the documents, and its name in their markers.
+pub type Block = (&'static str, String);
+
+/// Every block that a document may show.
+pub fn blocks(report: &Report) -> Vec<Block> {
+    vec![
+        ("machine", machine(report)),
+        ("summary", summary(report)),
+        ("closed", closed(report)),
+        ("goals", goals(report)),
+        ("offered", offered(report)),
+        ("journal", journal(report)),
+        ("consumers", consumers(report)),
+        ("idle", idle(report)),
+    ]
+}
+
+/// All of it, to be read in a terminal.
+pub fn all(report: &Report) -> String {
+    blocks(report).into_iter().map(|(_, text)| text + "\n").collect()
+}
+
+fn machine(report: &Report) -> String {
+    let Report { date, machine, sizes, disk, .. } = report;
+    format!(
+        "Measured on {date} with `make bench`: {machine}. {} commands after {} to warm up, {} rounds, medians. \
+         A page written and synced (fdatasync) took {:.0} µs in the median and {:.0} µs at p99.\n",
+        sizes.commands, sizes.warm_up, sizes.rounds, disk.fdatasync_p50_us, disk.fdatasync_p99_us
+    )
+}
+
+/// One row a subject.
+fn summary(report: &Report) -> String {
+    let mut text = "\
+| | one at a time: p50, p99 | 64 outstanding | 256 outstanding | CPU a command | peak memory |
+| --- | ---: | ---: | ---: | ---: | ---: |
+"
+    .to_owned();
+    let mut subjects: Vec<_> = report.closed.iter().map(|row| row.subject.as_str()).collect();
+    subjects.dedup();
+    for subject in subjects {
+        let [one, some, many] = WINDOWS.map(|window| report.row(subject, window));
+        let (Some(one), Some(some), Some(many)) = (one, some, many) else { continue };
+        let rate = |row: &Closed| format!("{:.0}/s ({:.2})", row.commands_per_second, row.to_floor);
+        writeln!(
+            text,
+            "| {subject} | {} ms, {} ms | {} | {} | {:.0} µs | {:.1} MiB |",
+            ms(one.p50_us),
+            ms(one.p99_us),
+            rate(some),
+            rate(many),
+            many.cpu_us.subject,
+            many.peak_memory_mib
+        )
+        .expect("a String");
+    }
+    text
+}
+
+fn closed(report: &Report) -> String {
+    let mut text = "\
+| | W | commands/s | of floor | p50 ms | p99 ms | max ms | CPU µs: subject | actuator | broker | load | peak MiB |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+"
+    .to_owned();
+    for row in &report.closed {
+        let Closed { subject, window, commands_per_second, to_floor, cpu_us, .. } = row;
+        writeln!(
+            text,
+            "| {subject} | {window} | {commands_per_second:.0} | {to_floor:.2} | {} | {} | {} | {:.1} | {} | {:.1} | {:.1} | {:.1} |",
+            ms(row.p50_us),
+            ms(row.p99_us),
+            ms(row.max_us),
+            cpu_us.subject,
+            if cpu_us.actuator > 0.0 { format!("{:.1}", cpu_us.actuator) } else { String::new() },
+            cpu_us.broker,
+            cpu_us.load,
+            row.peak_memory_mib
+        )
+        .expect("a String");
+    }
+    text
+}
+
+/// What was to be reached, and whether it was.
+fn goals(report: &Report) -> String {
+    let mut text = "| | wanted | measured | |\n| --- | ---: | ---: | --- |\n".to_owned();
+    let mut goal = |what: &str, wanted: String, measured: String, is_met: bool| {
+        let verdict = if is_met { "met" } else { "**missed**" };
+        writeln!(text, "| {what} | {wanted} | {measured} | {verdict} |").expect("a String");
+    };
+    for (subject, share, beyond_us, words) in [
+        ("durable", 0.80, 2.0 * report.disk.fdatasync_p50_us + 150.0, "two fdatasync and 150 µs"),
+        ("memory", 0.90, 60.0, "60 µs"),
+    ] {
+        for window in &WINDOWS[1..] {
+            let Some(row) = report.row(subject, *window) else { continue };
+            goal(
+                &format!("{subject}, W = {window}: rate, of the floor's"),
+                format!("≥ {share:.2}"),
+                format!("{:.2}", row.to_floor),
+                row.to_floor >= share,
+            );
+        }
+        let Some(row) = report.row(subject, 1) else { continue };
+        goal(
+            &format!("{subject}, W = 1: p50 beyond the floor's, at most {words}"),
+            format!("≤ {beyond_us:.0} µs"),
+            format!("{:.0} µs", row.p50_beyond_floor_us),
+            row.p50_beyond_floor_us <= beyond_us,
+        );
+    }
+    if let Some(row) = report.row("durable", 256) {
+        goal(
+            "durable, W = 256: CPU of the bridge, of the echo's",
+            "≤ 2.5".to_owned(),
+            format!("{:.1}", row.cpu_to_floor),
+            row.cpu_to_floor <= 2.5,
+        );
+        goal(
+            "durable, W = 256: peak memory",
+            "< 24 MiB".to_owned(),
+            format!("{:.1} MiB", row.peak_memory_mib),
+            row.peak_memory_mib < 24.0,
+        );
+    }
+    for (row, within_ms) in report.journal.iter().filter_map(|row| match row.records {
+        0 => Some((row, 100.0)),
+        1_000_000 => Some((row, 3000.0)),
+        _ => None,
+    }) {
+        goal(
+            &format!("start-up with {} records", row.records),
+            format!("< {within_ms:.0} ms"),
+            format!("{:.0} ms", row.start_up_ms),
+            row.start_up_ms < within_ms,
+        );
+        if row.records > 0 {
+            goal(
+                &format!("peak memory with {} records, at W = 256", row.records),
+                "< 24 MiB".to_owned(),
+                format!("{:.1} MiB", row.peak_memory_mib),
+                row.peak_memory_mib < 24.0,
+            );
+        }
+    }
+    if let (Some(one), Some(many)) = (report.consumers.first(), report.consumers.last()) {
+        let share = many.commands_per_second / one.commands_per_second;
+        goal(
+            &format!("{} consumers: rate at W = 64, of that with one", many.consumers),
+            "≥ 0.90".to_owned(),
+            format!("{share:.2}"),
+            share >= 0.9,
+        );
+    }
+    let idle = report.idle.cpu_percent;
+    goal("idle", "< 0.2 % of a core".to_owned(), format!("{idle:.2} %"), idle < 0.2);
+    text
+}
+
+fn offered(report: &Report) -> String {
+    let mut text = "\
+| offered | commands/s | answered/s | p50 ms | p99 ms | max ms |
+| ---: | ---: | ---: | ---: | ---: | ---: |
+"
+    .to_owned();
+    for row in &report.offered {
+        writeln!(
+            text,
+            "| {} % | {:.0} | {:.0} | {} | {} | {} |",
+            row.percent,
+            row.sent_per_second,
+            row.answered_per_second,
+            ms(row.p50_us),
+            ms(row.p99_us),
+            ms(row.max_us)
+        )
+        .expect("a String");
+    }
+    text
+}
+
+fn journal(report: &Report) -> String {
+    let mut text = "\
+| records | start-up | memory at start | peak memory at W = 256 | commands/s at W = 256 |
+| ---: | ---: | ---: | ---: | ---: |
+"
+    .to_owned();
+    for row in &report.journal {
+        let (peak, rate) = match row.commands_per_second {
+            Some(rate) => (format!("{:.1} MiB", row.peak_memory_mib), format!("{rate:.0}")),
+            None => (String::new(), String::new()),
+        };
+        writeln!(
+            text,
+            "| {} | {:.0} ms | {:.1} MiB | {peak} | {rate} |",
+            row.records, row.start_up_ms, row.memory_at_start_mib
+        )
+        .expect("a String");
+    }
+    text
+}
+
+fn consumers(report: &Report) -> String {
+    let mut text = "\
+| consumers | commands/s at W = 64 | p50 ms | CPU µs a command | peak memory | start-up |
+| ---: | ---: | ---: | ---: | ---: | ---: |
+"
+    .to_owned();
+    for row in &report.consumers {
+        writeln!(
+            text,
+            "| {} | {:.0} | {} | {:.1} | {:.1} MiB | {:.0} ms |",
+            row.consumers,
+            row.commands_per_second,
+            ms(row.p50_us),
+            row.cpu_us,
+            row.peak_memory_mib,
+            row.start_up_ms
+        )
+        .expect("a String");
+    }
+    text
+}
+
+fn idle(report: &Report) -> String {
+    let Report { idle, binary_mib: binary, .. } = report;
+    let mut text = format!(
+        "Idle, the bridge takes {:.2} % of a core and wakes up {:.1} times a second. The binary has {:.1} MiB",
+        idle.cpu_percent, idle.wake_ups_per_second, binary.no_default_features
+    );
+    if let Some(full) = binary.default_features {
+        write!(text, ", and {full:.1} MiB with default features (the embedded broker)")
+            .expect("a String");
+    }
+    text + ".\n"
+}
+
+/// Milliseconds with as many digits as mean something.
+fn ms(us: f64) -> String {
+    if us < 9995.0 { format!("{:.2}", us / 1e3) } else { format!("{:.0}", us / 1e3) }
+}
