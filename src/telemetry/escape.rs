@@ -1,6 +1,7 @@
 //! Foreign text, made harmless.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
 
 /// Longest text of one field, in characters; the rest is counted and cut.
 pub(super) const MAX_CHARS: usize = 4096;
@@ -21,37 +22,35 @@ pub(super) fn is_dangerous(c: char) -> bool {
         )
 }
 
-/// The text without anything dangerous in it.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_dangerous(c) {
-            push_escape(&mut safe, c);
-        } else {
-            safe.push(c);
-        }
+/// Writes the text without anything dangerous in it.
+pub(super) fn write_escaped(to: &mut impl Write, text: &str) -> fmt::Result {
+    if text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return to.write_str(text);
     }
-    safe
+    text.chars().try_for_each(
+        |c| {
+            if is_dangerous(c) { write_escape(to, c) } else { to.write_char(c) }
+        },
+    )
 }
 
-/// The text as the value of `name=value`: as it is where it cannot be taken
-/// for anything else, else between quotes.
-pub(super) fn value(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_graphic() && !"\"'`=\\{}".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
+/// Writes the text as the value of `name=value`: as it is where it cannot be
+/// taken for anything else, else between quotes.
+pub(super) fn write_value(to: &mut impl Write, text: &str) -> fmt::Result {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'`=\\{}".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return to.write_str(text);
     }
-    let mut safe = String::with_capacity(text.len() + 2);
-    safe.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => safe.extend(['\\', c]),
-            _ if is_dangerous(c) => push_escape(&mut safe, c),
-            _ => safe.push(c),
+    to.write_char('"')?;
+    text.chars().try_for_each(|c| match c {
+        '"' | '\\' => {
+            to.write_char('\\')?;
+            to.write_char(c)
         }
-    }
-    safe.push('"');
-    safe
+        _ if is_dangerous(c) => write_escape(to, c),
+        _ => to.write_char(c),
+    })?;
+    to.write_char('"')
 }
 
 /// JSON text with what JSON itself allows unescaped, and we do not, as `\uXXXX`.
@@ -72,21 +71,24 @@ pub(super) fn json(text: &str) -> String {
 }
 
 /// At most [`MAX_CHARS`] of a text, and how much is missing.
-pub(super) fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_CHARS {
+        return text.into();
+    }
     match text.char_indices().nth(MAX_CHARS) {
-        None => text.to_owned(),
+        None => text.into(),
         Some((end, _)) => {
             let (kept, rest) = text.split_at(end);
-            format!("{kept}... ({} characters more)", rest.chars().count())
+            format!("{kept}... ({} characters more)", rest.chars().count()).into()
         }
     }
 }
 
-fn push_escape(text: &mut String, c: char) {
+fn write_escape(to: &mut impl Write, c: char) -> fmt::Result {
     match c {
-        '\n' => text.push_str("\\n"),
-        '\r' => text.push_str("\\r"),
-        '\t' => text.push_str("\\t"),
-        _ => write!(text, "\\u{{{:x}}}", u32::from(c)).expect("writing to a string"),
+        '\n' => to.write_str("\\n"),
+        '\r' => to.write_str("\\r"),
+        '\t' => to.write_str("\\t"),
+        _ => write!(to, "\\u{{{:x}}}", u32::from(c)),
     }
 }

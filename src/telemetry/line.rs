@@ -30,22 +30,65 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let happened = Happened {
-            time,
-            level: *event.metadata().level(),
-            target: fields.log_target.take().unwrap_or(event.metadata().target().to_owned()),
-            spans: spans(context),
-            fields,
-        };
         match self.format {
-            LogFormat::Text => writeln!(writer, "{}", happened.text(self.colours)),
-            LogFormat::Json => writeln!(writer, "{}", happened.json()),
+            LogFormat::Text => self.text(&spans(context), &mut writer, event),
+            LogFormat::Json => json(spans(context), &mut writer, event),
         }
     }
+}
+
+impl Line {
+    /// Goes straight into the line: there is one of these for every command.
+    fn text(&self, spans: &[String], writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut head = Head::default();
+        event.record(&mut head);
+        let level = *event.metadata().level();
+        let target = head.log_target.as_deref().unwrap_or(event.metadata().target());
+        if self.colours {
+            writer.write_str("\x1b[2m")?;
+            SystemTime.format_time(writer)?;
+            write!(writer, "\x1b[0m \x1b[{}m{level:>5}\x1b[0m \x1b[2m", colour(level))?;
+            escape::write_escaped(writer, target)?;
+            writer.write_str(":\x1b[0m ")?;
+        } else {
+            SystemTime.format_time(writer)?;
+            write!(writer, " {level:>5} ")?;
+            escape::write_escaped(writer, target)?;
+            writer.write_str(": ")?;
+        }
+        escape::write_escaped(writer, &head.message)?;
+        let mut tail = Tail { writer: &mut *writer, written: Ok(()) };
+        event.record(&mut tail);
+        tail.written?;
+        if !spans.is_empty() {
+            write!(writer, " in {}", spans.join(":"))?;
+        }
+        writer.write_char('\n')
+    }
+}
+
+fn json(spans: Vec<String>, writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    let mut time = String::new();
+    SystemTime.format_time(&mut Writer::new(&mut time))?;
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    let target = fields.log_target.take().unwrap_or(event.metadata().target().to_owned());
+    let mut object = Map::new();
+    object.insert("time".to_owned(), time.into());
+    object.insert("level".to_owned(), event.metadata().level().as_str().to_lowercase().into());
+    object.insert("source".to_owned(), target.into());
+    object.insert("message".to_owned(), fields.message.into());
+    if !spans.is_empty() {
+        object.insert("spans".to_owned(), spans.into());
+    }
+    for (name, value) in fields.named {
+        let mut name = name.to_owned();
+        while object.contains_key(&name) {
+            name.insert_str(0, "field.");
+        }
+        object.insert(name, value);
+    }
+    writeln!(writer, "{}", escape::json(&Value::Object(object).to_string()))
 }
 
 /// `name{field=value}` for each span around the event, the outermost first.
@@ -66,58 +109,6 @@ where
         .collect()
 }
 
-/// An event with all that belongs on its line.
-struct Happened {
-    time: String,
-    level: Level,
-    target: String,
-    spans: Vec<String>,
-    fields: Fields,
-}
-
-impl Happened {
-    fn text(&self, colours: bool) -> String {
-        let Self { time, level, target, spans, fields } = self;
-        let message = escape::escaped(&fields.message);
-        let target = escape::escaped(target);
-        let mut line = if colours {
-            let colour = colour(*level);
-            format!(
-                "\x1b[2m{time}\x1b[0m \x1b[{colour}m{level:>5}\x1b[0m \x1b[2m{target}:\x1b[0m {message}"
-            )
-        } else {
-            format!("{time} {level:>5} {target}: {message}")
-        };
-        if !fields.named.is_empty() {
-            write!(line, " {}", fields.text()).expect("writing to a string");
-        }
-        if !spans.is_empty() {
-            write!(line, " in {}", spans.join(":")).expect("writing to a string");
-        }
-        line
-    }
-
-    fn json(self) -> String {
-        let Self { time, level, target, spans, fields } = self;
-        let mut object = Map::new();
-        object.insert("time".to_owned(), time.into());
-        object.insert("level".to_owned(), level.as_str().to_lowercase().into());
-        object.insert("source".to_owned(), target.into());
-        object.insert("message".to_owned(), fields.message.into());
-        if !spans.is_empty() {
-            object.insert("spans".to_owned(), spans.into());
-        }
-        for (name, value) in fields.named {
-            let mut name = name.to_owned();
-            while object.contains_key(&name) {
-                name.insert_str(0, "field.");
-            }
-            object.insert(name, value);
-        }
-        escape::json(&Value::Object(object).to_string())
-    }
-}
-
 /// Parameter of the terminal's SGR sequence.
 fn colour(level: Level) -> u8 {
     match level {
@@ -134,13 +125,105 @@ pub(super) struct SpanFields;
 
 impl<'writer> FormatFields<'writer> for SpanFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, new: R) -> fmt::Result {
-        let mut fields = Fields::default();
-        new.record(&mut fields);
-        writer.write_str(&fields.text())
+        let mut text = String::new();
+        let mut tail = Tail { writer: &mut text, written: Ok(()) };
+        new.record(&mut tail);
+        tail.written?;
+        // Each field has a space before it.
+        writer.write_str(text.trim_start())
     }
 }
 
-/// What an event or a span carries. Texts are cut, and not yet escaped.
+/// What stands before the fields of a line of text. Cut, and not yet escaped.
+#[derive(Default)]
+struct Head {
+    message: String,
+    /// Target of an event that came through the `log` crate.
+    log_target: Option<String>,
+}
+
+impl Visit for Head {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if matches!(field.name(), "message" | "log.target") {
+            self.record_str(field, &format!("{value:?}"));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => self.message = escape::cut(value).into_owned(),
+            "log.target" => self.log_target = Some(escape::cut(value).into_owned()),
+            _ => {}
+        }
+    }
+}
+
+/// Fields that are not shown as such: what [`Head`] takes, and where in a library's source an event
+/// came from, which is of no use to who runs the bridge.
+fn is_shown(field: &Field) -> bool {
+    let name = field.name();
+    name != "message" && !matches!(name, "log.target" | "log.module_path" | "log.file" | "log.line")
+}
+
+/// Writes ` name=value` for each field.
+struct Tail<'a, W> {
+    writer: &'a mut W,
+    written: fmt::Result,
+}
+
+impl<W: fmt::Write> Tail<'_, W> {
+    fn write(&mut self, field: &Field, value: impl FnOnce(&mut W) -> fmt::Result) {
+        if self.written.is_ok() && is_shown(field) {
+            self.written =
+                write!(self.writer, " {}=", field.name()).and_then(|()| value(self.writer));
+        }
+    }
+}
+
+impl<W: fmt::Write> Visit for Tail<'_, W> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if is_shown(field) {
+            self.record_str(field, &format!("{value:?}"));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.write(field, |writer| escape::write_value(writer, &escape::cut(value)));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.record_str(field, &with_sources(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.write(field, |writer| write!(writer, "{value}"));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.write(field, |writer| write!(writer, "{value}"));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.write(field, |writer| write!(writer, "{value}"));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.write(field, |writer| write!(writer, "{value:?}"));
+    }
+}
+
+/// The whole chain: what happened, and why.
+fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        write!(text, ": {error}").expect("writing to a string");
+        source = error.source();
+    }
+    text
+}
+
+/// What an event carries, for a line of JSON. Texts are cut, and not yet escaped.
 #[derive(Default)]
 struct Fields {
     message: String,
@@ -149,49 +232,27 @@ struct Fields {
     log_target: Option<String>,
 }
 
-impl Fields {
-    fn text(&self) -> String {
-        let each = self.named.iter().map(|(name, value)| match value {
-            Value::String(text) => format!("{name}={}", escape::value(text)),
-            other => format!("{name}={other}"),
-        });
-        each.collect::<Vec<_>>().join(" ")
-    }
-
-    fn push_text(&mut self, field: &Field, text: &str) {
-        let text = escape::cut(text);
-        match field.name() {
-            "message" => self.message = text,
-            "log.target" => self.log_target = Some(text),
-            // Where in a library's source: of no use to who runs the bridge.
-            "log.module_path" | "log.file" => {}
-            name => self.named.push((name, Value::String(text))),
-        }
-    }
-}
-
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.push_text(field, &format!("{value:?}"));
+        self.record_str(field, &format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.push_text(field, value);
+        let text = escape::cut(value).into_owned();
+        match field.name() {
+            "message" => self.message = text,
+            "log.target" => self.log_target = Some(text),
+            name if is_shown(field) => self.named.push((name, Value::String(text))),
+            _ => {}
+        }
     }
 
-    /// The whole chain: what happened, and why.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = value.to_string();
-        let mut source = value.source();
-        while let Some(error) = source {
-            write!(text, ": {error}").expect("writing to a string");
-            source = error.source();
-        }
-        self.push_text(field, &text);
+        self.record_str(field, &with_sources(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if field.name() != "log.line" {
+        if is_shown(field) {
             self.named.push((field.name(), value.into()));
         }
     }
@@ -208,7 +269,7 @@ impl Visit for Fields {
         // JSON has neither NaN nor infinity.
         match serde_json::Number::from_f64(value) {
             Some(number) => self.named.push((field.name(), number.into())),
-            None => self.push_text(field, &value.to_string()),
+            None => self.record_str(field, &value.to_string()),
         }
     }
 }
