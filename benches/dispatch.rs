@@ -13,6 +13,7 @@ use openc2_bridge::dispatch::{
     Address, Declared, Dispatcher, Effect, Inbound, Known, OutboxId, Outcome, Receipt, Report,
     Ticket,
 };
+use openc2_bridge::language::Library;
 use openc2_bridge::mqtt::topics::{self, TopicPrefix};
 use openc2_bridge::openc2::{Response, Status};
 
@@ -30,7 +31,8 @@ fn dispatcher(consumers: usize) -> Dispatcher {
     }
     text += "[actuator.it]\nkind = \"log\"\nprofile = \"x-log\"\nconcurrency = 256\n\
              pairs = { deny = [\"ipv4_connection\"] }\n";
-    let topics = Topics::parse(Path::new("topics.toml"), &text).expect("no mistake");
+    let topics =
+        Topics::parse(Path::new("topics.toml"), &text, &Library::built_in()).expect("no mistake");
     let settings =
         Settings::parse(Path::new("bridge.toml"), "", std::iter::empty()).expect("no mistake");
     Dispatcher::new(topics.house, settings.rules(), Ticket(0), OutboxId(0))

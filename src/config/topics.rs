@@ -407,7 +407,7 @@ fn add_consumer(source: &mut Source<'_>, path: &str, house: &mut House, consumer
         let text = format!("{path}.id: {:?} cannot be a topic level: {flaw}", consumer.id);
         source.note(&format!("{path}.id"), text, None);
     }
-    if house.consumers.iter().any(|other| other.id == consumer.id) {
+    if house.consumers.with_id(&consumer.id).is_some() {
         let text = format!("{path}.id: there are two consumers {:?}", consumer.id);
         source.note(&format!("{path}.id"), text, None);
     }

@@ -1,7 +1,8 @@
 //! Who lives here: consumers, and the actuators behind each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
+use std::ops::Deref;
 
 use super::{Address, Reason};
 use crate::language::{Library, Version};
@@ -11,11 +12,58 @@ use crate::openc2::{Action, Actuator, Args, Command, Members, Pairs, Status, Tar
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct House {
     /// In the order of the file.
-    pub consumers: Vec<Consumer>,
+    pub consumers: Consumers,
     /// By name.
     pub actuators: BTreeMap<String, ActuatorFace>,
     /// The versions of the language, with the profiles that are known here.
     pub library: Library,
+}
+
+/// The consumers of a house, in order; one is found by its identity without looking at the others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Consumers {
+    list: Vec<Consumer>,
+    /// Places in `list`; of two with the same identity the first.
+    by_id: HashMap<String, usize>,
+}
+
+impl Consumers {
+    /// Adds one at the end.
+    pub fn push(&mut self, consumer: Consumer) {
+        self.by_id.entry(consumer.id.clone()).or_insert(self.list.len());
+        self.list.push(consumer);
+    }
+
+    /// The consumer with this identity.
+    #[must_use]
+    pub fn with_id(&self, id: &str) -> Option<&Consumer> {
+        self.by_id.get(id).map(|place| &self.list[*place])
+    }
+}
+
+impl Deref for Consumers {
+    type Target = [Consumer];
+
+    fn deref(&self) -> &[Consumer] {
+        &self.list
+    }
+}
+
+impl<'a> IntoIterator for &'a Consumers {
+    type Item = &'a Consumer;
+    type IntoIter = std::slice::Iter<'a, Consumer>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter()
+    }
+}
+
+impl FromIterator<Consumer> for Consumers {
+    fn from_iter<I: IntoIterator<Item = Consumer>>(consumers: I) -> Self {
+        let mut all = Self::default();
+        consumers.into_iter().for_each(|consumer| all.push(consumer));
+        all
+    }
 }
 
 /// An OpenC2 consumer: what producers address.
@@ -85,18 +133,21 @@ pub(super) enum Choice<'a> {
 impl House {
     /// The consumers that an address means, in the order of the file.
     pub(super) fn addressed(&self, address: &Address) -> impl Iterator<Item = &Consumer> {
-        self.consumers.iter().filter(move |consumer| match address {
-            Address::All => true,
+        let (one, many) = match address {
+            Address::Device(id) => (self.consumers.with_id(id), &[][..]),
+            Address::All | Address::Profile(_) => (None, &*self.consumers),
+        };
+        one.into_iter().chain(many.iter().filter(move |consumer| match address {
             Address::Profile(profile) => {
                 self.faces(consumer).any(|(_, face)| face.profile == *profile)
             }
-            Address::Device(id) => consumer.id == *id,
-        })
+            Address::All | Address::Device(_) => true,
+        }))
     }
 
     /// The consumer with this identity.
     pub(super) fn consumer(&self, id: &str) -> Option<&Consumer> {
-        self.consumers.iter().find(|consumer| consumer.id == id)
+        self.consumers.with_id(id)
     }
 
     fn faces<'a>(

@@ -40,7 +40,7 @@ pub use effect::{
     Outcome, Outgoing, Reason, Record, Report, Ticket, Work,
 };
 pub use errand::{Due, Errand, Finding, Place, Unfinished};
-pub use house::{ActuatorFace, Consumer, House};
+pub use house::{ActuatorFace, Consumer, Consumers, House};
 pub use inbound::{Address, Caller, Declared, Inbound, Receipt};
 pub use open::Opened;
 pub use post::{Reply, SUMMARY};

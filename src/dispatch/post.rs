@@ -115,7 +115,7 @@ impl House {
     /// The address of a POST: one consumer where `to` names one, or where there
     /// is but one to post to; else everybody, for `to` and the actuator to narrow.
     pub(super) fn posted_to(&self, to: &[String]) -> Address {
-        match (to, self.consumers.as_slice()) {
+        match (to, &*self.consumers) {
             ([one], _) => Address::Device(one.clone()),
             ([], [only]) => Address::Device(only.id.clone()),
             _ => Address::All,

@@ -277,7 +277,7 @@ fn house() -> House {
     let probe = face("x-probe", &[("query", &["properties"]), ("deny", &["ipv4_net"])]);
     let lamp = face("x-iot", &[("set", &["x-iot:light"]), ("query", &["properties"])]);
     House {
-        consumers: vec![
+        consumers: Consumers::from_iter([
             Consumer {
                 id: "gateway-1".to_owned(),
                 actuators: vec!["wall".to_owned(), "probe".to_owned(), "lamp".to_owned()],
@@ -290,7 +290,7 @@ fn house() -> House {
                 versions: vec![Version::V1_1],
                 rate_limit: NonZeroU32::new(2),
             },
-        ],
+        ]),
         actuators: BTreeMap::from([
             ("wall".to_owned(), wall),
             ("probe".to_owned(), probe),

@@ -140,10 +140,12 @@ fn house() -> House {
     let safe = face("x-safe", "x-safe:state", 1, 3);
     let lamp = face("x-lamp", "x-lamp:level", 2, 3);
     House {
-        consumers: vec![
+        consumers: [
             consumer(CONSUMERS[0], &["gate", "lamp"]),
             consumer(CONSUMERS[1], &["vault", "safe"]),
-        ],
+        ]
+        .into_iter()
+        .collect(),
         actuators: BTreeMap::from([
             ("gate".to_owned(), face("x-gate", "x-gate:state", 1, 3)),
             ("vault".to_owned(), face("x-gate", "x-gate:state", 2, 6)),

@@ -12,7 +12,9 @@ use crate::openc2::{Action, Response, Results, Status, TargetName};
 /// The house, and its first consumer speaks these versions. It can deny in 1.0 as well.
 fn speaking(versions: &[Version]) -> House {
     let mut house = house();
-    house.consumers[0].versions = versions.to_vec();
+    let mut consumers = house.consumers.to_vec();
+    consumers[0].versions = versions.to_vec();
+    house.consumers = consumers.into_iter().collect();
     let wall = house.actuators.get_mut("wall").unwrap();
     let deny = wall.pairs.get_mut(&Action::Deny).unwrap();
     deny.extend([TargetName::IpAddr, TargetName::IpConnection, TargetName::Device]);
@@ -88,8 +90,10 @@ fn a_command_is_decided_by_the_versions_that_its_consumer_lists() {
 #[test]
 fn each_consumer_on_a_topic_reads_by_its_own_versions() {
     let mut house = speaking(&OLD);
-    house.consumers[1].id = "gateway-2".to_owned();
-    house.consumers[1].actuators = vec!["wall".to_owned()];
+    let mut consumers = house.consumers.to_vec();
+    consumers[1].id = "gateway-2".to_owned();
+    consumers[1].actuators = vec!["wall".to_owned()];
+    house.consumers = consumers.into_iter().collect();
     house.actuators.get_mut("wall").unwrap().queue = 8;
     let mut room = Room::with(house, Rules::default());
     let statuses = |seen: super::Seen| {

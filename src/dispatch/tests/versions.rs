@@ -11,11 +11,11 @@ fn speakers() -> House {
         versions: versions.to_vec(),
         rate_limit: None,
     };
-    house.consumers = vec![
+    house.consumers = Consumers::from_iter([
         speaker("newer", &[Version::V1_1]),
         speaker("older", &[Version::V1_0]),
         speaker("both", &[Version::V1_1, Version::V1_0]),
-    ];
+    ]);
     house
 }
 
