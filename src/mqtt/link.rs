@@ -189,10 +189,10 @@ impl Link {
             });
         }
         let quality = if qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-        let properties = properties.to_packet();
         // One that is too large must not reach the library: it would lose the connection
         // and try again at the next, for ever.
-        let size = options::publish_size(&topic, quality, &payload, &properties);
+        let properties = properties.into_packet();
+        let (size, properties) = options::publish_size(&topic, quality, &payload, properties);
         if size > limits.packet_bytes {
             return Err(LinkError::TooLarge { size, limit: limits.packet_bytes });
         }
@@ -207,6 +207,9 @@ impl Link {
 
     /// Waits for a connection; says what its broker takes.
     async fn limits(&self) -> Result<Limits, LinkError> {
+        if let Some(limits) = self.status.borrow().limits {
+            return Ok(limits);
+        }
         let mut status = self.status.clone();
         let status = status
             .wait_for(|status| status.limits.is_some() || status.has_ended)

@@ -31,13 +31,13 @@ pub fn openc2_properties(kind: Kind, encoding: Encoding) -> Properties {
 }
 
 impl Properties {
-    pub(super) fn to_packet(&self) -> PublishProperties {
+    pub(super) fn into_packet(self) -> PublishProperties {
         PublishProperties {
             payload_format_indicator: self.is_utf8.map(u8::from),
             message_expiry_interval: self.expiry_secs,
-            response_topic: self.response_topic.clone(),
-            content_type: self.content_type.clone(),
-            user_properties: self.user.clone(),
+            response_topic: self.response_topic,
+            content_type: self.content_type,
+            user_properties: self.user,
             ..PublishProperties::default()
         }
     }

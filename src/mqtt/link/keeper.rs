@@ -102,7 +102,7 @@ impl Keeper {
             let flow = match self.step(&mut event_loop).await {
                 Step::Ended => ControlFlow::Break(()),
                 Step::Polled(outcome) => match *outcome {
-                    Ok(event) => self.take(event, &mut event_loop),
+                    Ok(event) => self.take_all(event, &mut event_loop),
                     Err(_) if self.closing.is_some() => ControlFlow::Break(()),
                     Err(error) => {
                         self.lost(&explain(&error), Cause::of(&error), &mut event_loop).await
@@ -131,10 +131,15 @@ impl Keeper {
         }
     }
 
+    /// The broker has gone over what we said we would hold.
+    fn holds_too_much(&self) -> bool {
+        let LinkSettings { receive_maximum, maximum_packet_size, .. } = self.settings;
+        self.deliveries.bytes() > deliveries::most_bytes(receive_maximum, maximum_packet_size)
+    }
+
     /// Polls the library once, and attends to everything else meanwhile.
     async fn step(&mut self, event_loop: &mut EventLoop) -> Step {
-        let LinkSettings { receive_maximum, maximum_packet_size, .. } = self.settings;
-        if self.deliveries.bytes() > deliveries::most_bytes(receive_maximum, maximum_packet_size) {
+        if self.holds_too_much() {
             return Step::Abandoned(Reason::RECEIVE_MAXIMUM_EXCEEDED.to_string());
         }
         let mut poll = pin!(event_loop.poll());
@@ -306,6 +311,17 @@ impl Keeper {
             session_present = status.session_present;
         });
         self.outlet.tell(LinkEvent::Up { session_present });
+    }
+
+    /// Takes an event of the library in, and all that have come with it.
+    fn take_all(&mut self, event: Event, event_loop: &mut EventLoop) -> ControlFlow<()> {
+        self.take(event, event_loop)?;
+        while !self.holds_too_much()
+            && let Some(event) = event_loop.state.events.pop_front()
+        {
+            self.take(event, event_loop)?;
+        }
+        ControlFlow::Continue(())
     }
 
     /// Takes an event of the library in.

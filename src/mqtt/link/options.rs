@@ -169,17 +169,17 @@ pub(super) fn longest_silence(keep_alive_secs: u16) -> Duration {
     Duration::from_secs(u64::from(keep_alive_secs)) * 5 / 2
 }
 
-/// Size of the PUBLISH packet, in bytes.
+/// Size of the PUBLISH packet, in bytes; and its properties, given back.
 pub(super) fn publish_size(
     topic: &str,
     qos: QoS,
     payload: &Bytes,
-    properties: &PublishProperties,
-) -> usize {
-    let mut packet = Publish::new(topic, qos, payload.clone(), Some(properties.clone()));
+    properties: PublishProperties,
+) -> (usize, PublishProperties) {
+    let mut packet = Publish::new(topic, qos, payload.clone(), Some(properties));
     // The library gives the Packet Identifier later; without one it counts two bytes less.
     packet.pkid = u16::from(qos != QoS::AtMostOnce);
-    packet.size()
+    (packet.size(), packet.properties.unwrap_or_default())
 }
 
 pub(super) fn to_filter(subscription: &Subscription) -> SubscribeFilter {
