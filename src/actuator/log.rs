@@ -32,21 +32,23 @@ impl Log {
 
 impl Perform for Log {
     async fn perform(&self, work: Work, _progress: Progress) -> Outcome {
-        let command = wire::command_to_json(&work.command).to_string();
-        tracing::info!(
-            actuator = self.name,
-            ticket = work.ticket.0,
-            consumer = work.consumer,
-            producer = work.producer,
-            request_id = work.request_id,
-            command,
-            "{}",
-            match work.errand {
-                Errand::Perform => "a command for the log",
-                Errand::Stop => "the time of a command for the log is over",
-                Errand::Probe => "a command for the log is in doubt",
-            }
-        );
+        if tracing::enabled!(tracing::Level::INFO) {
+            let command = wire::command_to_json(&work.command).to_string();
+            tracing::info!(
+                actuator = self.name,
+                ticket = work.ticket.0,
+                consumer = work.consumer,
+                producer = work.producer,
+                request_id = work.request_id,
+                command,
+                "{}",
+                match work.errand {
+                    Errand::Perform => "a command for the log",
+                    Errand::Stop => "the time of a command for the log is over",
+                    Errand::Probe => "a command for the log is in doubt",
+                }
+            );
+        }
         Response::new(Status::Ok).into()
     }
 

@@ -167,6 +167,9 @@ pub(super) fn open(dir: &Path) -> Result<(Connection, Found), JournalError> {
     // After a failure nothing is written any more, not by closing either.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    // A plan does not depend on the values: or else the planner, which looks whether the partial
+    // index of `command` fits them, plans the look-up of a key anew each time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // The lock mode comes first: so the log is never indexed in shared memory.
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
