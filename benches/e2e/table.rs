@@ -61,7 +61,7 @@ fn summary(report: &Report) -> String {
         )
         .expect("a String");
     }
-    text
+    text + "\n![Commands a second, there and back](docs/performance/throughput.svg)\n"
 }
 
 fn closed(report: &Report) -> String {
@@ -86,7 +86,7 @@ fn closed(report: &Report) -> String {
         )
         .expect("a String");
     }
-    text
+    text + "\n![Commands a second, there and back](performance/throughput.svg)\n"
 }
 
 /// What was to be reached, and whether it was.
@@ -184,7 +184,7 @@ fn offered(report: &Report) -> String {
         )
         .expect("a String");
     }
-    text
+    text + "\n![Latency over offered load](performance/latency.svg)\n"
 }
 
 fn journal(report: &Report) -> String {
