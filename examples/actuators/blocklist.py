@@ -69,6 +69,9 @@ def network(of):
     return canonical
 
 
+# The arguments of the language itself, which the bridge sees to.
+ARGUMENTS = ("start_time", "stop_time", "duration", "response_requested")
+
 # How a value of each kind is written: the same thing always in the same way.
 KINDS = {
     "ipv4_net": network(ipaddress.IPv4Network),
@@ -114,6 +117,8 @@ class BlockList:
 
 def perform(command, blocklist):
     """Carries a command out and answers the response."""
+    if any(name not in ARGUMENTS for name in command.get("args", {})):
+        raise Refusal(501, "this actuator has no arguments of its own")
     action = command["action"]
     ((target, value),) = command["target"].items()
     if action in ("deny", "allow") and target in KINDS:

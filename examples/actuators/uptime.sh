@@ -42,7 +42,16 @@ shape='{"action":"query","target":{"properties":['
 command=${line#*'"command":'}
 case $command in "$shape"*) ;; *) exit 78 ;; esac
 names=${command#"$shape"}
+after=${names#*]}
 names=${names%%]*}
+
+# An argument of a profile is an object, which those of the language are not. None is known here.
+case $after in
+    '},"args":{'*)
+        args=${after#'},"args":{'}
+        case ${args%%\}*} in *'{'*) exit 78 ;; esac
+        ;;
+esac
 
 unknown='"status_text":"no such property: there are uptime, load, memory and disk"'
 # Nothing but small letters between the quotation marks: no escapes, no commas.

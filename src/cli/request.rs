@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::units;
+use crate::config::nearest_of;
+use crate::openc2::TargetName;
 
 /// A command as it was typed.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +34,8 @@ pub enum Mistake {
     NoValue { target: String, hint: &'static str },
     #[error("the VALUE of {target} is JSON, and this is none ({reason}): {text}")]
     NotJson { target: String, text: String, reason: String },
+    #[error("there is no target {target} (one of a profile is written nsid:name){nearest}")]
+    NoTarget { target: String, nearest: String },
     #[error("{flag} takes {form}, not {text:?}")]
     Form { flag: &'static str, form: &'static str, text: String },
     #[error("{flag} {key} is given twice")]
@@ -166,16 +170,26 @@ fn target_value(target: &str, text: Option<&str>) -> Result<Value, Mistake> {
         Ok(value) => Ok(value),
         // The type of a profile's own target is the profile's affair.
         Err(_) if target.contains(':') && !text.starts_with(['{', '[', '"']) => Ok(json!(text)),
-        Err(error) => Err(Mistake::NotJson {
+        Err(error) => Err(no_target(target).unwrap_or_else(|| Mistake::NotJson {
             target: target.to_owned(),
             text: text.to_owned(),
             reason: error.to_string(),
-        }),
+        })),
     }
 }
 
+/// What is wrong with the name of a target that needs a VALUE it does not have.
+fn no_target(target: &str) -> Option<Mistake> {
+    target.parse::<TargetName>().err()?;
+    let core: Vec<_> = TargetName::CORE.iter().map(ToString::to_string).collect();
+    let nearest = nearest_of(target, core.iter().map(String::as_str));
+    let nearest = nearest.map_or_else(String::new, |it| format!("; did you mean {it}?"));
+    Some(Mistake::NoTarget { target: target.to_owned(), nearest })
+}
+
 fn no_value(target: &str, hint: &'static str) -> Result<Value, Mistake> {
-    Err(Mistake::NoValue { target: target.to_owned(), hint })
+    let no_value = || Mistake::NoValue { target: target.to_owned(), hint };
+    Err(no_target(target).unwrap_or_else(no_value))
 }
 
 /// A producer never repeats a feature (Language v1.1, section 3.4.1.5).
@@ -328,6 +342,11 @@ mod tests {
             ("set x-a:b", "target x-a:b needs a VALUE, as JSON; {} is the empty object"),
             ("deny file name", "the VALUE of file is JSON, and this is none"),
             ("set x-a:b {oops", "the VALUE of x-a:b is JSON, and this is none"),
+            (
+                "deny ipv4_nett 192.0.2.1",
+                "there is no target ipv4_nett (one of a profile is written nsid:name); did you mean ipv4_net?",
+            ),
+            ("deny zap", "there is no target zap (one of a profile is written nsid:name)"),
             ("deny uri a arg:duration", "--arg takes K=V, not \"duration\""),
             ("deny uri a arg:=5", "--arg takes K=V, not \"=5\""),
             ("deny uri a arg:duration=1s arg:duration=2s", "--arg duration is given twice"),

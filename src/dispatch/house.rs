@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::ops::Deref;
 
 use super::{Address, Reason};
-use crate::language::{Library, Version};
+use crate::language::{Library, Own, Version};
 use crate::openc2::{Action, Actuator, Args, Command, Members, Pairs, Status, TargetName};
 
 /// The consumers of this bridge and their actuators, as topics.toml has them.
@@ -267,10 +267,14 @@ impl House {
         })
     }
 
-    /// The first extended argument that the chosen actuator does not know.
+    /// The first extended argument that the chosen actuator does not know: of another
+    /// profile, or of its own where the schema of that has no arguments.
     pub(super) fn unknown_argument<'a>(&self, actuator: &str, args: &'a Args) -> Option<&'a str> {
         let profile = &self.actuators.get(actuator)?.profile;
-        args.extensions.keys().find(|namespace| *namespace != profile).map(String::as_str)
+        let schema = self.library.profile(profile);
+        let has_args = schema.is_none_or(|schema| schema.own(Own::Args).is_some());
+        let is_known = |namespace: &str| has_args && namespace == profile;
+        args.extensions.keys().map(String::as_str).find(|namespace| !is_known(namespace))
     }
 }
 

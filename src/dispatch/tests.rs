@@ -838,6 +838,16 @@ fn a_full_queue_is_503_and_disturbs_no_other_actuator() {
 }
 
 #[test]
+fn an_argument_that_the_profile_does_not_have_is_refused() {
+    // The schema of x-iot has no Args.
+    let mut lamp = json!({"action": "set", "target": {"x-iot:light": {"state": "on"}}});
+    lamp["args"] = json!({"x-iot": {"colour": "red"}});
+    let seen = Room::new().hears("device/lamp-2", &message("r", &lamp));
+    assert_eq!(seen.answer().0, 501);
+    assert!(seen.starts.is_empty());
+}
+
+#[test]
 fn a_signature_is_kept_as_unverified_or_refused() {
     let mut signed = message("r", &deny());
     signed["signature"] = json!("e30..AA");
