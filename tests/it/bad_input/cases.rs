@@ -350,7 +350,6 @@ fn unsupported() -> Vec<Case> {
         ("unknown argument space", args(r#"<rr>"x-none":{"color":"red"}"#),                                501, "x-none"),
         ("unknown profile",        format!(r#"{{<args>{act},"actuator":{{"x-none":{{}}}}}}"#),             501, "x-none"),
         ("other specifiers",       format!(r#"{{<args>{act},"actuator":{{"x-probe":{{"asset_id":"31"}}}}}}"#), 404, "x-probe"),
-        ("a start in the future",  args(r#"<rr>"start_time":9007199254740991"#),                           501, "start_time"),
         ("a duration",             args(r#"<rr>"duration":1000"#),                                         501, "duration"),
         ("2^53 - 1",               r#"{<args>"action":"set","target":{"x-probe:nothing":9007199254740991}}"#.to_owned(), 501, "set x-probe:nothing"),
         ("a stop",                 args(r#"<rr>"stop_time":9007199254740991"#),                            501, "stop_time"),
