@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::output::{self, Screen, Style, escape_line, json_lines, status_style, table};
 use super::{Exit, Failure, units};
-use crate::journal::{self, Answer, AskError, JournalError, Listing, Request, State};
+use crate::dispatch::IN_DOUBT;
+use crate::journal::{self, Answer, AskError, JournalError, Listing, Request, State, Truth};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,6 +18,8 @@ Examples:
   oc2 journal list --producer soar-1 --limit 200 --json
   oc2 journal show 42
   oc2 journal show 95ad511c-3339-4111-9c47-9156c47d37d3
+  oc2 journal list --state in-doubt
+  oc2 journal resolve 42 --as done --text 'the valve is closed, I looked'
   oc2 journal export > march.jsonl && oc2 journal verify march.jsonl
 
 It asks the running bridge, or reads the folder where none runs.";
@@ -52,8 +55,23 @@ pub enum Question {
     Verify(guard::VerifyArgs),
     /// All records as lines of JSON, each with its link of the chain
     Export,
+    /// Settle a command in doubt: record what you found out, and tell its producer
+    Resolve(ResolveArgs),
     /// Go on with what is left of a journal that is not as it was left; not while a bridge runs on it
     AcceptLoss(guard::AcceptLossArgs),
+}
+
+/// What became of a command in doubt.
+#[derive(Clone, Debug, Eq, PartialEq, clap::Args)]
+pub struct ResolveArgs {
+    /// Its number in the list, or its `request_id`
+    pub id: String,
+    /// What became of it: done is answered with 200, failed with 500
+    #[arg(long = "as", value_name = "OUTCOME", value_parser = ["done", "failed"])]
+    pub truth: String,
+    /// What you found out; its producer reads it
+    #[arg(long, value_name = "WORDS")]
+    pub text: String,
 }
 
 /// Which commands to list.
@@ -63,7 +81,7 @@ pub struct ListArgs {
     #[arg(long, value_name = "N", default_value = "50")]
     pub limit: usize,
     /// Only those in this state
-    #[arg(long, value_parser = ["accepted", "started", "ended"])]
+    #[arg(long, value_parser = ["accepted", "started", "ended", "in-doubt"])]
     pub state: Option<String>,
     /// Only those for this consumer
     #[arg(long, value_name = "ID")]
@@ -87,6 +105,11 @@ pub fn run(args: &JournalArgs) -> Result<Exit, Failure> {
             ..Listing::default()
         }),
         Question::Show { id } => Request::Show { id: id.clone() },
+        Question::Resolve(ResolveArgs { id, truth, text }) => Request::Resolve {
+            id: id.clone(),
+            truth: if truth == "done" { Truth::Done } else { Truth::Failed },
+            text: text.clone(),
+        },
         Question::Status => Request::Status,
     };
     let found = super::runtime()?.block_on(ask(&args.dir, request))?;
@@ -99,6 +122,7 @@ async fn ask(dir: &Path, request: Request) -> Result<Vec<Value>, Failure> {
         Answer::Show(details) => details.iter().map(as_json).collect(),
         Answer::Check(check) => vec![as_json(&check)],
         Answer::Exported(lines) => lines.iter().map(as_json).collect(),
+        Answer::Resolved(ticket) => vec![serde_json::json!({ "resolved": ticket })],
         Answer::Status(status) => vec![status],
     })
 }
@@ -106,6 +130,7 @@ async fn ask(dir: &Path, request: Request) -> Result<Vec<Value>, Failure> {
 fn failure(error: AskError) -> Failure {
     let exit = match error {
         AskError::NotRunning { .. } => Exit::Unavailable,
+        AskError::Refused { .. } => Exit::NotOk,
         AskError::Journal(JournalError::Missing { .. }) => {
             let hint = "--dir names its folder, [journal] dir of bridge.toml";
             return Failure::say(Exit::Io, format_args!("{error}; {hint}"));
@@ -120,6 +145,7 @@ fn state_named(name: &str) -> Option<State> {
         "accepted" => Some(State::Accepted),
         "started" => Some(State::Started),
         "ended" => Some(State::Ended),
+        "in-doubt" => Some(State::InDoubt),
         _ => None,
     }
 }
@@ -279,6 +305,10 @@ fn shown(entry: &Value, name: &str) -> String {
 
 /// How far it has come; for one that ended, what became of it.
 fn state(entry: &Value) -> String {
+    let is_in_doubt = entry["text"].as_str().is_some_and(|text| text.starts_with(IN_DOUBT));
+    if is_in_doubt && entry["status"] == 500 {
+        return "in doubt".to_owned();
+    }
     let name = if entry["class"].is_string() { "class" } else { "state" };
     shown(entry, name)
 }

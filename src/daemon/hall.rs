@@ -14,7 +14,7 @@ use crate::config::Topics;
 use crate::dispatch::{Counters, Dispatcher, Effect, Event, Inbound, Opened, Record, Report};
 use crate::fail_point;
 use crate::https;
-use crate::journal::{Committed, Journal, JournalError, Recovered};
+use crate::journal::{Committed, Journal, JournalError, Recovered, Settlement};
 use crate::mqtt::door::{DoorEvent, DoorHandle};
 
 /// Messages of a door, or reports of actuators, that are taken at a time.
@@ -42,6 +42,8 @@ pub(super) struct Hall {
     pub log: CommandLog,
     pub counters: watch::Sender<Counters>,
     pub clock: Clock,
+    /// What people have found out about commands in doubt.
+    pub settlements: mpsc::Receiver<Settlement>,
     /// Lists of effects that wait for their records to be durable.
     pub outstanding: usize,
     pub is_up: bool,
@@ -92,6 +94,9 @@ impl Hall {
                         self.posts = None;
                     }
                     self.receive(&mut posts).await?;
+                }
+                Some(settlement) = self.settlements.recv(), if has_room => {
+                    self.settle_one(settlement).await?;
                 }
                 Some(topics) = control.reload.recv() => self.reload(topics),
                 () = next_look, if has_room => {}
@@ -233,6 +238,22 @@ impl Hall {
             }
             _ => true,
         });
+    }
+
+    /// What a person has found out about a command.
+    async fn settle_one(&mut self, settlement: Settlement) -> Result<(), DaemonError> {
+        let Settlement { ticket, outcome, answer } = settlement;
+        let verdict = self.journal.in_doubt(ticket).await?;
+        let verdict = verdict.map(|command| self.dispatcher.resolve(&command, outcome, now_ms()));
+        // Whoever asked may have left.
+        let _nobody_waits = match verdict {
+            Ok(effects) => {
+                self.commit(effects)?;
+                answer.send(Ok(()))
+            }
+            Err(why) => answer.send(Err(why)),
+        };
+        Ok(())
     }
 
     /// Sends the records of a list of effects to the journal; the rest is

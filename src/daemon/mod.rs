@@ -32,6 +32,9 @@ const LOOK_AT_CLOCK: Duration = Duration::from_millis(500);
 /// Reports that may wait to be heard.
 const REPORTS_WAITING: usize = 1024;
 
+/// Commands in doubt that may wait to be settled.
+const SETTLEMENTS_WAITING: usize = 8;
+
 /// Longest wait for the broker to confirm responses, and for the clean
 /// disconnect, when the bridge ends.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -109,7 +112,8 @@ pub async fn run(
             "https": status_of_https.as_ref().map(https::DoorHandle::statistics),
         })
     });
-    let people = tokio::spawn(socket.serve(journal.clone(), status));
+    let (settle, settlements) = mpsc::channel(SETTLEMENTS_WAITING);
+    let people = tokio::spawn(socket.serve(journal.clone(), status, settle));
 
     let hall = Hall {
         dispatcher,
@@ -125,6 +129,7 @@ pub async fn run(
         log: report::CommandLog::default(),
         counters,
         clock: Clock::start(),
+        settlements,
         outstanding: 0,
         is_up: false,
     };

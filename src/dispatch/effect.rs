@@ -116,6 +116,16 @@ pub enum Event {
     },
     /// It ended.
     Outcome(Box<Concluded>),
+    /// A person has found out what became of a command in doubt. It takes the
+    /// place of the outcome, if there was one.
+    Resolved {
+        /// Status code.
+        status: u16,
+        /// What was found out.
+        text: Option<String>,
+        /// The response to publish, where its producer wants one.
+        response: Option<Outgoing>,
+    },
     /// The transport has taken the response over: it leaves the outbox.
     Answered {
         /// Which response.

@@ -27,6 +27,7 @@ mod rate;
 mod recover;
 mod reply;
 mod report;
+mod resolve;
 mod schedule;
 mod timing;
 mod window;
@@ -44,6 +45,7 @@ pub use house::{ActuatorFace, Consumer, Consumers, House};
 pub use inbound::{Address, Caller, Declared, Inbound, Receipt};
 pub use open::Opened;
 pub use post::{Reply, SUMMARY};
+pub use resolve::IN_DOUBT;
 pub use schedule::{Missed, TimeRules};
 pub use window::WithoutCreated;
 

@@ -134,7 +134,7 @@ impl Dispatcher {
     }
 
     /// It was read once; by other rules, if the limits have been lowered since.
-    fn read_again(&self, accepted: &Accepted) -> Result<(Arc<Command>, Manner), Fault> {
+    pub(super) fn read_again(&self, accepted: &Accepted) -> Result<(Arc<Command>, Manner), Fault> {
         let encoding = Encoding::of(&accepted.message);
         let consumer = self.house.consumer(&accepted.consumer);
         let versions = consumer.map_or(&[Version::V1_1][..], |consumer| &consumer.versions);

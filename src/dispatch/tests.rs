@@ -140,7 +140,10 @@ impl Room {
                     }
                 }
                 Event::Outcome(_) => self.memory.retain(|_, known| known.ticket != *ticket),
-                Event::Started | Event::Answered { .. } | Event::Stopped { .. } => {}
+                Event::Started
+                | Event::Resolved { .. }
+                | Event::Answered { .. }
+                | Event::Stopped { .. } => {}
             }
         }
     }

@@ -9,14 +9,17 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::config::JournalConfig;
 use super::error::JournalError;
 use super::export::Exported;
 use super::handle::{CHECKED, EXPORTED};
+use super::now_ms;
+use super::settle;
 use super::socket::{self, Line, Request};
-use super::sqlite::{Check, Reader};
-use super::store::FOUND;
+use super::sqlite::{Check, Reader, Sqlite};
+use super::store::{FOUND, Recovered, Store};
 use super::view::{Detail, Entry, Listing};
-use crate::dispatch::Ticket;
+use crate::dispatch::{Dispatcher, Effect, House, Outcome, Rules, Ticket};
 
 /// Longest wait for the whole answer of a running bridge.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
@@ -36,6 +39,8 @@ pub enum Answer {
     Check(Check),
     /// To [`Request::Export`]. Empty: there are no more.
     Exported(Vec<Exported>),
+    /// To [`Request::Resolve`]: this command.
+    Resolved(u64),
     /// To [`Request::Status`].
     Status(Value),
 }
@@ -64,7 +69,7 @@ pub enum AskError {
     #[error("the bridge broke off its answer")]
     BrokenOff,
     /// The bridge could not answer.
-    #[error("the bridge says: {text}")]
+    #[error("{text}")]
     Refused {
         /// What it said.
         text: String,
@@ -153,12 +158,14 @@ fn answer(request: &Request, mut lines: Vec<Line>) -> Result<Answer, AskError> {
     let mut details = Vec::new();
     let mut exported = Vec::new();
     let mut check = None;
+    let mut resolved = None;
     let mut status = None;
     for line in lines {
         match line {
             Line::Entry(entry) => entries.push(entry),
             Line::Detail(detail) => details.push(*detail),
             Line::Check(value) => check = Some(value),
+            Line::Resolved(ticket) => resolved = Some(ticket),
             Line::Exported(line) => exported.push(line),
             Line::Status(value) => status = Some(value),
             Line::Error(text) => return Err(AskError::Refused { text }),
@@ -170,6 +177,7 @@ fn answer(request: &Request, mut lines: Vec<Line>) -> Result<Answer, AskError> {
         Request::Show { .. } => Ok(Answer::Show(details)),
         Request::Verify { .. } => check.map(Answer::Check).ok_or(AskError::BrokenOff),
         Request::Export { .. } => Ok(Answer::Exported(exported)),
+        Request::Resolve { .. } => resolved.map(Answer::Resolved).ok_or(AskError::BrokenOff),
         Request::Status => status.map(Answer::Status).ok_or(AskError::BrokenOff),
     }
 }
@@ -191,8 +199,37 @@ fn directly(dir: PathBuf, request: Request) -> Result<Answer, AskError> {
         Request::Export { after } => {
             Ok(Answer::Exported(Reader::open(&dir)?.export(after, EXPORTED)?))
         }
+        Request::Resolve { id, truth, text } => resolve(dir, id, truth.outcome(text)),
         Request::Status => Err(AskError::NotRunning { dir }),
     }
+}
+
+/// Settles a command as the bridge would; its response leaves when that runs again.
+fn resolve(dir: PathBuf, id: String, outcome: Outcome) -> Result<Answer, AskError> {
+    let refused = |text: &str| AskError::Refused { text: text.to_owned() };
+    let ticket = match show(&Reader::open(&dir)?, id)?[..] {
+        [ref detail] => Ticket(detail.entry.ticket),
+        [] => return Err(refused("the journal knows no such command")),
+        _ => return Err(refused("more than one command has this request id: give its number")),
+    };
+    // It writes a page or two, and takes no commands: it needs no reserve.
+    let config = JournalConfig { dir, reserve: 0, ..JournalConfig::default() };
+    let mut store = Sqlite::open(&config)?;
+    let command = match settle::in_doubt(&store, ticket, false)? {
+        Ok(command) => command,
+        Err(text) => return Err(refused(&text)),
+    };
+    let Recovered { last_ticket, last_outbox, .. } = store.recovered()?;
+    let mut dispatcher =
+        Dispatcher::new(House::default(), Rules::default(), last_ticket, last_outbox);
+    for effect in dispatcher.resolve(&command, outcome, now_ms()) {
+        if let Effect::Record(records) = effect {
+            records.into_iter().try_for_each(|record| store.apply(record))?;
+        }
+    }
+    store.commit()?;
+    Box::new(store).close()?;
+    Ok(Answer::Resolved(ticket.0))
 }
 
 fn list(journal: &Reader, mut listing: Listing) -> Result<Vec<Entry>, JournalError> {

@@ -16,6 +16,7 @@
 //! outcome   {"class":…,"status":200,"text":…,"forget_key":true,
 //!            "response":{"outbox":1,"producer":…},"in_effect":true} [LF payload]
 //! answered  {"outbox":1}
+//! resolved  {"status":200,"text":…,"response":{"outbox":1,"producer":…}} [LF payload]
 //! loss      {"known":{"seq":…,"ticket":…},"found":{"seq":…,"ticket":…},"breaks":[seq,…],"text":…}
 //! stopped   {"status":200,"text":…}
 //! ```
@@ -46,12 +47,14 @@ pub(super) enum Kind {
     Progress,
     Outcome,
     Answered,
+    Resolved,
     Loss,
     Stopped,
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
+        Self::Resolved,
         Self::Accepted,
         Self::Started,
         Self::Progress,
@@ -69,6 +72,7 @@ impl Kind {
             Self::Progress => "progress",
             Self::Outcome => "outcome",
             Self::Answered => "answered",
+            Self::Resolved => "resolved",
             Self::Loss => "loss",
             Self::Stopped => "stopped",
         }
@@ -86,6 +90,7 @@ impl Kind {
             Event::Outcome(_) => Self::Outcome,
             Event::Answered { .. } => Self::Answered,
             Event::Stopped { .. } => Self::Stopped,
+            Event::Resolved { .. } => Self::Resolved,
         }
     }
 }
@@ -197,6 +202,17 @@ pub(super) fn encode(event: &Event) -> Vec<u8> {
                 None => json(&facts),
             }
         }
+        Event::Resolved { status, text, response } => {
+            let facts = ResolvedFacts {
+                status: *status,
+                text: text.as_deref().map(Cow::Borrowed),
+                response: response.as_ref().map(response_facts),
+            };
+            match response {
+                Some(response) => with_bytes(&facts, &response.payload),
+                None => json(&facts),
+            }
+        }
         Event::Answered { outbox } => json(&AnsweredFacts { outbox: outbox.0 }),
         Event::Stopped { status, text } => {
             json(&StoppedFacts { status: *status, text: text.as_deref().map(Cow::Borrowed) })
@@ -225,12 +241,29 @@ pub(super) fn decode(ticket: Ticket, kind: Kind, body: &[u8]) -> Result<Event, S
         Kind::Answered => {
             Event::Answered { outbox: OutboxId(read::<AnsweredFacts>(facts)?.outbox) }
         }
+        Kind::Resolved => {
+            let facts: ResolvedFacts = read(facts)?;
+            Event::Resolved {
+                status: facts.status,
+                text: facts.text.map(Cow::into_owned),
+                response: facts.response.map(|response| outgoing(ticket, response, bytes)),
+            }
+        }
         Kind::Loss => return Err("a loss is no event of a command".to_owned()),
         Kind::Stopped => {
             let StoppedFacts { status, text } = read(facts)?;
             Event::Stopped { status, text: text.map(Cow::into_owned) }
         }
     })
+}
+
+#[derive(Deserialize, Serialize)]
+struct ResolvedFacts<'a> {
+    status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    response: Option<ResponseFacts<'a>>,
 }
 
 #[derive(Deserialize, Serialize)]

@@ -46,6 +46,10 @@ pub struct JournalConfig {
     /// at most one second. It never waits for what is not there yet.
     #[serde(deserialize_with = "gather")]
     pub gather: Duration,
+    /// Bytes of the disk that are held back; 0 for none. When the disk is full
+    /// they are given free, so that this can be said, and the bridge ends. It
+    /// begins again when as much is free beside them.
+    pub reserve: u64,
     /// Without the chain and without `journal.head`. It has no key in the file:
     /// it is there to measure what the guard costs, and to see that the tests
     /// of the guard fail without it.
@@ -71,6 +75,7 @@ impl Default for JournalConfig {
             keep_count: 1_000_000,
             batch_records: 256,
             gather: Duration::from_millis(2),
+            reserve: 16 * 1024 * 1024,
             unguarded: false,
         }
     }
@@ -123,7 +128,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let file = "dir = \"/var/lib/j\"\nstorage = \"memory\"\nkeep-age = \"36h\"\nkeep-count = 5\nbatch-records = 1\ngather = \"0s\"";
+        let file = "dir = \"/var/lib/j\"\nstorage = \"memory\"\nkeep-age = \"36h\"\nkeep-count = 5\nbatch-records = 1\ngather = \"0s\"\nreserve = 0";
         let read: JournalConfig = toml::from_str(file).unwrap();
         let meant = JournalConfig {
             dir: PathBuf::from("/var/lib/j"),
@@ -132,6 +137,7 @@ mod tests {
             keep_count: 5,
             batch_records: 1,
             gather: Duration::ZERO,
+            reserve: 0,
             unguarded: false,
         };
         assert_eq!(read, meant);
@@ -147,6 +153,7 @@ mod tests {
             ("keep-count = 0", "expected a keep-count of 1 or more"),
             ("batch-records = 0", "batch-records is 0, allowed are 1 to 4096"),
             ("gather = \"2s\"", "gather is 2s, allowed is 1s or less"),
+            ("reserve = -1", "expected u64"),
             ("keep-cuont = 1", "unknown field `keep-cuont`"),
         ];
         for (file, complaint) in cases {

@@ -26,6 +26,19 @@ pub enum JournalError {
         source: io::Error,
     },
 
+    /// The disk is too full to begin.
+    #[error(
+        "the disk is full: {} cannot hold {bytes} bytes in reserve with as many free beside it \
+         ([journal] reserve)",
+        path.display()
+    )]
+    NoRoom {
+        /// The file that was to hold them.
+        path: PathBuf,
+        /// How many.
+        bytes: u64,
+    },
+
     /// There is no journal there.
     #[error("there is no journal in {}", dir.display())]
     Missing {

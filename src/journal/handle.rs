@@ -12,6 +12,7 @@ use super::config::{JournalConfig, Storage};
 use super::error::JournalError;
 use super::export::Exported;
 use super::memory::{Disk, Memory};
+use super::settle;
 use super::sqlite::{Check, Sqlite};
 use super::store::{Recovered, Store};
 use super::view::{Detail, Entry, Listing};
@@ -197,6 +198,20 @@ impl<T: Send + 'static> Journal<T> {
     /// among them; a [`Listing`] by request id finds those as well.
     pub async fn find(&self, request_id: String) -> Result<Vec<Ticket>, JournalError> {
         self.read(move |store| store.find(&request_id)).await
+    }
+
+    /// A command that may be settled, or why this one may not. Everything that
+    /// was appended before counts.
+    pub async fn in_doubt(
+        &self,
+        ticket: Ticket,
+    ) -> Result<Result<Unfinished, String>, JournalError> {
+        self.read(move |store| settle::in_doubt(store, ticket, true)).await
+    }
+
+    /// Waits until everything is durable that was appended before.
+    pub async fn settled(&self) -> Result<(), JournalError> {
+        self.ask(Request::ReadDurable, |_| Ok(())).await
     }
 
     /// Goes on with a check of everything that is there, by some records.

@@ -11,8 +11,8 @@ use super::sqlite::Check;
 use super::store::{Candidate, FOUND, OUTBOX_BYTES, Page, RECORDS_SHOWN, Recovered, SLICE, Store};
 use super::view::{Detail, Entry, Listing, State, Stored};
 use crate::dispatch::{
-    Accepted, Concluded, ContentDigest, Due, Errand, Event, Key, Known, OutboxId, Outgoing, Place,
-    Record, Ticket, Unfinished,
+    Accepted, Class, Concluded, ContentDigest, Due, Errand, Event, Key, Known, OutboxId, Outgoing,
+    Place, Record, Ticket, Unfinished,
 };
 
 /// What stands in for the disk under a [`Memory`]: it holds what was
@@ -235,6 +235,8 @@ impl Memory {
             digest: row.digest.map(|digest| digest.0),
             response: row.response,
             waiting: row.waiting,
+            stop_ms: row.stop_ms,
+            due_ms: row.due_ms,
         })
     }
 
@@ -270,6 +272,16 @@ impl Memory {
             }
             Event::Progress { response } => self.respond(ticket, seq, response.id),
             Event::Outcome(concluded) => self.conclude(ticket, at_ms, seq, concluded),
+            Event::Resolved { status, text, response } => {
+                row.entry.status = Some(*status);
+                row.entry.text.clone_from(text);
+                row.entry.ended_ms.get_or_insert(at_ms);
+                row.entry.class.get_or_insert_with(|| body::class_name(Class::Answered).to_owned());
+                row.entry.state = State::Ended;
+                if let Some(response) = response {
+                    self.respond(ticket, seq, response.id);
+                }
+            }
             Event::Answered { outbox } => {
                 if self.outbox.remove(&outbox.0).is_some() {
                     row.waiting -= 1;
@@ -358,6 +370,7 @@ fn response(record: &Record) -> Option<&Outgoing> {
     match &record.event {
         Event::Progress { response } => Some(response),
         Event::Outcome(concluded) => concluded.response.as_ref(),
+        Event::Resolved { response, .. } => response.as_ref(),
         Event::Accepted(_) | Event::Started | Event::Answered { .. } | Event::Stopped { .. } => {
             None
         }
@@ -435,6 +448,14 @@ impl Store for Memory {
         self.commands()
     }
 
+    fn command(&self, ticket: Ticket) -> Result<Option<(Entry, Unfinished)>, JournalError> {
+        Ok(self.commands.get(&ticket.0).and_then(|row| {
+            let accepted = self.accepted(row)?.clone();
+            let (accepted_ms, started) = (row.entry.accepted_ms, row.entry.started_ms.is_some());
+            Some((row.entry.clone(), Unfinished { ticket, accepted_ms, accepted, started }))
+        }))
+    }
+
     fn forgotten_ms(&self) -> u64 {
         self.mark.forgotten_ms
     }
@@ -474,6 +495,8 @@ impl Store for Memory {
     fn tidy(&mut self) -> Result<(), JournalError> {
         Ok(())
     }
+
+    fn failed(&mut self, _error: &JournalError) {}
 
     fn close(self: Box<Self>) -> Result<(), JournalError> {
         Ok(())

@@ -22,16 +22,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::error::{JournalError, with_causes};
 use super::export::Exported;
 use super::handle::Journal;
+use super::settle::{Settlement, Truth};
 use super::sqlite::Check;
 use super::store::FOUND;
 use super::view::{Detail, Entry, Listing};
-use crate::dispatch::Ticket;
+use crate::dispatch::{Outcome, Ticket};
 
 /// Name of the socket in the journal's folder.
 const FILE: &str = "journal.sock";
@@ -69,6 +71,15 @@ pub enum Request {
         /// The last that is known.
         after: u64,
     },
+    /// Settles a command in doubt.
+    Resolve {
+        /// Its ticket, or its request id.
+        id: String,
+        /// What became of it.
+        truth: Truth,
+        /// What was found out; its producer reads it.
+        text: String,
+    },
     /// How the bridge is.
     Status,
 }
@@ -80,6 +91,7 @@ pub(super) enum Line {
     Entry(Entry),
     Detail(Box<Detail>),
     Check(Check),
+    Resolved(u64),
     Exported(Exported),
     Status(Value),
     Error(String),
@@ -122,7 +134,12 @@ impl Socket {
 
     /// Answers until it is dropped. Drop it before the journal is closed: with
     /// it go the connections and the file.
-    pub async fn serve<T: Send + 'static>(self, journal: Journal<T>, status: StatusSource) {
+    pub async fn serve<T: Send + 'static>(
+        self,
+        journal: Journal<T>,
+        status: StatusSource,
+        settle: mpsc::Sender<Settlement>,
+    ) {
         let mut connections = JoinSet::new();
         loop {
             if connections.len() >= CONNECTIONS {
@@ -131,8 +148,11 @@ impl Socket {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let (journal, status) = (journal.clone(), Arc::clone(&status));
+                    let settle = settle.clone();
                     connections.spawn(async move {
-                        match timeout(CONNECTION_TIME, converse(stream, &journal, &status)).await {
+                        match timeout(CONNECTION_TIME, converse(stream, &journal, &status, &settle))
+                            .await
+                        {
                             Ok(Ok(())) => {}
                             Ok(Err(error)) => tracing::debug!(%error, "journal socket"),
                             Err(_) => tracing::debug!("journal socket: the client was too slow"),
@@ -160,12 +180,16 @@ async fn converse<T: Send + 'static>(
     mut stream: UnixStream,
     journal: &Journal<T>,
     status: &StatusSource,
+    settle: &mpsc::Sender<Settlement>,
 ) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let mut line = Vec::new();
     BufReader::new(reader.take(REQUEST_BYTES)).read_until(b'\n', &mut line).await?;
 
     let lines = match serde_json::from_slice(&line) {
+        Ok(Request::Resolve { id, truth, text }) => {
+            resolve(journal, settle, id, truth.outcome(text)).await
+        }
         Ok(request) => answer(request, journal, status).await.map_err(|error| with_causes(&error)),
         Err(error) => Err(error.to_string()),
     };
@@ -200,8 +224,29 @@ async fn answer<T: Send + 'static>(
             let lines = journal.export(after).await?;
             Ok(lines.into_iter().map(Line::Exported).collect())
         }
+        Request::Resolve { .. } => unreachable!("it was taken out before"),
         Request::Status => Ok(vec![Line::Status(status())]),
     }
+}
+
+/// Has the hall settle a command, and waits until that is durable.
+async fn resolve<T: Send + 'static>(
+    journal: &Journal<T>,
+    settle: &mpsc::Sender<Settlement>,
+    id: String,
+    outcome: Outcome,
+) -> Result<Vec<Line>, String> {
+    let ticket = match wanted(journal, id).await.map_err(|error| with_causes(&error))?[..] {
+        [ticket] => ticket,
+        [] => return Err("the journal knows no such command".to_owned()),
+        _ => return Err("more than one command has this request id: give its number".to_owned()),
+    };
+    let (answer, settled) = oneshot::channel();
+    let is_ending = || "the bridge is ending".to_owned();
+    settle.send(Settlement { ticket, outcome, answer }).await.map_err(|_| is_ending())?;
+    settled.await.map_err(|_| is_ending())??;
+    journal.settled().await.map_err(|error| with_causes(&error))?;
+    Ok(vec![Line::Resolved(ticket.0)])
 }
 
 /// The commands that somebody means by `id`.

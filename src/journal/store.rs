@@ -84,6 +84,9 @@ pub(super) trait Store {
     /// All there is about a command.
     fn detail(&self, ticket: Ticket) -> Result<Option<Detail>, JournalError>;
 
+    /// A command, ended or not: how far it has come, and its first record.
+    fn command(&self, ticket: Ticket) -> Result<Option<(Entry, Unfinished)>, JournalError>;
+
     /// How many commands are kept.
     fn commands(&self) -> u64;
 
@@ -104,6 +107,10 @@ pub(super) trait Store {
 
     /// Sees to the files, when that has become necessary.
     fn tidy(&mut self) -> Result<(), JournalError>;
+
+    /// The store has failed, and nothing is written any more: what is to be
+    /// done about it besides saying so.
+    fn failed(&mut self, error: &JournalError);
 
     /// The orderly end, after the last commit.
     fn close(self: Box<Self>) -> Result<(), JournalError>;

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::body::{self, Kind};
+use crate::dispatch::IN_DOUBT;
+use crate::openc2::Status;
 use crate::wire::{self, Encoding};
 
 /// Which commands to list.
@@ -52,6 +54,8 @@ pub enum State {
     Started,
     /// It has its outcome.
     Ended,
+    /// The same, and the outcome is that nobody knows.
+    InDoubt,
 }
 
 /// A command in a list. Times are milliseconds since 1970-01-01T00:00:00Z.
@@ -116,6 +120,19 @@ pub(super) struct Stored {
     pub(super) response: Option<u64>,
     /// Its responses in the outbox.
     pub(super) waiting: u64,
+    /// When its effect is to end.
+    pub(super) stop_ms: Option<u64>,
+    /// When something is to happen to it next.
+    pub(super) due_ms: Option<u64>,
+}
+
+impl Entry {
+    /// Nobody knows what became of it.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.text.as_deref().is_some_and(|text| text.starts_with(IN_DOUBT))
+            && self.status == Some(Status::InternalError.code())
+    }
 }
 
 impl State {
@@ -158,10 +175,15 @@ impl Detail {
                 self.unverified_signature = facts.contains_key("unverified_signature");
             }
             Kind::Progress => self.response = Some(shown(bytes)),
-            Kind::Outcome if facts.contains_key("response") => {
+            Kind::Outcome | Kind::Resolved if facts.contains_key("response") => {
                 self.response = Some(shown(bytes));
             }
-            Kind::Outcome | Kind::Started | Kind::Answered | Kind::Loss | Kind::Stopped => {}
+            Kind::Outcome
+            | Kind::Resolved
+            | Kind::Started
+            | Kind::Answered
+            | Kind::Loss
+            | Kind::Stopped => {}
         }
         self.records.push(Step { seq, at_ms, kind: kind.as_str().to_owned(), facts });
         Ok(())
@@ -177,8 +199,11 @@ impl Listing {
         let is = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
         };
-        self.state.is_none_or(|state| state == entry.state)
-            && is(&self.consumer, Some(&entry.consumer))
+        (match self.state {
+            None => true,
+            Some(State::InDoubt) => entry.is_in_doubt(),
+            Some(state) => state == entry.state,
+        }) && is(&self.consumer, Some(&entry.consumer))
             && is(&self.producer, entry.producer.as_deref())
             && is(&self.request_id, entry.request_id.as_deref())
     }

@@ -114,6 +114,7 @@ impl<T> Writer<T> {
     pub(super) fn run(mut self) {
         if let Err(error) = self.work() {
             tracing::error!(error = with_causes(&error), "the journal has stopped");
+            self.store.failed(&error);
             // Said before the channels close. The store goes without another
             // write, and nothing more is handed out.
             self.shared.fail(error);

@@ -33,6 +33,7 @@ fn told(records: &[Record]) -> BTreeMap<Ticket, Told> {
                 let stop_ms = command.unfinished.accepted.stop_ms;
                 command.due_ms = stop_ms.filter(|_| concluded.in_effect);
             }
+            Event::Resolved { .. } => command.ended = true,
             Event::Stopped { .. } => {
                 assert!(command.due_ms.is_some(), "{ticket} is stopped, and nothing was due");
                 command.due_ms = None;

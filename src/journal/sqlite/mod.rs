@@ -6,6 +6,7 @@ mod head;
 mod loss;
 mod mark;
 mod rebuild;
+mod reserve;
 pub(super) mod schema;
 mod view;
 
@@ -14,13 +15,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 pub use check::{Check, Finding};
 pub use loss::{Accepted as LossAccepted, accept as accept_loss};
 
 use head::{Head, HeadFile, Said};
 use mark::Mark;
+use reserve::Reserve;
 use schema::Found;
 
 use super::body::{self, Kind};
@@ -30,7 +32,7 @@ use super::error::{JournalError, Loss};
 use super::export::Exported;
 use super::lock::Lock;
 use super::store::{Candidate, OUTBOX_BYTES, Page, Recovered, Store};
-use super::view::{Detail, Listing};
+use super::view::{Detail, Entry, Listing};
 use crate::dispatch::{
     Accepted, Concluded, ContentDigest, Due, Errand, Event, Key, Known, OutboxId, Outgoing, Place,
     Record, Ticket, Unfinished,
@@ -57,6 +59,7 @@ pub(super) struct Sqlite {
     /// Without it nothing is chained, and nothing is checked at the start.
     head_file: Option<HeadFile>,
     is_guarded: bool,
+    reserve: Option<Reserve>,
     wal_pages: Arc<AtomicI32>,
     // Below the connection, so that it is given back after the files are closed.
     _lock: Lock,
@@ -67,6 +70,7 @@ impl Sqlite {
     pub(super) fn open(config: &JournalConfig) -> Result<Self, JournalError> {
         let dir = &config.dir;
         let mut store = Self::open_as_it_is(dir)?;
+        store.reserve = reserve::hold(dir, config.reserve)?;
         store.is_guarded = !config.unguarded;
         if !store.is_guarded {
             return Ok(store);
@@ -114,6 +118,7 @@ impl Sqlite {
             link: BEGINNING,
             head_file: None,
             is_guarded: true,
+            reserve: None,
             wal_pages,
             _lock: lock,
         };
@@ -200,6 +205,16 @@ impl Sqlite {
             }
             Event::Progress { response } => self.respond(seq, record, response),
             Event::Outcome(concluded) => self.concluded(seq, record, concluded),
+            Event::Resolved { status, text, response } => {
+                let changed = self.execute(
+                    "UPDATE command SET status = ?3, text = ?4, class = ifnull(class, 'answered'),
+                                        ended_ms = ifnull(ended_ms, ?2)
+                     WHERE ticket = ?1",
+                    params![ticket, at_ms, status, text],
+                )?;
+                expect_one(changed, record, "is resolved, but was never accepted");
+                response.iter().try_for_each(|response| self.respond(seq, record, response))
+            }
             Event::Answered { outbox } => self.answered(record, *outbox),
             Event::Stopped { .. } => {
                 let changed =
@@ -479,7 +494,9 @@ impl Store for Sqlite {
         {
             let ticket = Ticket(number(row, 0)?);
             let response = match decode(ticket, kind(row, 1)?, blob(row, 2)?)? {
-                Event::Progress { response } => response,
+                Event::Progress { response } | Event::Resolved { response: Some(response), .. } => {
+                    response
+                }
                 Event::Outcome(concluded) if concluded.response.is_some() => {
                     concluded.response.expect("it was just looked at")
                 }
@@ -501,6 +518,22 @@ impl Store for Sqlite {
 
     fn detail(&self, ticket: Ticket) -> Result<Option<Detail>, JournalError> {
         view::detail(&self.connection, ticket)
+    }
+
+    fn command(&self, ticket: Ticket) -> Result<Option<(Entry, Unfinished)>, JournalError> {
+        let Some(detail) = self.detail(ticket)? else { return Ok(None) };
+        let mut statement = self.connection.prepare_cached(
+            "SELECT body FROM record WHERE ticket = ?1 AND kind = 'accepted' ORDER BY seq LIMIT 1",
+        )?;
+        let mut rows = statement.query([sql(ticket.0)])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let Event::Accepted(accepted) = decode(ticket, Kind::Accepted, blob(row, 0)?)? else {
+            return Ok(None);
+        };
+        let started = detail.entry.started_ms.is_some();
+        let accepted_ms = detail.entry.accepted_ms;
+        let command = Unfinished { ticket, accepted_ms, accepted: *accepted, started };
+        Ok(Some((detail.entry, command)))
     }
 
     fn commands(&self) -> u64 {
@@ -534,6 +567,22 @@ impl Store for Sqlite {
             self.wal_pages.store(0, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    fn failed(&mut self, error: &JournalError) {
+        let is_full = match error {
+            JournalError::Store(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+            JournalError::Folder { source, .. } => reserve::is_full(source),
+            _ => false,
+        };
+        if let (true, Some(reserve)) = (is_full, self.reserve.take()) {
+            let bytes = reserve.release();
+            tracing::error!(
+                bytes,
+                "the disk is full: what was held in reserve is free now, and the bridge ends. \
+                 Nothing that was not written has been acknowledged; make room and start it again"
+            );
+        }
     }
 
     fn close(self: Box<Self>) -> Result<(), JournalError> {

@@ -77,6 +77,11 @@ impl Sqlite {
             self.connection.query_row("SELECT ticket, outbox FROM mark", [], |row| {
                 Ok((number(row, 0)?, number(row, 1)?))
             })?;
+        if has_links {
+            let forgotten = "SELECT forgotten_ms FROM mark";
+            self.mark.forgotten_ms =
+                self.connection.query_row(forgotten, [], |row| number(row, 0))?;
+        }
         self.mark.ticket = ticket;
         self.mark.outbox = outbox;
         let unreadable = self.rebuild()?;

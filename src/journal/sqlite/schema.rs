@@ -20,7 +20,7 @@ const SQLITE_NEEDED: i32 = 3_051_003;
 const APPLICATION_ID: i32 = 0x4f43_324a;
 
 /// Version of the tables (`PRAGMA user_version`).
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// Longest that the start may be held up by the check of the file. What is not
 /// checked by then goes unchecked.

@@ -14,7 +14,8 @@ use crate::journal::view::{Detail, Entry, Listing, State, Stored};
 /// All that the tables hold of a command, for [`row`].
 pub(super) const ROW: &str =
     "SELECT ticket, request_id, producer, consumer, summary, actuator, class, status, text,
-            accepted_ms, started_ms, ended_ms, answered_ms, digest, response, waiting
+            accepted_ms, started_ms, ended_ms, answered_ms, digest, response, waiting,
+            stop_ms, due_ms
      FROM command WHERE ticket = ?1";
 
 /// Looks through the next commands, newest first, and no further than [`SLICE`].
@@ -25,7 +26,7 @@ pub(super) fn page(connection: &Connection, listing: &Listing) -> Result<Page, J
                     accepted_ms, started_ms, ended_ms, answered_ms
              FROM command WHERE ticket < ?1 AND ended_ms IS NULL ORDER BY ticket DESC LIMIT ?2"
         }
-        Some(State::Ended) | None => {
+        Some(State::Ended | State::InDoubt) | None => {
             "SELECT ticket, request_id, producer, consumer, summary, actuator, class, status, text,
                     accepted_ms, started_ms, ended_ms, answered_ms
              FROM command WHERE ticket < ?1 ORDER BY ticket DESC LIMIT ?2"
@@ -170,5 +171,7 @@ pub(super) fn row(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
         digest: row.get(13)?,
         response: row.get::<_, Option<i64>>(14)?.map(i64::cast_unsigned),
         waiting: number(row, 15)?,
+        stop_ms: row.get::<_, Option<i64>>(16)?.map(i64::cast_unsigned),
+        due_ms: row.get::<_, Option<i64>>(17)?.map(i64::cast_unsigned),
     })
 }

@@ -22,12 +22,16 @@ pub(super) fn copy_of(from: &Path, to: &Path) {
     }
 }
 
+/// Set in a child process: the bytes that it holds in reserve.
+const CHILD_RESERVE: &str = "OC2_TEST_JOURNAL_RESERVE";
+
 /// Is no test of its own: the tests below run it in a process that they can kill.
 /// It appends for ever and prints what was handed out, or why nothing more is.
 #[tokio::test]
 async fn child_that_appends() {
     let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
-    let config = JournalConfig { dir: dir.into(), ..JournalConfig::default() };
+    let reserve = std::env::var(CHILD_RESERVE).map_or(0, |bytes| bytes.parse().unwrap());
+    let config = JournalConfig { dir: dir.into(), reserve, ..JournalConfig::default() };
     let (journal, mut committed, recovered) = open(&config);
     let mut out = std::io::stdout();
     let mut ticket = recovered.last_ticket.0;
@@ -143,6 +147,75 @@ async fn a_full_disk_stops_the_journal_and_loses_nothing_handed_out() {
     let (journal, _committed, _) = open(&config);
     assert_holds(&journal, last).await;
     journal.close().await.unwrap();
+}
+
+/// A file system of its own in a folder, gone with it.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// `None` where this user may not mount; with `CI` set that is a failure.
+    fn mount(bytes: u64, test: &str) -> Option<Self> {
+        let dir = TempDir::new().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(dir.path());
+        let mounted = mount.stderr(Stdio::null()).status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(dir));
+        }
+        let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "1" || ci == "true");
+        assert!(!is_ci, "{test}: a tmpfs cannot be mounted");
+        println!("skipped: {test}: a tmpfs cannot be mounted");
+        None
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg(self.0.path()).status());
+    }
+}
+
+/// Scorecard row 9: the disk fills up, the reserve is given back, nothing that
+/// was handed out is lost, and there is no new beginning before there is room.
+#[tokio::test]
+async fn a_reserve_is_given_back_when_the_disk_is_full() {
+    const DISK: u64 = 4 * 1024 * 1024;
+    const RESERVE: u64 = 512 * 1024;
+    let test = "a_reserve_is_given_back_when_the_disk_is_full";
+    let Some(disk) = SmallDisk::mount(DISK, test) else { return };
+    let dir = disk.0.path().join("journal");
+    let reserve = dir.join("journal.reserve");
+    let filler = disk.0.path().join("filler");
+    std::fs::write(&filler, vec![1; 1024 * 1024]).unwrap();
+
+    let mut child = child(&dir);
+    let mut child = child.env(CHILD_RESERVE, RESERVE.to_string()).spawn().unwrap();
+    let mut last = 0;
+    let mut said = Vec::new();
+    for line in lines(&mut child) {
+        match durable(&line) {
+            Some(ticket) => last = ticket,
+            None if line.starts_with("stopped ") => said.push(line),
+            None => {}
+        }
+    }
+    child.wait().unwrap();
+    let [stopped] = &said[..] else { panic!("{said:?}") };
+    assert!(stopped.contains("full"), "{stopped}");
+    assert!(last > 0);
+    assert!(!reserve.exists(), "it is given back");
+
+    let config = JournalConfig { dir, reserve: RESERVE, ..JournalConfig::default() };
+    let Err(error) = Journal::<u64>::open(&config) else { panic!("there is no room to begin") };
+    assert!(matches!(error, JournalError::NoRoom { bytes: RESERVE, .. }), "{error}");
+
+    std::fs::remove_file(filler).unwrap();
+    let (journal, mut committed, _) = open(&config);
+    assert_eq!(reserve.metadata().unwrap().len(), RESERVE);
+    assert_holds(&journal, last).await;
+    write(&journal, &mut committed, vec![accepted(last + 100)]).await;
+    journal.close().await.unwrap();
+    println!("disk full: {last} handed out, 0 lost, {RESERVE} bytes given back and held again");
 }
 
 /// What SQLite promises of a log that ends early: the commits before the tear

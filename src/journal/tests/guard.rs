@@ -91,7 +91,7 @@ fn verdict(config: &JournalConfig, whole: &str) -> Verdict {
 /// or without any consequence; and not so without the guard.
 #[tokio::test]
 async fn no_flipped_bit_and_no_missing_end_goes_unnoticed() {
-    let flips = if std::env::var_os("OC2_SOAK").is_some() { 100 } else { 12 };
+    let flips = if std::env::var_os("OC2_SOAK").is_some() { 100 } else { 10 };
     let home = Home::File(TempDir::new().unwrap());
     let killed = killed_in_the_middle(&home).await;
     let from = killed.config().dir;
@@ -144,7 +144,7 @@ async fn no_flipped_bit_and_no_missing_end_goes_unnoticed() {
 }
 
 fn in_dir(dir: &TempDir, unguarded: bool) -> JournalConfig {
-    JournalConfig { dir: dir.path().to_owned(), unguarded, ..JournalConfig::default() }
+    JournalConfig { dir: dir.path().to_owned(), unguarded, reserve: 0, ..JournalConfig::default() }
 }
 
 /// A journal of ten commands whose log was rolled back to eight.
@@ -348,7 +348,8 @@ async fn an_exported_journal_is_verified_elsewhere() {
     let (journal, ..) = killed.open();
     let socket = Socket::bind(&dir).unwrap();
     let status: StatusSource = std::sync::Arc::new(|| serde_json::Value::Null);
-    let serving = tokio::spawn(socket.serve(journal.clone(), status));
+    let serving =
+        tokio::spawn(socket.serve(journal.clone(), status, tokio::sync::mpsc::channel(1).0));
     assert_eq!(exported(&dir).await, direct);
     assert_eq!(verify(&dir).await.unwrap().wrong, 0);
     serving.abort();

@@ -4,7 +4,9 @@ mod crash;
 mod file;
 mod guard;
 mod prune;
+mod settle;
 mod socket;
+mod startup;
 mod view;
 
 use std::path::Path;
@@ -29,6 +31,7 @@ fn config(dir: &TempDir) -> JournalConfig {
     JournalConfig {
         dir: dir.path().join("journal"),
         keep_age: Duration::from_hours(24 * 365 * 1000),
+        reserve: 0,
         ..JournalConfig::default()
     }
 }

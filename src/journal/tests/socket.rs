@@ -20,7 +20,7 @@ async fn running(config: &JournalConfig) -> (Journal<u64>, JoinHandle<()>) {
     }
     let socket = Socket::bind(&config.dir).unwrap();
     let status: StatusSource = Arc::new(|| serde_json::json!({ "received": 2 }));
-    (journal.clone(), tokio::spawn(socket.serve(journal, status)))
+    (journal.clone(), tokio::spawn(socket.serve(journal, status, tokio::sync::mpsc::channel(1).0)))
 }
 
 async fn stop(journal: Journal<u64>, serving: JoinHandle<()>) {
