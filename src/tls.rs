@@ -8,7 +8,7 @@
 mod server;
 
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -220,6 +220,28 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 #[must_use]
 pub fn is_refusal(error: &std::io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
+}
+
+/// What changes when a file is written or replaced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stamp {
+    /// When it was written, in nanoseconds since 1970-01-01T00:00:00Z.
+    written_ns: i64,
+    bytes: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    /// Of a file as it is now; `None` where there is none.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let found = std::fs::metadata(path).ok()?;
+        Some(Self {
+            written_ns: found.mtime().saturating_mul(1_000_000_000) + found.mtime_nsec(),
+            bytes: found.len(),
+            inode: found.ino(),
+        })
+    }
 }
 
 /// Logs a warning where a file with a secret can be read by others than its owner.

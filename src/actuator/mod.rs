@@ -7,6 +7,7 @@ pub mod device;
 pub mod exec;
 pub mod log;
 mod pairs;
+pub mod relay;
 mod runner;
 
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ pub struct CommonConfig {
     pub profile: String,
     /// Targets by action: some of those that the schema of its profile has,
     /// and its device map; all of them by default. Without such a schema, `log`
-    /// has every action with every core target by default.
+    /// and `https` have every action with every core target by default.
     #[serde(default)]
     pub pairs: BTreeMap<String, Vec<String>>,
     /// Carrying the same command out twice is as good as once: after a crash
@@ -115,6 +116,8 @@ pub enum Kind {
     Exec,
     /// An MQTT device, from a map: [`device`].
     Device,
+    /// A consumer behind HTTPS: [`relay`].
+    Https,
     /// The log: [`log`].
     Log,
 }
@@ -126,6 +129,7 @@ pub enum Kind {
 pub enum KindConfig {
     Exec(exec::ExecConfig),
     Device(device::DeviceConfig),
+    Https(relay::RelayConfig),
     Log,
 }
 
@@ -144,6 +148,7 @@ pub struct ActuatorConfig {
 pub enum Actuator {
     Exec(exec::Exec),
     Device(device::Device),
+    Https(Box<relay::Relay>),
     Log(log::Log),
 }
 
@@ -152,6 +157,7 @@ impl Perform for Actuator {
         match self {
             Self::Exec(exec) => exec.perform(work, progress).await,
             Self::Device(device) => device.perform(work, progress).await,
+            Self::Https(relay) => relay.perform(work, progress).await,
             Self::Log(log) => log.perform(work, progress).await,
         }
     }
@@ -160,6 +166,7 @@ impl Perform for Actuator {
         match self {
             Self::Exec(exec) => exec.close().await,
             Self::Device(device) => device.close().await,
+            Self::Https(relay) => relay.close().await,
             Self::Log(log) => log.close().await,
         }
     }

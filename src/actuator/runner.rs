@@ -184,6 +184,8 @@ pub(super) mod tests {
             command_id: secs.to_string(),
             address: Address::All,
             command: Arc::new(wire::command_from_json(&command).unwrap()),
+            signed: None,
+            hops: 0,
         }
     }
 

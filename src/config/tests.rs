@@ -276,6 +276,7 @@ fn the_manual_has_every_key_of_every_table_and_no_other() {
     use crate::actuator::CommonConfig;
     use crate::actuator::device::DeviceConfig;
     use crate::actuator::exec::{ExecConfig, ExecLimits, RunAs};
+    use crate::actuator::relay::RelayConfig;
     use topics::{ConsumerConfig, ShortDevice};
 
     let manual = include_str!("../../docs/configuration.md");
@@ -299,6 +300,7 @@ fn the_manual_has_every_key_of_every_table_and_no_other() {
         ("exec: limits", keys_of::<ExecLimits>("")),
         ("exec: run-as", keys_of::<RunAs>("")),
         ("kind = \"device\"", of_kind(keys_of::<DeviceConfig>(""))),
+        ("kind = \"https\"", of_kind(keys_of::<RelayConfig>(""))),
         ("[[device]]", keys_of::<ShortDevice>("")),
     ];
     for (heading, mut keys) in tables {

@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use super::{Mistake, Source, nearest_of, read_file, refuse_the_rest, source};
 use crate::actuator::device::{self, DeviceConfig, DeviceError, MapConfig};
 use crate::actuator::exec::{Exec, ExecConfig, Understood};
+use crate::actuator::relay::{Relay, RelayConfig};
 use crate::actuator::{
     self, ActuatorConfig, CommonConfig, Kind, KindConfig, OwnPairs, Reach, Skills, Unpaired,
 };
@@ -180,7 +181,7 @@ fn read_actuators(
             continue;
         };
         let kind: Option<Kind> = table.get("kind").and_then(|kind| kind.clone().try_into().ok());
-        let own = [Kind::Exec, Kind::Device].into_iter();
+        let own = [Kind::Exec, Kind::Device, Kind::Https].into_iter();
         let own = own.filter(|it| kind.is_none_or(|kind| kind == *it)).flat_map(keys_of_kind);
         let known = CommonConfig::KEYS.map(str::to_owned).into_iter().chain(own);
         refuse_strangers(source, &path, &mut table, &known.collect::<Vec<_>>());
@@ -202,6 +203,10 @@ fn read_kind(source: &mut Source<'_>, path: &str, kind: Kind, own: Table) -> Opt
             exec.map(|exec| KindConfig::Exec(exec.beside(source.folder())))
         }
         Kind::Device => source.read(path, Value::Table(own)).map(KindConfig::Device),
+        Kind::Https => {
+            let relay = source.read::<RelayConfig>(path, Value::Table(own));
+            relay.map(|relay| KindConfig::Https(relay.beside(source.folder())))
+        }
         // It has no keys of its own.
         Kind::Log => Some(KindConfig::Log),
     }
@@ -212,6 +217,7 @@ fn keys_of_kind(kind: Kind) -> Vec<String> {
     match kind {
         Kind::Exec => source::keys_of::<ExecConfig>(),
         Kind::Device => source::keys_of::<DeviceConfig>(),
+        Kind::Https => source::keys_of::<RelayConfig>(),
         Kind::Log => Vec::new(),
     }
 }
@@ -277,6 +283,14 @@ fn add_actuator(
                 return;
             }
         },
+        KindConfig::Https(relay) => {
+            if let Err(error) = Relay::new(name, relay.clone()) {
+                source.note(&format!("{path}.url"), format!("{path}: {error}"), None);
+            }
+            let skills = Skills { stop: Reach::None, probe: Reach::None };
+            // The peer itself says what it does not support.
+            (OwnPairs::Default(actuator::log::pairs()), skills)
+        }
         KindConfig::Log => {
             let skills = Skills { stop: Reach::All, probe: Reach::None };
             (OwnPairs::Default(actuator::log::pairs()), skills)

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::actuator::device::{Device, DeviceError, DeviceLink, MapConfig};
 use crate::actuator::exec::{Exec, ExecError};
 use crate::actuator::log::Log;
+use crate::actuator::relay::{Breaker, Relay};
 use crate::actuator::{Actuator, ActuatorConfig, Ended, KindConfig, Runner, report};
 use crate::config::{Settings, Topics};
 use crate::dispatch::{Outcome, Report, Work};
+use crate::https::PeerMistake;
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::link::{Link, LinkSettings};
 use crate::openc2::Status;
@@ -36,6 +38,14 @@ pub enum CrewError {
         /// Why.
         source: DeviceError,
     },
+    /// A peer that cannot be spoken to.
+    #[error("actuator {name:?}")]
+    Https {
+        /// Its name in topics.toml.
+        name: String,
+        /// Why.
+        source: Box<PeerMistake>,
+    },
     /// The connection to the devices.
     #[error("the connection to the devices")]
     Link(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -52,7 +62,11 @@ pub(super) struct Crew {
     enough: CancellationToken,
     settings: Settings,
     link: Option<DeviceLink>,
+    peers: watch::Sender<Peers>,
 }
+
+/// How the peers of the relays are doing, by name of the actuator.
+pub(super) type Peers = BTreeMap<String, Arc<Breaker>>;
 
 /// An actuator at work.
 struct Post {
@@ -76,6 +90,7 @@ impl Crew {
             enough: CancellationToken::new(),
             settings: settings.clone(),
             link: None,
+            peers: watch::Sender::default(),
         };
         crew.reload(topics)?;
         Ok(crew)
@@ -106,10 +121,15 @@ impl Crew {
         let gone = self.runners.extract_if(.., |name, _| !topics.actuators.contains_key(name));
         self.leaving.extend(gone);
         self.leaving.retain(|name, _| !topics.actuators.contains_key(name));
+        self.peers.send_modify(|peers| peers.retain(|name, _| self.runners.contains_key(name)));
         for (name, config, map, actuator) in ready {
             if let Actuator::Exec(exec) = &actuator {
                 exec.start();
             }
+            self.peers.send_modify(|peers| match &actuator {
+                Actuator::Https(relay) => drop(peers.insert(name.to_owned(), relay.breaker())),
+                _ => drop(peers.remove(name)),
+            });
             self.employ(name, config.clone(), map, actuator);
         }
         Ok(())
@@ -133,6 +153,13 @@ impl Crew {
                     Device::new(name, device, &topics.maps, link)
                         .map_err(|source| CrewError::Device { name: name.to_owned(), source })?,
                 )
+            }
+            KindConfig::Https(relay) => {
+                let relay = Relay::new(name, relay.clone()).map_err(|source| CrewError::Https {
+                    name: name.to_owned(),
+                    source: Box::new(source),
+                })?;
+                Actuator::Https(Box::new(relay))
             }
             KindConfig::Log => Actuator::Log(Log::new(name)),
         })
@@ -181,6 +208,11 @@ impl Crew {
         self.leaving.retain(|name, _| has_work(name));
     }
 
+    /// How the peers of the relays are doing, now and after a reload.
+    pub fn peers(&self) -> watch::Receiver<Peers> {
+        self.peers.subscribe()
+    }
+
     /// The connection to the devices, if there are any.
     pub fn link(&self) -> Option<DeviceLink> {
         self.link.clone()
@@ -204,7 +236,7 @@ impl Crew {
 fn map_of<'a>(config: &ActuatorConfig, topics: &'a Topics) -> Option<&'a MapConfig> {
     match &config.kind {
         KindConfig::Device(device) => topics.maps.get(&device.map),
-        KindConfig::Exec(_) | KindConfig::Log => None,
+        KindConfig::Exec(_) | KindConfig::Https(_) | KindConfig::Log => None,
     }
 }
 

@@ -10,19 +10,21 @@ mod hall;
 mod outbox;
 mod report;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::actuator::relay::View;
 use crate::config::{Settings, Topics};
 use crate::dispatch::{Counters, Dispatcher};
 use crate::https;
 use crate::journal::{Journal, JournalError, Socket, Storage};
 use crate::mqtt::door::{Door, DoorSettings, OpenError};
 use clock::Clock;
-use crew::{Crew, CrewError};
+use crew::{Crew, CrewError, Peers};
 use hall::Hall;
 use outbox::Outbox;
 
@@ -83,6 +85,7 @@ pub async fn run(
     let socket = Socket::bind(&settings.journal.dir)?;
     let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
     let crew = Crew::assemble(&settings, &topics, reports_in)?;
+    let peers = crew.peers();
     let door_settings = DoorSettings {
         // The identifier belongs to what was recorded under it.
         state_folder: settings.journal.dir.clone(),
@@ -109,6 +112,7 @@ pub async fn run(
             "process": std::process::id(),
             "counters": *counted.borrow(),
             "mqtt": status_of_door.statistics(),
+            "peers": views(&peers.borrow()),
             "https": status_of_https.as_ref().map(https::DoorHandle::statistics),
         })
     });
@@ -146,6 +150,11 @@ pub async fn run(
         }
         Err(error) => Err(error),
     }
+}
+
+/// How each peer of a relay is doing.
+fn views(peers: &Peers) -> BTreeMap<&str, View> {
+    peers.iter().map(|(name, breaker)| (name.as_str(), breaker.view())).collect()
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.

@@ -403,7 +403,7 @@ impl Dispatcher {
             stop_ms,
             ..envelope.accepted(inbound)
         };
-        let is_published = !accepted.posted;
+        let (is_published, hops) = (!accepted.posted, accepted.hops);
         let Envelope { consumer, key, digest, producer, request_id, wants, .. } = envelope;
         let producer = producer.expect("a command without from has no key and is refused");
 
@@ -454,6 +454,8 @@ impl Dispatcher {
             command_id: command.command_id.clone().unwrap_or_else(|| request.known_by.clone()),
             address: inbound.address.clone(),
             command: Arc::clone(command),
+            signed: request.is_signed.then(|| inbound.payload.clone()),
+            hops,
         };
         if let Some(key) = &key {
             self.keys.insert(key.clone(), ticket);

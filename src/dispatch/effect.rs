@@ -172,6 +172,8 @@ pub struct Accepted {
     pub unverified_signature: bool,
     /// It came by HTTPS: its response is kept for its caller, and not published.
     pub posted: bool,
+    /// How often it was relayed on its way here.
+    pub hops: u8,
 }
 
 /// How a command ended.
@@ -258,6 +260,11 @@ pub struct Work {
     pub address: super::Address,
     /// The command.
     pub command: Arc<Command>,
+    /// The whole message as it came, where it bears a signature: whoever passes
+    /// such a command on passes on these bytes.
+    pub signed: Option<Bytes>,
+    /// How often the command was relayed on its way here.
+    pub hops: u8,
 }
 
 /// What an actuator says of a command: the only way back into the quiet room.

@@ -29,6 +29,8 @@ pub struct Caller {
     pub identity: Option<String>,
     /// `X-Request-ID` (Transfer via HTTPS v1.1, section 3.3.3).
     pub request_id: Option<String>,
+    /// How often the command was relayed on its way here.
+    pub hops: u8,
 }
 
 /// A door's own name for a message that waits for its acknowledgement.

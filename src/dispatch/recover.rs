@@ -212,5 +212,7 @@ fn work(unfinished: &Unfinished, command: Arc<Command>, errand: Errand) -> Work 
         request_id: known_by,
         address: accepted.address.clone(),
         command,
+        signed: accepted.unverified_signature.then(|| accepted.message.clone()),
+        hops: accepted.hops,
     }
 }

@@ -189,8 +189,8 @@ async fn answer(
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
     };
-    let Posted { payload, request_id } = request::read(request, shared.message_bytes).await?;
-    let caller = Caller { identity, request_id: request_id.clone() };
+    let Posted { payload, request_id, hops } = request::read(request, shared.message_bytes).await?;
+    let caller = Caller { identity, request_id: request_id.clone(), hops };
     let reply = shared.callers.ask(|receipt| Inbound {
         receipt,
         // The quiet room finds out whom it is for.

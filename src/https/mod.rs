@@ -1,20 +1,23 @@
-//! The HTTPS door: commands are posted, and answered where they came from
-//! (`OpenC2` Transfer via HTTPS v1.1).
+//! HTTPS (`OpenC2` Transfer via HTTPS v1.1): the door, where commands are posted and answered
+//! where they came from, and [`Peer`], the other end, that posts to consumers elsewhere.
 //!
-//! It judges nothing of what a message says. What is wrong with the HTTP around
+//! The door judges nothing of what a message says. What is wrong with the HTTP around
 //! it (path, method, media type, length) is answered here as a problem (RFC 9457);
 //! everything else is an `OpenC2` response, and the quiet room's.
 
 mod callers;
 mod config;
 mod connections;
+mod date;
 mod door;
 mod media;
+mod peer;
 mod problem;
 mod request;
 
 pub use config::{HttpsConfig, HttpsMistake};
 pub use door::{Door, DoorEvent, DoorHandle, DoorStatistics, OpenError};
+pub use peer::{Answer, Peer, PeerConfig, PeerError, PeerMistake, PeerUrl};
 
 /// Where commands are posted (Transfer via HTTPS v1.1, section 3.2.2).
 pub const WELL_KNOWN: &str = "/.well-known/openc2";

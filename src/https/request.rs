@@ -15,6 +15,9 @@ use super::{WELL_KNOWN, media};
 /// What other tools follow a request by (Transfer via HTTPS v1.1, section 3.3.3).
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// How often a command was relayed on its way: our own mark, against loops.
+pub(super) const HOPS: HeaderName = HeaderName::from_static("x-oc2b-hops");
+
 /// Longest `X-Request-ID`, in characters.
 const MAX_REQUEST_ID: usize = 128;
 
@@ -27,6 +30,8 @@ pub(super) struct Posted {
     pub payload: Bytes,
     /// `X-Request-ID`.
     pub request_id: Option<String>,
+    /// How often it was relayed on its way here.
+    pub hops: u8,
 }
 
 /// Reads a request. What its head shows to be wrong is said before its body is read.
@@ -35,7 +40,7 @@ pub(super) async fn read(
     message_bytes: usize,
 ) -> Result<Posted, Problem> {
     let (head, body) = request.into_parts();
-    let request_id = check(&head)?;
+    let (request_id, hops) = check(&head)?;
     if body.size_hint().lower() > message_bytes as u64 {
         return Err(too_long(message_bytes));
     }
@@ -52,11 +57,11 @@ pub(super) async fn read(
             return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
         }
     };
-    Ok(Posted { payload, request_id })
+    Ok(Posted { payload, request_id, hops })
 }
 
-/// Checks the head of a request, and gives back its `X-Request-ID`.
-fn check(head: &Parts) -> Result<Option<String>, Problem> {
+/// Checks the head of a request, and gives back its `X-Request-ID` and its hops.
+fn check(head: &Parts) -> Result<(Option<String>, u8), Problem> {
     if head.uri.path() != WELL_KNOWN {
         let detail = format!("commands are posted to {WELL_KNOWN}");
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
@@ -92,7 +97,11 @@ fn check(head: &Parts) -> Result<Option<String>, Problem> {
         let detail = format!("X-Request-ID has 1 to {MAX_REQUEST_ID} characters");
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
-    Ok(request_id.map(str::to_owned))
+    let Ok(hops) = single(headers, &HOPS)?.map_or(Ok(0), str::parse) else {
+        let detail = format!("{HOPS} is a number from 0 to 255");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    };
+    Ok((request_id.map(str::to_owned), hops))
 }
 
 /// The one value of a header, if it is there.

@@ -9,7 +9,7 @@
 //! ```text
 //! accepted  {"key":[consumer,producer,request_id],"digest":"<hex>","consumer":…,"producer":…,
 //!            "request_id":…,"summary":…,"actuator":…,"address":…,"unverified_signature":true,
-//!            "posted":true,"command_id":…,"start_ms":…,"stop_ms":…}
+//!            "posted":true,"command_id":…,"start_ms":…,"stop_ms":…,"hops":1}
 //!           LF message
 //! started   {}
 //! progress  {"outbox":1,"producer":…} LF payload
@@ -120,6 +120,8 @@ struct AcceptedFacts<'a> {
     start_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stop_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    hops: u8,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -331,6 +333,7 @@ fn accepted_facts(accepted: &Accepted) -> AcceptedFacts<'_> {
         command_id: accepted.command_id.as_deref().map(Cow::Borrowed),
         start_ms: accepted.start_ms,
         stop_ms: accepted.stop_ms,
+        hops: accepted.hops,
     }
 }
 
@@ -359,6 +362,7 @@ fn accepted(facts: AcceptedFacts<'_>, message: &[u8]) -> Result<Accepted, String
         message: Bytes::copy_from_slice(message),
         unverified_signature: facts.unverified_signature,
         posted: facts.posted,
+        hops: facts.hops,
     })
 }
 
@@ -425,6 +429,11 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field by reference")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -449,6 +458,7 @@ mod tests {
             message: Bytes::from_static(b"\n\xff{}"),
             unverified_signature: true,
             posted: true,
+            hops: 1,
         }
     }
 
@@ -468,6 +478,7 @@ mod tests {
             message: Bytes::new(),
             unverified_signature: false,
             posted: false,
+            hops: 0,
         }
     }
 
@@ -515,7 +526,7 @@ mod tests {
             "{{\"key\":[\"c\",\"p\",\"r\"],\"digest\":\"{digest}\",\"consumer\":\"c\",\
              \"producer\":\"p\\n\",\"request_id\":\"r\",\"summary\":\"deny ipv4_net\",\
              \"actuator\":\"a\",\"address\":{{\"profile\":\"slpf\"}},\
-             \"unverified_signature\":true,\"posted\":true}}\n"
+             \"unverified_signature\":true,\"posted\":true,\"hops\":1}}\n"
         );
         let in_full = [in_full.as_bytes(), b"\n\xff{}"].concat();
         let cases: [(Event, &[u8]); 11] = [

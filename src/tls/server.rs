@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use super::{TlsError, authorities, certificates, secret, warn_if_exposed};
+use super::{Stamp, TlsError, authorities, certificates, secret, warn_if_exposed};
 
 /// What is offered for HTTP, best first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -50,13 +49,9 @@ pub struct ServerTls {
 
 struct Loaded {
     acceptor: TlsAcceptor,
-    stamps: [Stamp; 3],
+    stamps: [Option<Stamp>; 3],
     looked: Instant,
 }
-
-/// What changes when a file is written or replaced: modification time in
-/// nanoseconds, length, inode. `None` while there is no such file.
-type Stamp = Option<(i64, u64, u64)>;
 
 /// A connection after its handshake.
 pub struct Secured {
@@ -119,12 +114,8 @@ impl ServerFiles {
         self.acceptor().map(drop)
     }
 
-    fn stamps(&self) -> [Stamp; 3] {
-        [&self.certificate, &self.key, &self.client_authorities].map(|path| {
-            let found = std::fs::metadata(path).ok()?;
-            let nanoseconds = found.mtime().saturating_mul(1_000_000_000) + found.mtime_nsec();
-            Some((nanoseconds, found.len(), found.ino()))
-        })
+    fn stamps(&self) -> [Option<Stamp>; 3] {
+        [&self.certificate, &self.key, &self.client_authorities].map(|path| Stamp::of(path))
     }
 
     fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod http;
+mod relay;
 mod tls;
 
 use serde_json::Value as Json;

@@ -112,7 +112,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     // Made-up messages and octets: a seed is all that is random about them.
     ("fastrand", &["encoding", "jadn"]),
     ("http_body_util", &["https"]),
+    ("httpdate", &["https"]),
     ("hyper", &["https"]),
+    ("hyper_rustls", &["https"]),
     ("hyper_util", &["https"]),
     ("idna", &["format"]),
     ("minijinja", &["actuator"]),

@@ -16,6 +16,7 @@ impl Room {
         let caller = Caller {
             identity: Some(identity.to_owned()),
             request_id: request_id.map(str::to_owned),
+            hops: 0,
         };
         let mut inbound = self.inbound("all", payload);
         inbound.caller = Some(caller);

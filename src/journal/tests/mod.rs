@@ -139,6 +139,7 @@ fn command(ticket: u64) -> Accepted {
         message: message(ticket),
         unverified_signature: false,
         posted: false,
+        hops: 0,
     }
 }
 
