@@ -22,7 +22,7 @@ pub const RATE: u32 = 200;
 pub const CONCURRENCY: usize = 16;
 
 /// Longest wait for the last responses of a run, on a machine with much else to do.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Comes back at once.
 const HURRIED: &str = "
