@@ -36,6 +36,7 @@ fn record(ticket: u64) -> Record {
         message: Bytes::from(vec![b'x'; MESSAGE_BYTES]),
         unverified_signature: false,
         posted: false,
+        hops: 0,
     };
     Record {
         ticket: Ticket(ticket),

@@ -125,7 +125,6 @@ pub enum Kind {
 /// The part of an `[actuator.NAME]` table that its kind owns.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "see the variants of Kind")]
-#[expect(clippy::large_enum_variant, reason = "there is one for each actuator")]
 pub enum KindConfig {
     Exec(exec::ExecConfig),
     Device(device::DeviceConfig),

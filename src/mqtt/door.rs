@@ -84,6 +84,7 @@ struct Parts {
 
 /// What the door tells the daemon.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most of them are commands")]
 pub enum DoorEvent {
     /// A command came. To be acknowledged with its receipt.
     Inbound(Inbound),

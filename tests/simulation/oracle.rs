@@ -158,7 +158,8 @@ impl Fact {
                     facts.push(Self::Outcome { ticket });
                     facts.extend(concluded.response.as_ref().map(|it| response(it, true)));
                 }
-                Event::Stopped { .. } => {}
+                // No person settles anything in a script.
+                Event::Stopped { .. } | Event::Resolved { .. } => {}
                 Event::Answered { outbox } => {
                     facts.push(Self::Answered { outbox: index(outbox.0) });
                 }

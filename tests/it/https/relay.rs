@@ -21,10 +21,11 @@ fn topics(actuators: &[(&str, String)]) -> String {
     let names: Vec<_> = actuators.iter().map(|(name, _)| format!("{name:?}")).collect();
     let mut topics = format!("[[consumer]]\nid = \"edge-1\"\nactuators = [{}]\n", names.join(", "));
     for (name, rest) in actuators {
-        topics.push_str(&format!(
+        let table = format!(
             "[actuator.{name}]\nkind = \"https\"\nprofile = \"x-{name}\"\n\
              pairs = {{ set = [\"x-probe:act\"], deny = [\"uri\"] }}\n{rest}\n"
-        ));
+        );
+        topics += &table;
     }
     topics
 }
@@ -223,7 +224,7 @@ async fn each_answer_of_a_peer_has_its_outcome_and_only_what_is_safe_is_tried_ag
     };
 
     for (n, (case, answers, status, text)) in cases.iter().enumerate() {
-        let (name, peer, id) = (&names[n], &peers[n], &format!("{:02}", n));
+        let (name, peer, id) = (&names[n], &peers[n], &format!("{n:02}"));
         scene.send("device/edge-1", &letter(id, &deny(name))).await;
         let answer = scene.answer().await;
         assert_eq!(
@@ -251,8 +252,8 @@ async fn a_peer_that_is_not_there_is_left_alone_after_a_while_and_found_again() 
     assert!(answer.text().contains("nothing was begun"), "{answer:?}");
 
     scene.send("device/edge-1", &letter("r-2", &deny("edr"))).await;
-    let text = scene.answered("r-2", 503).await;
-    assert!(text.text().contains("left alone"), "it is told at once: {text:?}");
+    let at_once = scene.answered("r-2", 503).await;
+    assert!(at_once.text().contains("left alone"), "it is told at once: {at_once:?}");
     let peer = &scene.bridge.status()["peers"]["edr"];
     // Half open, where looking took longer than the peer's rest.
     assert_ne!(peer["breaker"], "closed", "{peer}");
@@ -404,7 +405,8 @@ async fn eight_kinds_of_bad_server_are_refused() {
 
 fn tls(papers: &Papers, port: u16, authority: &str) -> String {
     let file = papers.path(&format!("{authority}.pem"));
-    format!("url = \"https://localhost:{port}/\"\nca-file = {file:?}\ntimeout = \"2s\"")
+    let file = file.display();
+    format!("url = \"https://localhost:{port}/\"\nca-file = \"{file}\"\ntimeout = \"2s\"")
 }
 
 /// A server of openssl that has a web page.
