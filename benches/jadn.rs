@@ -48,6 +48,7 @@ fn long_command() -> String {
 fn profiles() -> Vec<String> {
     let more = (1..=3).map(|at| {
         SLPF.replace("/ap-slpf\"", &format!("/ap-slpf{at}\""))
+            .replace("\"slpf:", &format!("\"slpf{at}:"))
             .replace("[1024, \"slpf\"", &format!("[{}, \"slpf{at}\"", 3000 + at))
     });
     [SLPF.to_owned(), IOT.to_owned()].into_iter().chain(more).collect()
