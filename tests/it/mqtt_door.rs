@@ -152,7 +152,8 @@ async fn a_command_comes_in_and_is_acknowledged_when_the_daemon_says_so() {
         encoding: Some("json".to_owned()),
         is_utf8: Some(true),
         has_response_topic: true,
-        twofold: None,
+        // The two that the message above has.
+        twofold: Some("msgType"),
     };
     assert_eq!(inbound.declared, expected);
     opened.door.acknowledge(inbound.receipt);

@@ -22,7 +22,8 @@ fn vectors(file: &str) -> Option<String> {
 fn root(schema: &Schema, name: &str) -> NodeId {
     let unfolded = || {
         let place = name.replace('$', ".");
-        let at = schema.nodes.iter().position(|node| *node.name == *place)?;
+        // A list of many has the name of its element, which stands before it.
+        let at = schema.nodes.iter().rposition(|node| *node.name == *place)?;
         Some(NodeId(u32::try_from(at).unwrap()))
     };
     schema.type_named(name).or_else(unfolded).unwrap_or_else(|| panic!("no type {name}"))

@@ -151,6 +151,8 @@ impl Bridge {
         // Without the signal, the write fails with EFBIG.
         let script = format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$@\"");
         command.args(["-c", &script, program]);
+        // Which is a file as well, and a larger one.
+        command.env("OC2_JOURNAL_RESERVE", "0");
         command
     }
 

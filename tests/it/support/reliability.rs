@@ -5,9 +5,14 @@ use std::fmt::Display;
 /// Set: the long form of each test. `make soak` sets it.
 const VARIABLE: &str = "OC2_SOAK";
 
+/// Whether these are the long forms.
+pub fn is_soak() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
 /// How often: so many times, or under `make soak` so many.
 pub fn times(short: usize, long: usize) -> usize {
-    if std::env::var_os(VARIABLE).is_some() { long } else { short }
+    if is_soak() { long } else { short }
 }
 
 /// Prints a row of the table, for `make reliability-table` to find.
