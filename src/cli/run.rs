@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -39,15 +38,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let library = settings.schemas.load().map_err(mistaken)?;
     let topics = Topics::load(&args.topics, &library).map_err(mistaken)?;
     telemetry::init(&settings.log).map_err(|error| Failure::new(Exit::Internal, error))?;
-    runtime()?.block_on(bridge(args, settings, topics))
-}
-
-/// One thread for everything that waits; the journal, which writes and syncs, has its own.
-///
-/// A command crosses half a dozen tasks, none of which has much to do. Between threads each step
-/// would wake one up, which takes longer than the step.
-fn runtime() -> Result<Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+    super::runtime()?.block_on(bridge(args, settings, topics))
 }
 
 async fn bridge(args: &RunArgs, settings: Settings, topics: Topics) -> Result<Exit, Failure> {
