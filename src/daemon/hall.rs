@@ -11,7 +11,9 @@ use super::outbox::Outbox;
 use super::report::CommandLog;
 use super::{Control, DaemonError, FAREWELL, LOOK_AT_CLOCK, now_ms};
 use crate::config::Topics;
-use crate::dispatch::{Counters, Dispatcher, Effect, Event, Inbound, Opened, Record, Report};
+use crate::dispatch::{
+    Counters, Dispatcher, Effect, Event, Inbound, Opened, OutboxId, Record, Report,
+};
 use crate::fail_point;
 use crate::https;
 use crate::journal::{Committed, Journal, JournalError, Recovered, Settlement};
@@ -44,6 +46,9 @@ pub(super) struct Hall {
     pub clock: Clock,
     /// What people have found out about commands in doubt.
     pub settlements: mpsc::Receiver<Settlement>,
+    /// Lists of effects, with their records, that have yet to go to the journal: together, so that
+    /// they share a commit.
+    pub to_commit: Vec<(Vec<Record>, Vec<Effect>)>,
     /// Lists of effects that wait for their records to be durable.
     pub outstanding: usize,
     pub is_up: bool,
@@ -60,7 +65,8 @@ impl Hall {
         fail_point::pass("before-recover");
         let Recovered { unfinished, waiting, effects, .. } = recovered;
         let effects = self.dispatcher.recover(unfinished, (waiting, effects), now_ms());
-        self.commit(effects)?;
+        self.commit(effects);
+        self.send_to_journal()?;
         fail_point::pass("after-recover");
         self.keep_time().await?;
         self.outbox.refill(&self.journal, &self.door).await?;
@@ -68,13 +74,17 @@ impl Hall {
         let mut events = Vec::with_capacity(AT_A_TIME);
         let mut posts = Vec::with_capacity(AT_A_TIME);
         let mut reports = Vec::with_capacity(AT_A_TIME);
+        let mut durable = Vec::with_capacity(AT_A_TIME);
         loop {
             let has_room = self.outstanding < MAX_OUTSTANDING;
             let next_look = sleep(self.until_next_look());
             tokio::select! {
                 biased;
                 () = control.stop.cancelled() => break,
-                effects = self.committed.recv() => self.carry_out(self.durable(effects)?).await?,
+                taken = self.committed.recv_many(&mut durable, AT_A_TIME) => {
+                    self.is_writing(taken)?;
+                    self.carry_out(&mut durable).await?;
+                }
                 _ = self.reports.recv_many(&mut reports, AT_A_TIME), if has_room => {
                     self.hear(&mut reports)?;
                 }
@@ -110,6 +120,7 @@ impl Hall {
     /// What the door brings: commands, and word of the responses.
     async fn attend(&mut self, events: &mut Vec<DoorEvent>) -> Result<(), DaemonError> {
         let mut inbounds: Vec<Inbound> = Vec::new();
+        let mut answered = Vec::new();
         for event in events.drain(..) {
             match event {
                 DoorEvent::Inbound(inbound) => inbounds.push(inbound),
@@ -117,17 +128,18 @@ impl Hall {
                     if !heard {
                         self.log.nobody_listens(id);
                     }
-                    let ticket = self.outbox.published(id);
-                    let event = Event::Answered { outbox: id };
-                    fail_point::pass("before-leaving-outbox");
-                    self.journal.append_lazily(vec![Record { ticket, at_ms: now_ms(), event }])?;
-                    fail_point::pass("after-leaving-outbox");
+                    answered.push(self.answered(id));
                 }
                 DoorEvent::Up { .. } => self.is_up = true,
                 DoorEvent::Down { .. } => self.is_up = false,
                 // The door has logged it, and counts it.
                 DoorEvent::Alarm(_) => {}
             }
+        }
+        if !answered.is_empty() {
+            fail_point::pass("before-leaving-outbox");
+            self.journal.append_lazily(answered)?;
+            fail_point::pass("after-leaving-outbox");
         }
         self.outbox.refill(&self.journal, &self.door).await?;
         self.take_in(inbounds).await
@@ -141,10 +153,11 @@ impl Hall {
                 https::DoorEvent::Posted(inbound) => inbounds.push(*inbound),
                 https::DoorEvent::GaveUp(receipt) => {
                     let effects = self.dispatcher.give_up(receipt, now_ms());
-                    self.commit(effects)?;
+                    self.commit(effects);
                 }
             }
         }
+        self.send_to_journal()?;
         self.take_in(inbounds).await
     }
 
@@ -169,11 +182,18 @@ impl Hall {
             if fail_point::acknowledges_early() {
                 self.acknowledge_early(&mut effects);
             }
-            fail_point::pass("before-append");
-            self.commit(effects)?;
-            fail_point::pass("after-append");
+            self.commit(effects);
         }
+        fail_point::pass("before-append");
+        self.send_to_journal()?;
+        fail_point::pass("after-append");
         Ok(())
+    }
+
+    /// The broker has a response.
+    fn answered(&mut self, id: OutboxId) -> Record {
+        let ticket = self.outbox.published(id);
+        Record { ticket, at_ms: now_ms(), event: Event::Answered { outbox: id } }
     }
 
     fn count(&self) -> Counters {
@@ -194,7 +214,8 @@ impl Hall {
             self.log.alarm(&alarm);
         }
         let effects = self.dispatcher.look_at_clock(now_ms);
-        self.commit(effects)?;
+        self.commit(effects);
+        self.send_to_journal()?;
         loop {
             while let Some(after) = self.dispatcher.wants_page() {
                 let page = self.journal.due(after, DUE_AT_A_TIME).await?;
@@ -202,13 +223,15 @@ impl Hall {
             }
             if self.dispatcher.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
                 let effects = self.dispatcher.tick(now_ms);
-                self.commit(effects)?;
+                self.commit(effects);
+                self.send_to_journal()?;
             }
             let wanted = self.dispatcher.wanted();
             if !wanted.is_empty() {
                 let found = self.journal.unfinished(wanted).await?;
                 let effects = self.dispatcher.fetched(found, now_ms);
-                self.commit(effects)?;
+                self.commit(effects);
+                self.send_to_journal()?;
             }
             let is_due = self.dispatcher.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms);
             if self.outstanding >= MAX_OUTSTANDING || !is_due && !self.dispatcher.wants_more() {
@@ -222,11 +245,11 @@ impl Hall {
         for report in reports.drain(..) {
             fail_point::pass("before-hear");
             let effects = self.dispatcher.report(report, now_ms());
-            fail_point::pass("before-append-outcome");
-            self.commit(effects)?;
+            self.commit(effects);
         }
         self.crew.let_go(|actuator| self.dispatcher.has_work(actuator));
-        Ok(())
+        fail_point::pass("before-append-outcome");
+        self.send_to_journal()
     }
 
     /// The mistake of [`fail_point::acknowledges_early`].
@@ -248,7 +271,8 @@ impl Hall {
         // Whoever asked may have left.
         let _nobody_waits = match verdict {
             Ok(effects) => {
-                self.commit(effects)?;
+                self.commit(effects);
+                self.send_to_journal()?;
                 answer.send(Ok(()))
             }
             Err(why) => answer.send(Err(why)),
@@ -256,12 +280,12 @@ impl Hall {
         Ok(())
     }
 
-    /// Sends the records of a list of effects to the journal; the rest is
-    /// carried out once they are durable. A list without records still keeps
-    /// its place, so that acknowledgements leave in the order of arrival.
-    fn commit(&mut self, mut effects: Vec<Effect>) -> Result<(), DaemonError> {
+    /// Has the records of a list of effects go to the journal, at the end of this turn
+    /// ([`Hall::send_to_journal`]); the rest is carried out once they are durable. A list without
+    /// records still keeps its place, so that acknowledgements leave in the order of arrival.
+    fn commit(&mut self, mut effects: Vec<Effect>) {
         if effects.is_empty() {
-            return Ok(());
+            return;
         }
         let records = match effects.first_mut() {
             Some(Effect::Record(records)) => {
@@ -271,20 +295,28 @@ impl Hall {
             }
             _ => Vec::new(),
         };
-        self.journal.append(records, effects)?;
+        self.to_commit.push((records, effects));
         self.outstanding += 1;
+    }
+
+    /// What this turn has to commit, all at once: before anything is asked of the journal, and
+    /// before the hall waits.
+    fn send_to_journal(&mut self) -> Result<(), DaemonError> {
+        Ok(self.journal.append_all(std::mem::take(&mut self.to_commit))?)
+    }
+
+    /// The journal goes on, as long as something has come out of it.
+    fn is_writing(&self, taken: usize) -> Result<(), JournalError> {
+        if taken == 0 {
+            return Err(JournalError::Stopped { failure: self.journal.failure() });
+        }
         Ok(())
     }
 
-    /// What came out of the journal, or why nothing will any more.
-    fn durable(&self, effects: Option<Vec<Effect>>) -> Result<Vec<Effect>, JournalError> {
-        effects.ok_or_else(|| JournalError::Stopped { failure: self.journal.failure() })
-    }
-
     /// Carries out what had to wait for its records.
-    async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), DaemonError> {
-        self.outstanding -= 1;
-        for effect in effects {
+    async fn carry_out(&mut self, durable: &mut Vec<Vec<Effect>>) -> Result<(), DaemonError> {
+        self.outstanding -= durable.len();
+        for effect in durable.drain(..).flatten() {
             match effect {
                 Effect::Record(_) => unreachable!("records come first and were taken out"),
                 Effect::Acknowledge(receipt) => {
@@ -296,7 +328,7 @@ impl Hall {
                     fail_point::pass("before-start");
                     if let Some(report) = self.crew.start(*work) {
                         let effects = self.dispatcher.report(report, now_ms());
-                        self.commit(effects)?;
+                        self.commit(effects);
                     }
                     fail_point::pass("after-start");
                 }
@@ -312,15 +344,17 @@ impl Hall {
                 Effect::Alarm(alarm) => self.log.alarm(&alarm),
             }
         }
+        self.send_to_journal()?;
         self.outbox.refill(&self.journal, &self.door).await
     }
 
     /// Carries out everything that still waits for its records.
     async fn settle(&mut self) -> Result<(), DaemonError> {
+        let mut durable = Vec::new();
         while self.outstanding > 0 {
-            let effects = self.committed.recv().await;
-            let effects = self.durable(effects)?;
-            self.carry_out(effects).await?;
+            let taken = self.committed.recv_many(&mut durable, AT_A_TIME).await;
+            self.is_writing(taken)?;
+            self.carry_out(&mut durable).await?;
         }
         Ok(())
     }
@@ -372,9 +406,8 @@ impl Hall {
         while self.is_up && self.outbox.awaits_word() {
             let Ok(Some(event)) = timeout_at(farewell, self.events.recv()).await else { break };
             if let DoorEvent::Published { id, .. } = event {
-                let ticket = self.outbox.published(id);
-                let event = Event::Answered { outbox: id };
-                self.journal.append_lazily(vec![Record { ticket, at_ms: now_ms(), event }])?;
+                let answered = self.answered(id);
+                self.journal.append_lazily(vec![answered])?;
                 self.outbox.refill(&self.journal, &self.door).await?;
             }
         }

@@ -134,6 +134,7 @@ pub async fn run(
         counters,
         clock: Clock::start(),
         settlements,
+        to_commit: Vec::new(),
         outstanding: 0,
         is_up: false,
     };

@@ -126,14 +126,22 @@ impl<T: Send + 'static> Journal<T> {
     /// [`JournalError::Overrun`] beyond [`Journal::MAX_OUTSTANDING`],
     /// [`JournalError::Stopped`] when the writer has ended.
     pub fn append(&self, records: Vec<Record>, then: T) -> Result<(), JournalError> {
-        claim(&self.shared.outstanding, Self::MAX_OUTSTANDING)?;
-        self.send(Request::Append { records, then })
+        self.append_all(vec![(records, then)])
+    }
+
+    /// The same for many at once, which then share a commit.
+    pub fn append_all(&self, lists: Vec<(Vec<Record>, T)>) -> Result<(), JournalError> {
+        if lists.is_empty() {
+            return Ok(());
+        }
+        claim(&self.shared.outstanding, lists.len(), Self::MAX_OUTSTANDING)?;
+        self.send(Request::Append { lists })
     }
 
     /// Queues records for which nobody waits: they are written with the next
     /// commit, or 50 ms later when there is none. Never blocks.
     pub fn append_lazily(&self, records: Vec<Record>) -> Result<(), JournalError> {
-        claim(&self.shared.lazy_waiting, LAZY_WAITING)?;
+        claim(&self.shared.lazy_waiting, 1, LAZY_WAITING)?;
         self.send(Request::Lazily { records })
     }
 
@@ -318,6 +326,14 @@ impl<T> Committed<T> {
         Some(then)
     }
 
+    /// The same, for as many as there are: at most `most` more in `thens`. How many; 0 when the
+    /// writer has ended.
+    pub async fn recv_many(&mut self, thens: &mut Vec<T>, most: usize) -> usize {
+        let taken = self.receiver.recv_many(thens, most).await;
+        self.shared.outstanding.fetch_sub(taken, Ordering::Relaxed);
+        taken
+    }
+
     /// Why the writer has stopped, if it did so by itself.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<JournalError>> {
@@ -359,10 +375,12 @@ impl Shared {
     }
 }
 
-/// Counts one more, unless there are `most` already.
-fn claim(count: &AtomicUsize, most: usize) -> Result<(), JournalError> {
+/// Counts so many more, unless that made more than `most`.
+fn claim(count: &AtomicUsize, more: usize, most: usize) -> Result<(), JournalError> {
     count
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1))
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+            (n + more <= most).then_some(n + more)
+        })
         .map(drop)
         .map_err(|_| JournalError::Overrun { most })
 }

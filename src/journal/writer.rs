@@ -37,8 +37,8 @@ const CHECK_REST_BUSY: u32 = 49;
 
 /// What the writer is asked to do.
 pub(super) enum Request<T> {
-    /// Write these; hand `then` out when they are durable.
-    Append { records: Vec<Record>, then: T },
+    /// Write each of these lists; hand out what came with it when it is durable.
+    Append { lists: Vec<(Vec<Record>, T)> },
     /// Write these some time soon.
     Lazily { records: Vec<Record> },
     /// Look something up, in what is durable and what is yet to be.
@@ -164,11 +164,14 @@ impl<T> Writer<T> {
 
     fn take(&mut self, request: Request<T>, batch: &mut Batch<T>) -> Result<(), Failure> {
         match request {
-            Request::Append { records, then } => {
-                batch.is_urgent |= !records.is_empty();
-                batch.records += records.len();
-                batch.thens.push(then);
-                Ok(self.apply(records)?)
+            Request::Append { lists } => {
+                for (records, then) in lists {
+                    batch.is_urgent |= !records.is_empty();
+                    batch.records += records.len();
+                    batch.thens.push(then);
+                    self.apply(records)?;
+                }
+                Ok(())
             }
             Request::Lazily { records } => {
                 self.shared.lazily_taken();
