@@ -259,26 +259,41 @@ impl Sqlite {
         Ok(())
     }
 
+    /// A response goes to the outbox, and is what a repetition of the command gets.
     fn respond(
         &mut self,
         seq: u64,
         record: &Record,
         response: &Outgoing,
     ) -> Result<(), JournalError> {
-        let (ticket, seq) = (sql(record.ticket.0), sql(seq));
-        let changed = self.execute(
-            "INSERT INTO outbox (id, record) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            [sql(response.id.0), seq],
-        )?;
-        expect_one(changed, record, "has the outbox number of another response, which keeps it");
-        self.mark.outbox = self.mark.outbox.max(response.id.0);
-        let waiting = i64::try_from(changed).unwrap_or(0);
+        let waiting = self.send(seq, record, response)?;
+        self.has_response(seq, record, waiting)
+    }
+
+    fn has_response(&self, seq: u64, record: &Record, waiting: i64) -> Result<(), JournalError> {
         let changed = self.execute(
             "UPDATE command SET response = ?2, waiting = waiting + ?3 WHERE ticket = ?1",
-            [ticket, seq, waiting],
+            [sql(record.ticket.0), sql(seq), waiting],
         )?;
         expect_one(changed, record, "is answered, but was never accepted");
         Ok(())
+    }
+
+    /// Puts a response into the outbox. How many more wait there now: one, or none where its
+    /// number was taken.
+    fn send(
+        &mut self,
+        seq: u64,
+        record: &Record,
+        response: &Outgoing,
+    ) -> Result<i64, JournalError> {
+        let changed = self.execute(
+            "INSERT INTO outbox (id, record) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            [sql(response.id.0), sql(seq)],
+        )?;
+        expect_one(changed, record, "has the outbox number of another response, which keeps it");
+        self.mark.outbox = self.mark.outbox.max(response.id.0);
+        Ok(i64::from(changed == 1))
     }
 
     fn concluded(
@@ -287,9 +302,12 @@ impl Sqlite {
         record: &Record,
         concluded: &Concluded,
     ) -> Result<(), JournalError> {
+        let response = concluded.response.as_ref();
+        let waiting = response.map_or(Ok(0), |response| self.send(seq, record, response))?;
         let changed = self.execute(
             "UPDATE command SET ended_ms = ?2, class = ?3, status = ?4, text = ?5,
-               due_ms = CASE WHEN ?6 THEN stop_ms END
+               due_ms = CASE WHEN ?6 THEN stop_ms END,
+               response = ifnull(?7, response), waiting = waiting + ?8
              WHERE ticket = ?1 AND ended_ms IS NULL",
             params![
                 sql(record.ticket.0),
@@ -297,12 +315,14 @@ impl Sqlite {
                 body::class_name(concluded.class),
                 concluded.status,
                 concluded.text,
-                concluded.in_effect
+                concluded.in_effect,
+                response.map(|_| sql(seq)),
+                waiting
             ],
         )?;
         expect_one(changed, record, "ends, but was never accepted or has ended");
-        if let Some(response) = &concluded.response {
-            self.respond(seq, record, response)?;
+        if changed == 0 && response.is_some() {
+            self.has_response(seq, record, waiting)?;
         }
         if !concluded.remembered {
             self.forget_key(record.ticket)?;
