@@ -65,7 +65,7 @@ fn command(number: u64) -> Inbound {
 fn there_and_back(dispatcher: &mut Dispatcher, inbound: Inbound, known: &[Option<Known>]) -> usize {
     let opened = dispatcher.open(inbound);
     dispatcher.before_recall();
-    let effects = dispatcher.admit(opened, known);
+    let effects = dispatcher.admit(opened, known, &[]);
     let started = effects.iter().find_map(|effect| match effect {
         Effect::Start(work) => Some(work.ticket),
         _ => None,

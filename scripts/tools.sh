@@ -2,7 +2,7 @@
 # Makes sure of the tools that `make` needs.
 #
 #   tools.sh rust      rustfmt and clippy beside the compiler
-#   tools.sh debian    mosquitto and its clients, Python's venv, openssl, curl, docker-compose
+#   tools.sh debian    mosquitto and its clients, Python's venv, openssl, curl, docker-compose, libfaketime
 #
 # As root it installs what is missing; otherwise it prints the one command to run, and fails.
 set -euo pipefail
@@ -36,6 +36,7 @@ debian() {
     has openssl || missing+=(openssl)
     has curl || missing+=(curl)
     has docker-compose || missing+=(docker-compose)
+    [ -e /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 ] || missing+=(libfaketime)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     if [ ${#missing[@]} -eq 0 ]; then
         return

@@ -58,6 +58,7 @@ impl Perform for Log {
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::actuator::runner::tests::work;
@@ -65,7 +66,11 @@ mod tests {
     #[tokio::test]
     async fn every_command_is_answered_200() {
         let work = work(7);
-        let progress = Progress { ticket: work.ticket, reports: mpsc::channel(1).0 };
+        let progress = Progress {
+            ticket: work.ticket,
+            reports: mpsc::channel(1).0,
+            cancelled: CancellationToken::new(),
+        };
         let outcome = Log::new("log").perform(work, progress).await;
         assert_eq!(outcome.response, Response::new(Status::Ok));
     }

@@ -15,9 +15,10 @@ use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 pub use pairs::{OwnPairs, Unpaired, pairs};
-pub use runner::{Ended, Runner, report};
+pub use runner::{Ended, Job, Runner, report};
 
 use crate::dispatch::{ActuatorFace, Outcome, Report, Ticket, Work};
 use crate::openc2::{Members, Pairs};
@@ -35,13 +36,16 @@ pub trait Perform {
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// Where an actuator says how far it is.
+/// Where an actuator says how far it is, and is told to give up.
 #[derive(Clone, Debug)]
 pub struct Progress {
     /// The command.
     pub ticket: Ticket,
     /// The way back.
     pub reports: mpsc::Sender<Report>,
+    /// Cancelled: the producer does not want it any more. Whoever can gives
+    /// the command up, and answers as for any other end.
+    pub cancelled: CancellationToken,
 }
 
 impl Progress {
@@ -178,6 +182,8 @@ pub struct Skills {
     pub stop: Reach,
     /// Say afterwards whether it was done.
     pub probe: Reach,
+    /// Give it up while it is at work on it.
+    pub cancel: Reach,
 }
 
 /// Of which pairs a kind can do something.
@@ -224,6 +230,7 @@ pub fn face(common: &CommonConfig, pairs: Pairs, skills: &Skills) -> ActuatorFac
         profile: common.profile.clone(),
         stops: skills.stop.within(&pairs),
         probes: skills.probe.within(&pairs),
+        cancels: skills.cancel.within(&pairs),
         enforces_time: common.enforces_time,
         pairs,
         specifiers: common.specifiers.clone(),

@@ -21,11 +21,20 @@ pub struct Runner<A> {
     /// What carries them out.
     pub actuator: Arc<A>,
     /// Commands to carry out, in order.
-    pub work: mpsc::Receiver<Work>,
+    pub work: mpsc::Receiver<Job>,
     /// Where outcomes go. When it is full the actuator waits: an outcome is never dropped.
     pub reports: mpsc::Sender<Report>,
     /// Commands that may run at the same time; 1 keeps their order.
     pub concurrency: usize,
+}
+
+/// A command on its way to an actuator, and the means to take it back.
+#[derive(Debug)]
+pub struct Job {
+    /// What is to be done.
+    pub work: Work,
+    /// Cancelled when its producer does not want it any more.
+    pub cancelled: CancellationToken,
 }
 
 impl<A: Perform + Send + Sync + 'static> Runner<A> {
@@ -41,14 +50,14 @@ impl<A: Perform + Send + Sync + 'static> Runner<A> {
                 biased;
                 () = enough.cancelled() => break,
                 Some(done) = running.join_next() => pass_on_panic(done),
-                work = self.work.recv(), if is_open && running.len() < self.concurrency => {
-                    let Some(work) = work else {
+                job = self.work.recv(), if is_open && running.len() < self.concurrency => {
+                    let Some(job) = job else {
                         is_open = false;
                         continue;
                     };
                     running.spawn(carry_out(
                         Arc::clone(&self.actuator),
-                        work,
+                        job,
                         self.reports.clone(),
                     ));
                 }
@@ -75,10 +84,12 @@ pub enum Ended {
 }
 
 /// Carries out one command and hands its outcome over, however long the other side takes.
-async fn carry_out<A: Perform>(actuator: Arc<A>, work: Work, reports: mpsc::Sender<Report>) {
+async fn carry_out<A: Perform>(actuator: Arc<A>, job: Job, reports: mpsc::Sender<Report>) {
+    let Job { work, cancelled } = job;
     let (ticket, errand) = (work.ticket, work.errand);
+    let progress = Progress { ticket, reports: reports.clone(), cancelled };
     fail_point::pass("before-perform");
-    let outcome = actuator.perform(work, Progress { ticket, reports: reports.clone() }).await;
+    let outcome = actuator.perform(work, progress).await;
     fail_point::pass("after-perform");
     // The other side only goes away when the process does; the journal then
     // still says "started", which is the truth.
@@ -153,7 +164,7 @@ pub(super) mod tests {
     }
 
     struct Running {
-        queue: mpsc::Sender<Work>,
+        queue: mpsc::Sender<Job>,
         reports: mpsc::Receiver<Report>,
         enough: CancellationToken,
         sleeper: Arc<Sleeper>,
@@ -189,6 +200,10 @@ pub(super) mod tests {
         }
     }
 
+    fn job(secs: u64) -> Job {
+        Job { work: work(secs), cancelled: CancellationToken::new() }
+    }
+
     fn outcomes(reports: &mut mpsc::Receiver<Report>) -> Vec<u64> {
         std::iter::from_fn(|| reports.try_recv().ok())
             .filter_map(|report| match report {
@@ -202,7 +217,7 @@ pub(super) mod tests {
     async fn a_closed_queue_lets_what_came_through_it_finish() {
         let Running { queue, mut reports, sleeper, runner, .. } = run(2, 8);
         for secs in [3, 4, 5] {
-            queue.send(work(secs)).await.unwrap();
+            queue.send(job(secs)).await.unwrap();
         }
         drop(queue);
         assert_eq!(runner.await.unwrap(), Ended::Clean);
@@ -214,7 +229,7 @@ pub(super) mod tests {
     async fn enough_aborts_what_is_running_and_counts_it() {
         let mut running = run(3, 8);
         for secs in [3, 60, 61] {
-            running.queue.send(work(secs)).await.unwrap();
+            running.queue.send(job(secs)).await.unwrap();
         }
         sleep(Duration::from_secs(10)).await;
         let then = Instant::now();
@@ -230,7 +245,7 @@ pub(super) mod tests {
     async fn one_at_a_time_keeps_the_order_and_a_closed_queue_is_the_end() {
         let Running { queue, mut reports, runner, .. } = run(1, 16);
         for secs in [5, 1, 3] {
-            queue.send(work(secs)).await.unwrap();
+            queue.send(job(secs)).await.unwrap();
         }
         sleep(Duration::from_secs(7)).await;
         drop(queue);
@@ -242,7 +257,7 @@ pub(super) mod tests {
     async fn no_outcome_is_lost_where_nobody_listens_for_a_while() {
         let mut running = run(1, 1);
         for secs in [1, 2, 3] {
-            running.queue.send(work(secs)).await.unwrap();
+            running.queue.send(job(secs)).await.unwrap();
         }
         sleep(Duration::from_mins(1)).await;
 
@@ -259,7 +274,7 @@ pub(super) mod tests {
     async fn enough_is_heard_even_where_nobody_takes_outcomes() {
         let running = run(1, 1);
         for secs in [1, 2] {
-            running.queue.send(work(secs)).await.unwrap();
+            running.queue.send(job(secs)).await.unwrap();
         }
         sleep(Duration::from_mins(1)).await;
         running.enough.cancel();
@@ -271,10 +286,10 @@ pub(super) mod tests {
         let dead = run(1, 8);
         let mut lively = run(1, 8);
         for _ in 0..8 {
-            dead.queue.try_send(work(1_000_000)).unwrap();
+            dead.queue.try_send(job(1_000_000)).unwrap();
         }
         for secs in [1, 2, 3] {
-            lively.queue.send(work(secs)).await.unwrap();
+            lively.queue.send(job(secs)).await.unwrap();
         }
         sleep(Duration::from_secs(7)).await;
         assert_eq!(outcomes(&mut lively.reports), [1, 2, 3]);

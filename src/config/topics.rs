@@ -255,12 +255,19 @@ fn add_actuator(
                 source.note(&format!("{path}.command"), format!("{path}: {error}"), None);
             }
             let knows = |message| Reach::all_if(exec.understands.contains(&message));
-            let skills = Skills { stop: knows(Understood::Stop), probe: knows(Understood::Probe) };
+            let skills = Skills {
+                stop: knows(Understood::Stop),
+                probe: knows(Understood::Probe),
+                // A process can be ended, whatever it understands.
+                cancel: Reach::All,
+            };
             (OwnPairs::None, skills)
         }
         KindConfig::Device(config) => match device::check(name, config, maps) {
-            Ok(device::Abilities { pairs, stops, probes }) => {
-                let skills = Skills { stop: Reach::Only(stops), probe: Reach::Only(probes) };
+            Ok(device::Abilities { pairs, stops, probes, cancels }) => {
+                let cancel = Reach::Only(cancels);
+                let skills =
+                    Skills { stop: Reach::Only(stops), probe: Reach::Only(probes), cancel };
                 (OwnPairs::Only(pairs), skills)
             }
             Err(DeviceError::UnknownVariable { name, known, .. }) => {
@@ -287,12 +294,12 @@ fn add_actuator(
             if let Err(error) = Relay::new(name, relay.clone()) {
                 source.note(&format!("{path}.url"), format!("{path}: {error}"), None);
             }
-            let skills = Skills { stop: Reach::None, probe: Reach::None };
+            let skills = Skills::default();
             // The peer itself says what it does not support.
             (OwnPairs::Default(actuator::log::pairs()), skills)
         }
         KindConfig::Log => {
-            let skills = Skills { stop: Reach::All, probe: Reach::None };
+            let skills = Skills { stop: Reach::All, ..Skills::default() };
             (OwnPairs::Default(actuator::log::pairs()), skills)
         }
     };

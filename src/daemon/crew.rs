@@ -1,6 +1,6 @@
 //! The actuators at work: one runner each, so that none disturbs another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -11,9 +11,9 @@ use crate::actuator::device::{Device, DeviceError, DeviceLink, MapConfig};
 use crate::actuator::exec::{Exec, ExecError};
 use crate::actuator::log::Log;
 use crate::actuator::relay::{Breaker, Relay};
-use crate::actuator::{Actuator, ActuatorConfig, Ended, KindConfig, Runner, report};
+use crate::actuator::{Actuator, ActuatorConfig, Ended, Job, KindConfig, Runner, report};
 use crate::config::{Settings, Topics};
-use crate::dispatch::{Outcome, Report, Work};
+use crate::dispatch::{Errand, Outcome, Report, Ticket, Work};
 use crate::https::PeerMistake;
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::link::{Link, LinkSettings};
@@ -63,6 +63,8 @@ pub(super) struct Crew {
     settings: Settings,
     link: Option<DeviceLink>,
     peers: watch::Sender<Peers>,
+    /// The means to take back what actuators work on.
+    under_way: HashMap<Ticket, CancellationToken>,
 }
 
 /// How the peers of the relays are doing, by name of the actuator.
@@ -70,7 +72,7 @@ pub(super) type Peers = BTreeMap<String, Arc<Breaker>>;
 
 /// An actuator at work.
 struct Post {
-    work: mpsc::Sender<Work>,
+    work: mpsc::Sender<Job>,
     /// What it was set up from: a reload that changes none of it leaves it alone.
     config: ActuatorConfig,
     map: Option<MapConfig>,
@@ -91,6 +93,7 @@ impl Crew {
             settings: settings.clone(),
             link: None,
             peers: watch::Sender::default(),
+            under_way: HashMap::new(),
         };
         crew.reload(topics)?;
         Ok(crew)
@@ -190,13 +193,20 @@ impl Crew {
 
     /// Gives a command to its actuator; where there is none to take it, the
     /// report that says so.
-    pub fn start(&self, work: Work) -> Option<Report> {
+    pub fn start(&mut self, work: Work) -> Option<Report> {
         let (ticket, errand) = (work.ticket, work.errand);
+        let cancelled = CancellationToken::new();
         let post = self.runners.get(&work.actuator).or(self.leaving.get(&work.actuator));
         let refused = match post {
-            Some(post) => post.work.try_send(work).is_err(),
+            Some(post) => {
+                let cancelled = cancelled.clone();
+                post.work.try_send(Job { work, cancelled }).is_err()
+            }
             None => true,
         };
+        if errand == Errand::Perform && !refused {
+            self.under_way.insert(ticket, cancelled);
+        }
         refused.then(|| {
             let text = "the actuator was taken away while the command waited; nothing was begun";
             report(ticket, errand, Outcome::ours(Status::ServiceUnavailable, text))
@@ -211,6 +221,18 @@ impl Crew {
     /// How the peers of the relays are doing, now and after a reload.
     pub fn peers(&self) -> watch::Receiver<Peers> {
         self.peers.subscribe()
+    }
+
+    /// Tells an actuator to give a command up. One that has just ended is left alone.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        if let Some(cancelled) = self.under_way.remove(&ticket) {
+            cancelled.cancel();
+        }
+    }
+
+    /// Nothing is left of a command to take back.
+    pub fn has_ended(&mut self, ticket: Ticket) {
+        self.under_way.remove(&ticket);
     }
 
     /// The connection to the devices, if there are any.

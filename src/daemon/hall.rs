@@ -178,7 +178,11 @@ impl Hall {
         for opened in opened {
             let (its_own, rest) = known.split_at(opened.keys().len());
             known = rest;
-            let mut effects = self.dispatcher.admit(opened, its_own);
+            let others = opened.names().to_vec();
+            // After all that came before it, which may be what it is about.
+            let named =
+                if others.is_empty() { Vec::new() } else { self.journal.named(others).await? };
+            let mut effects = self.dispatcher.admit(opened, its_own, &named);
             if fail_point::acknowledges_early() {
                 self.acknowledge_early(&mut effects);
             }
@@ -244,6 +248,9 @@ impl Hall {
     fn hear(&mut self, reports: &mut Vec<Report>) -> Result<(), DaemonError> {
         for report in reports.drain(..) {
             fail_point::pass("before-hear");
+            if let Report::Outcome { ticket, .. } = &report {
+                self.crew.has_ended(*ticket);
+            }
             let effects = self.dispatcher.report(report, now_ms());
             self.commit(effects);
         }
@@ -342,6 +349,7 @@ impl Hall {
                 }
                 Effect::Log(line) => self.log.command(&line),
                 Effect::Alarm(alarm) => self.log.alarm(&alarm),
+                Effect::Cancel(ticket) => self.crew.cancel(ticket),
             }
         }
         self.send_to_journal()?;

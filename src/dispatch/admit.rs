@@ -10,7 +10,7 @@ use super::reply::Answers;
 use super::timing::{Schedule, Timing};
 use super::{
     Accepted, Alarm, Class, Dispatcher, Due, Effect, Errand, Event, InProgress, Inbound, Key,
-    Known, LogLine, Outgoing, Reason, Record, Reply, Ticket, Work,
+    Known, LogLine, Named, Outgoing, Reason, Record, Reply, Ticket, Work,
 };
 use crate::openc2::{Command, Response, ResponseType, Status};
 use crate::wire::{Encoding, Manner};
@@ -20,6 +20,8 @@ use crate::wire::{Encoding, Manner};
 pub(super) struct Decided {
     pub records: Vec<Record>,
     pub starts: Vec<Work>,
+    /// Commands that actuators are to give up.
+    pub cancels: Vec<Ticket>,
     pub responses: Vec<Outgoing>,
     pub lines: Vec<LogLine>,
     /// Answers to POST requests.
@@ -34,13 +36,14 @@ pub(super) struct Decided {
 impl Decided {
     /// In the order that the promise needs: recorded, acknowledged, started.
     pub fn into_effects(self, acknowledge: Option<super::Receipt>) -> Vec<Effect> {
-        let Self { records, starts, responses, lines, replies, alarms, .. } = self;
+        let Self { records, starts, cancels, responses, lines, replies, alarms, .. } = self;
         let mut effects = Vec::with_capacity(4);
         if !records.is_empty() {
             effects.push(Effect::Record(records));
         }
         effects.extend(acknowledge.map(Effect::Acknowledge));
         effects.extend(starts.into_iter().map(|work| Effect::Start(Box::new(work))));
+        effects.extend(cancels.into_iter().map(Effect::Cancel));
         effects.extend(responses.into_iter().map(Effect::Respond));
         effects.extend(replies.into_iter().map(|reply| Effect::Reply(Box::new(reply))));
         effects.extend(lines.into_iter().map(|line| Effect::Log(Box::new(line))));
@@ -79,9 +82,14 @@ pub(super) enum Verdict {
 
 impl Dispatcher {
     /// Decides about a message, given what the journal knows of each of
-    /// [`Opened::keys`], in the same order.
-    pub fn admit(&mut self, opened: Opened, known: &[Option<Known>]) -> Vec<Effect> {
-        let Opened { inbound, reading, consumers, keys, habits } = opened;
+    /// [`Opened::keys`], and what it has of each of [`Opened::names`], in the same order.
+    pub fn admit(
+        &mut self,
+        opened: Opened,
+        known: &[Option<Known>],
+        named: &[Option<Named>],
+    ) -> Vec<Effect> {
+        let Opened { inbound, reading, consumers, keys, habits, .. } = opened;
         let receipt = inbound.receipt;
         let sender = inbound.caller.as_ref().map(|caller| caller.sender(&reading));
         let mut decided = Decided::default();
@@ -140,8 +148,10 @@ impl Dispatcher {
                     for (at, consumer) in consumers.into_iter().enumerate() {
                         let key = keys.get(at).cloned();
                         let known = known.get(at).and_then(Option::as_ref);
-                        let case = Case { inbound: &inbound, request: &request, command: &command };
-                        match self.read_for(&inbound, &request, &consumer) {
+                        let named = named.get(at).and_then(Option::as_ref);
+                        let (inbound, request, command) = (&inbound, &*request, &command);
+                        let case = Case { inbound, request, command, named };
+                        match self.read_for(inbound, request, &consumer) {
                             None => self.admit_one(&mut decided, &case, consumer, key, known),
                             Some(Ok(request)) => {
                                 let command = Arc::new(request.command.clone());
@@ -171,7 +181,7 @@ impl Dispatcher {
         key: Option<Key>,
         known: Option<&Known>,
     ) {
-        let verdict = self.judge(case, &consumer, key.as_ref(), known);
+        let verdict = self.judge(decided, case, &consumer, key.as_ref(), known);
         self.carry_out(decided, case, consumer, key, verdict);
     }
 
@@ -183,7 +193,7 @@ impl Dispatcher {
         key: Option<Key>,
         verdict: Verdict,
     ) {
-        let Case { inbound, request, command } = *case;
+        let Case { inbound, request, command, .. } = *case;
         let wants = request.command.args.response_requested.unwrap_or_default();
         let mut envelope = Envelope {
             consumer,
@@ -229,12 +239,13 @@ impl Dispatcher {
     /// Rules in the order in which they count.
     fn judge(
         &mut self,
+        decided: &mut Decided,
         case: &Case<'_>,
         consumer: &str,
         key: Option<&Key>,
         known: Option<&Known>,
     ) -> Verdict {
-        let Case { inbound, request, command } = *case;
+        let Case { inbound, request, command, named } = *case;
         let args = &command.args;
         let now_ms = inbound.received_ms;
 
@@ -282,6 +293,14 @@ impl Dispatcher {
                     features,
                     args,
                 ),
+            };
+        }
+        if let Some((wish, _)) = super::cancel::asked_for(command) {
+            let elsewhere =
+                self.house.not_meant(resident, &inbound.address, command.actuator.as_ref());
+            return match elsewhere {
+                Some(choice) => Self::turned_away(choice),
+                None => self.about_another(decided, wish, args, named, now_ms),
             };
         }
         let choice = self.house.choose(
@@ -389,7 +408,7 @@ impl Dispatcher {
         actuator: String,
         schedule: Schedule,
     ) {
-        let Case { inbound, request, command } = *case;
+        let Case { inbound, request, command, .. } = *case;
         let ticket = self.next_ticket();
         let at_ms = inbound.received_ms;
         let start_ms = Some(schedule.start_ms).filter(|start_ms| *start_ms > at_ms);
@@ -474,6 +493,7 @@ impl Dispatcher {
             stop_ms,
             is_started: false,
             stop_is_due: false,
+            is_cancelled: false,
             last_progress_ms: None,
             unverified_signature: case.request.is_signed,
             response,
@@ -490,11 +510,13 @@ struct Case<'a> {
     inbound: &'a Inbound,
     request: &'a Request,
     command: &'a Arc<Command>,
+    /// The other command that it is about.
+    named: Option<&'a Named>,
 }
 
 /// The key of a command, where its envelope has all that it needs.
 fn key_or_fault<'a>(case: &Case<'_>, key: Option<&'a Key>) -> Result<&'a Key, Unsaid> {
-    let Case { inbound, request, command } = *case;
+    let Case { inbound, request, command, .. } = *case;
     let wants = command.args.response_requested.unwrap_or_default();
     if let Some(caller) = &inbound.caller {
         if caller.is_impostor(request.headers.from.as_deref()) {

@@ -101,6 +101,24 @@ impl Dispatcher {
         }
     }
 
+    /// A command does not wait any more, wherever in the line it stood.
+    pub(super) fn leave_line(&mut self, actuator: &str, ticket: Ticket) {
+        if self.wanted.forget(ticket) {
+            self.has_come(actuator);
+        }
+        if let Some(desk) = self.desks.get_mut(actuator) {
+            desk.waiting.retain(|waiting| waiting.work.ticket != ticket);
+            desk.away.retain(|waiting| *waiting != ticket);
+        }
+        self.call_in(actuator);
+    }
+
+    /// Whether a command waits for its turn at an actuator, with all that belongs to it.
+    pub(super) fn is_in_line(&self, actuator: &str, ticket: Ticket) -> bool {
+        let desk = self.desks.get(actuator);
+        desk.is_some_and(|desk| desk.waiting.iter().any(|waiting| waiting.work.ticket == ticket))
+    }
+
     /// Asks for those from the journal whose turn is near.
     fn call_in(&mut self, actuator: &str) {
         let Some(desk) = self.desks.get_mut(actuator) else { return };

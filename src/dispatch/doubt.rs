@@ -66,6 +66,11 @@ impl Dispatcher {
                 );
             }
             Finding::Ended(outcome) => self.doubt_ends(decided, ticket, outcome, now_ms),
+            Finding::NotBegun if self.is_cancelled(ticket) => {
+                let text = "cancelled by its producer; its actuator says that nothing was begun";
+                let outcome = Outcome::ours(Status::InternalError, text);
+                self.doubt_ends(decided, ticket, outcome, now_ms);
+            }
             // So it is as if it had never started.
             Finding::NotBegun => {
                 let work = Work { errand: Errand::Perform, ..work };
@@ -73,6 +78,10 @@ impl Dispatcher {
             }
         }
         self.make_room(decided, &actuator, now_ms);
+    }
+
+    fn is_cancelled(&self, ticket: Ticket) -> bool {
+        self.in_progress.get(&ticket).is_some_and(|under_way| under_way.is_cancelled)
     }
 
     fn doubt_ends(&mut self, decided: &mut Decided, ticket: Ticket, outcome: Outcome, now_ms: u64) {

@@ -18,6 +18,8 @@ pub enum Effect {
     Acknowledge(Receipt),
     /// Hand the command to its actuator.
     Start(Box<Work>),
+    /// Tell an actuator to give up a command that it works on. Its outcome follows.
+    Cancel(Ticket),
     /// Publish a response. It is in the outbox already.
     Respond(Outgoing),
     /// Answer a POST.
@@ -131,6 +133,9 @@ pub enum Event {
         /// Which response.
         outbox: OutboxId,
     },
+    /// Its producer has cancelled it while its actuator was at work, or while
+    /// its effect lasts, which is to end at once.
+    Cancelled,
     /// Its effect was ended, as far as its actuator could. A command with a
     /// [`Accepted::stop_ms`] that was started, and may have had an effect, gets this once.
     Stopped {
@@ -174,6 +179,17 @@ pub struct Accepted {
     pub posted: bool,
     /// How often it was relayed on its way here.
     pub hops: u8,
+}
+
+impl Accepted {
+    /// By what other commands may name it: its `command_id`, or else its
+    /// `request_id` (Language v1.1, section 3.3.1). Only what an actuator is
+    /// to carry out has a name.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.actuator.as_ref()?;
+        self.command_id.as_deref().or(self.request_id.as_deref())
+    }
 }
 
 /// How a command ended.

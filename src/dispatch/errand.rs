@@ -52,4 +52,6 @@ pub struct Unfinished {
     pub accepted: Accepted,
     /// Its actuator had been told to begin.
     pub started: bool,
+    /// Its producer has cancelled it since.
+    pub cancelled: bool,
 }

@@ -98,6 +98,8 @@ pub struct ActuatorFace {
     pub stops: Pairs,
     /// Of the pairs, those of which it can say afterwards whether they were done.
     pub probes: Pairs,
+    /// Of the pairs, those that it can give up while it works on them.
+    pub cancels: Pairs,
     /// It sees to `stop_time` and `duration` itself, and is not told.
     pub enforces_time: bool,
 }
@@ -106,6 +108,11 @@ impl ActuatorFace {
     /// Whether it can end the effect of a command when it is told to.
     pub(super) fn can_stop(&self, command: &Command) -> bool {
         has_pair(&self.stops, command)
+    }
+
+    /// Whether it can give a command up while it works on it.
+    pub(super) fn can_cancel(&self, command: &Command) -> bool {
+        has_pair(&self.cancels, command)
     }
 
     /// Whether it can say after a crash what became of a command.
@@ -181,11 +188,15 @@ impl House {
         of_profile.map(|(_, face)| &face.specifiers).collect()
     }
 
-    /// What a consumer accepts: the pairs of its actuators, and `query
-    /// features`, which every consumer answers (Language v1.1, section 4.1).
+    /// What a consumer accepts: the pairs of its actuators, and what the
+    /// bridge answers itself: `query features`, as every consumer does
+    /// (Language v1.1, section 4.1), and `query` and `cancel` of commands.
     pub(super) fn pairs(&self, consumer: &Consumer) -> Pairs {
         let mut sets: BTreeMap<Action, BTreeSet<TargetName>> = BTreeMap::new();
         sets.entry(Action::Query).or_default().insert(TargetName::Features);
+        for action in [Action::Query, Action::Cancel] {
+            sets.entry(action).or_default().insert(TargetName::Command);
+        }
         for (_, face) in self.faces(consumer) {
             for (action, targets) in &face.pairs {
                 sets.entry(*action).or_default().extend(targets.iter().cloned());

@@ -13,6 +13,7 @@
 mod admit;
 mod agenda;
 mod at_once;
+mod cancel;
 mod counters;
 mod desk;
 mod doubt;
@@ -35,6 +36,7 @@ mod window;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use cancel::Named;
 pub use counters::Counters;
 pub use effect::{
     Accepted, Alarm, Class, Concluded, ContentDigest, Effect, Event, Key, LogLine, OutboxId,
@@ -162,6 +164,8 @@ struct InProgress {
     is_started: bool,
     /// The time to end it came while its actuator was at work.
     stop_is_due: bool,
+    /// Its producer has cancelled it while its actuator was at work.
+    is_cancelled: bool,
     last_progress_ms: Option<u64>,
     /// It bore a signature that nobody has checked.
     unverified_signature: bool,

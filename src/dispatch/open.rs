@@ -18,6 +18,9 @@ pub struct Opened {
     pub(super) consumers: Vec<String>,
     /// Of the same length as `consumers`, or empty where nothing can be looked up.
     pub(super) keys: Vec<Key>,
+    /// The same with the name of the other command in place of the request
+    /// id, where it is about one; else empty.
+    pub(super) names: Vec<Key>,
     pub(super) habits: Habits,
 }
 
@@ -35,6 +38,13 @@ impl Opened {
         again.inbound.receipt = receipt;
         again.inbound.received_ms = received_ms;
         again
+    }
+
+    /// Other commands that this one is about: consumer, producer, and in place
+    /// of the request id the name that it gives of them.
+    #[must_use]
+    pub fn names(&self) -> &[Key] {
+        &self.names
     }
 }
 
@@ -118,7 +128,14 @@ impl Dispatcher {
             },
             _ => Vec::new(),
         };
-        Opened { inbound, reading, consumers, keys, habits }
+        let name = match &reading {
+            Reading::Command(request) => super::cancel::asked_for(&request.command),
+            _ => None,
+        };
+        let names = name.map_or_else(Vec::new, |(_, name)| {
+            keys.iter().map(|key| Key { request_id: name.to_owned(), ..key.clone() }).collect()
+        });
+        Opened { inbound, reading, consumers, keys, names, habits }
     }
 
     fn read(&self, inbound: &Inbound, habits: &mut Habits) -> Reading {

@@ -276,7 +276,7 @@ fn status_of(payload: &Bytes) -> Status {
     response_in(payload).map_or(Status::InternalError, |response| response.status)
 }
 
-fn response_in(payload: &Bytes) -> Option<Response> {
+pub(super) fn response_in(payload: &Bytes) -> Option<Response> {
     // It is one of our own, and was written within the limits of its time.
     let limits = Limits { message_bytes: usize::MAX, ..Limits::default() };
     match wire::read_any(payload, limits).ok()?.message.content {

@@ -41,25 +41,22 @@ impl Dispatcher {
 
     /// Goes on with a command where its records end.
     pub(super) fn go_on(&mut self, decided: &mut Decided, unfinished: Unfinished, now_ms: u64) {
-        let started = unfinished.started;
+        let Unfinished { started, cancelled, .. } = unfinished;
         let Some((under_way, work)) = self.take_up(decided, unfinished, now_ms) else { return };
         let (ticket, actuator) = (work.ticket, &work.actuator);
         let can_tell = |face: &ActuatorFace| face.can_tell(&work.command);
-        let verdict = match self.house.actuators.get(actuator) {
+        let face = self.house.actuators.get(actuator);
+        let runs_again = |face: &ActuatorFace| face.idempotent && !cancelled;
+        let is_asked = started && face.is_some_and(|face| can_tell(face) && !runs_again(face));
+        let verdict = match face {
             None if !started => Some(Outcome::ours(
                 Status::NotImplemented,
                 format!("actuator {actuator:?} was taken out of the configuration before it began"),
             )),
-            Some(_) if !started => None,
-            Some(face) if face.idempotent || can_tell(face) => None,
+            Some(face) if !started || is_asked || runs_again(face) => None,
+            _ if cancelled => Some(Outcome::ours(Status::InternalError, super::cancel::CANCELLED)),
             _ => Some(Outcome::ours(Status::InternalError, doubt::IN_DOUBT)),
         };
-        let is_asked = started
-            && self
-                .house
-                .actuators
-                .get(actuator)
-                .is_some_and(|face| !face.idempotent && can_tell(face));
         self.counters.in_doubt += u64::from(started && (verdict.is_some() || is_asked));
         if let Some(outcome) = verdict {
             self.conclude(decided, ticket, under_way, outcome, now_ms);
@@ -84,7 +81,7 @@ impl Dispatcher {
         unfinished: Unfinished,
         now_ms: u64,
     ) -> Option<(InProgress, Work)> {
-        let Unfinished { ticket, accepted_ms, started, .. } = unfinished;
+        let Unfinished { ticket, accepted_ms, started, cancelled, .. } = unfinished;
         let (command, manner) = match self.read_again(&unfinished.accepted) {
             Ok(read) => read,
             Err(fault) => {
@@ -118,6 +115,7 @@ impl Dispatcher {
             stop_ms,
             is_started: started,
             stop_is_due: false,
+            is_cancelled: cancelled,
             last_progress_ms: None,
             unverified_signature,
             response: None,

@@ -86,6 +86,12 @@ impl Wanted {
         self.note(ticket, Why::Turn(actuator.to_owned()));
     }
 
+    /// Nobody waits for it any more. Whether its turn at a desk was near.
+    pub fn forget(&mut self, ticket: Ticket) -> bool {
+        self.queue.retain(|wanted| *wanted != ticket);
+        matches!(self.why.remove(&ticket), Some(Why::Turn(_)))
+    }
+
     fn note(&mut self, ticket: Ticket, why: Why) {
         self.queue.push_back(ticket);
         self.why.insert(ticket, why);

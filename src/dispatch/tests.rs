@@ -1,5 +1,6 @@
 //! Stories of the quiet room: inputs on the left, effects on the right.
 
+mod cancel;
 mod features;
 mod posts;
 mod reasons;
@@ -61,7 +62,9 @@ impl Room {
         let opened = self.dispatcher.open(inbound);
         self.dispatcher.before_recall();
         let known: Vec<_> = opened.keys().iter().map(|key| self.memory.get(key).cloned()).collect();
-        let effects = self.dispatcher.admit(opened, &known);
+        let named: Vec<_> =
+            opened.names().iter().map(|name| recorded::named(&self.records, name)).collect();
+        let effects = self.dispatcher.admit(opened, &known, &named);
         let is_acknowledged = effects.contains(&Effect::Acknowledge(receipt));
         assert_ne!(is_acknowledged, is_posted, "a PUBLISH is acknowledged: {effects:?}");
         self.see(effects)
@@ -88,6 +91,7 @@ impl Room {
                 Effect::Record(_) => 0,
                 Effect::Acknowledge(_) => 1,
                 Effect::Start(_)
+                | Effect::Cancel(_)
                 | Effect::Respond(_)
                 | Effect::Reply(_)
                 | Effect::Log(_)
@@ -102,6 +106,7 @@ impl Room {
                 Effect::Reply(reply) => seen.replies.push(*reply),
                 Effect::Log(line) => seen.lines.push(*line),
                 Effect::Alarm(alarm) => seen.alarms.push(alarm),
+                Effect::Cancel(ticket) => seen.cancels.push(ticket),
                 Effect::Acknowledge(_) => {}
             }
         }
@@ -142,6 +147,7 @@ impl Room {
                 Event::Outcome(_) => self.memory.retain(|_, known| known.ticket != *ticket),
                 Event::Started
                 | Event::Resolved { .. }
+                | Event::Cancelled
                 | Event::Answered { .. }
                 | Event::Stopped { .. } => {}
             }
@@ -198,11 +204,13 @@ struct Seen {
     replies: Vec<Reply>,
     lines: Vec<LogLine>,
     alarms: Vec<Alarm>,
+    cancels: Vec<Ticket>,
 }
 
 impl Seen {
     fn add(&mut self, more: Self) {
-        let Self { records, starts, responses, replies, lines, alarms } = more;
+        let Self { records, starts, responses, replies, lines, alarms, cancels } = more;
+        self.cancels.extend(cancels);
         self.replies.extend(replies);
         self.records.extend(records);
         self.starts.extend(starts);
@@ -266,6 +274,7 @@ fn face(profile: &str, list: &[(&str, &[&str])]) -> ActuatorFace {
         queue: 1,
         stops: Pairs::new(),
         probes: Pairs::new(),
+        cancels: Pairs::new(),
         enforces_time: false,
     }
 }
@@ -509,7 +518,8 @@ fn query_features_is_answered_here() {
         (json!(["rate_limit"]),              "gateway-1", Value::Null),
         (json!(["versions", "versions"]),    "lamp-2",    json!({"versions": ["1.1"]})),
         (json!(["pairs"]),                   "lamp-2",    json!({"pairs": {
-            "query": ["features", "properties"], "set": ["x-iot:light"]}})),
+            "query": ["command", "features", "properties"], "cancel": ["command"],
+            "set": ["x-iot:light"]}})),
     ];
     for (features, consumer, results) in cases {
         let mut room = Room::new();
@@ -616,8 +626,8 @@ fn two_of_the_same_in_one_batch_act_once() {
         let two = room.inbound("device/gateway-1", payload);
         let (one, two) = (room.dispatcher.open(one), room.dispatcher.open(two));
         room.dispatcher.before_recall();
-        let first = room.dispatcher.admit(one, &[None]);
-        let second = room.dispatcher.admit(two, &[None]);
+        let first = room.dispatcher.admit(one, &[None], &[]);
+        let second = room.dispatcher.admit(two, &[None], &[]);
         assert_eq!(room.see(first).starts.len(), starts);
         assert!(room.see(second).starts.is_empty());
     }

@@ -19,6 +19,7 @@
 //! resolved  {"status":200,"text":…,"response":{"outbox":1,"producer":…}} [LF payload]
 //! loss      {"known":{"seq":…,"ticket":…},"found":{"seq":…,"ticket":…},"breaks":[seq,…],"text":…}
 //! stopped   {"status":200,"text":…}
+//! cancelled {}
 //! ```
 //!
 //! `loss` is no event of a command (its ticket is 0): somebody has accepted
@@ -50,10 +51,11 @@ pub(super) enum Kind {
     Resolved,
     Loss,
     Stopped,
+    Cancelled,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Resolved,
         Self::Accepted,
         Self::Started,
@@ -62,6 +64,7 @@ impl Kind {
         Self::Answered,
         Self::Loss,
         Self::Stopped,
+        Self::Cancelled,
     ];
 
     /// As it stands in the column `kind`.
@@ -75,6 +78,7 @@ impl Kind {
             Self::Resolved => "resolved",
             Self::Loss => "loss",
             Self::Stopped => "stopped",
+            Self::Cancelled => "cancelled",
         }
     }
 
@@ -91,6 +95,7 @@ impl Kind {
             Event::Answered { .. } => Self::Answered,
             Event::Stopped { .. } => Self::Stopped,
             Event::Resolved { .. } => Self::Resolved,
+            Event::Cancelled => Self::Cancelled,
         }
     }
 }
@@ -188,7 +193,7 @@ fn class_named(name: &str) -> Result<Class, String> {
 pub(super) fn encode(event: &Event) -> Vec<u8> {
     match event {
         Event::Accepted(accepted) => with_bytes(&accepted_facts(accepted), &accepted.message),
-        Event::Started => b"{}".to_vec(),
+        Event::Started | Event::Cancelled => b"{}".to_vec(),
         Event::Progress { response } => with_bytes(&response_facts(response), &response.payload),
         Event::Outcome(concluded) => {
             let facts = OutcomeFacts {
@@ -252,6 +257,7 @@ pub(super) fn decode(ticket: Ticket, kind: Kind, body: &[u8]) -> Result<Event, S
             }
         }
         Kind::Loss => return Err("a loss is no event of a command".to_owned()),
+        Kind::Cancelled => Event::Cancelled,
         Kind::Stopped => {
             let StoppedFacts { status, text } = read(facts)?;
             Event::Stopped { status, text: text.map(Cow::into_owned) }
@@ -529,7 +535,7 @@ mod tests {
              \"unverified_signature\":true,\"posted\":true,\"hops\":1}}\n"
         );
         let in_full = [in_full.as_bytes(), b"\n\xff{}"].concat();
-        let cases: [(Event, &[u8]); 11] = [
+        let cases: [(Event, &[u8]); 12] = [
             (Event::Accepted(Box::new(accepted_in_full())), &in_full),
             (
                 Event::Accepted(Box::new(accepted_barely())),
@@ -551,6 +557,7 @@ mod tests {
             ),
             (in_effect(), b"{\"class\":\"silent\",\"status\":200,\"in_effect\":true}"),
             (Event::Stopped { status: 200, text: None }, b"{\"status\":200}"),
+            (Event::Cancelled, b"{}"),
             (
                 Event::Stopped { status: 500, text: Some("stuck".to_owned()) },
                 b"{\"status\":500,\"text\":\"stuck\"}",

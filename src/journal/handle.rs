@@ -17,7 +17,9 @@ use super::sqlite::{Check, Sqlite};
 use super::store::{Recovered, Store};
 use super::view::{Detail, Entry, Listing};
 use super::writer::{Read, Request, Writer};
-use crate::dispatch::{Due, Key, Known, OutboxId, Outgoing, Place, Record, Ticket, Unfinished};
+use crate::dispatch::{
+    Due, Key, Known, Named, OutboxId, Outgoing, Place, Record, Ticket, Unfinished,
+};
 
 /// Calls of [`Journal::append_lazily`] that may wait for the writer.
 const LAZY_WAITING: usize = 4096;
@@ -156,6 +158,13 @@ impl<T: Send + 'static> Journal<T> {
     /// there are no more.
     pub async fn due(&self, after: Place, limit: usize) -> Result<Vec<Due>, JournalError> {
         self.read(move |store| store.due(after, limit)).await
+    }
+
+    /// The newest commands for actuators that have these names, in their
+    /// order (see [`Opened::names`](crate::dispatch::Opened::names)).
+    /// Everything that was appended before counts.
+    pub async fn named(&self, names: Vec<Key>) -> Result<Vec<Option<Named>>, JournalError> {
+        self.read(move |store| names.iter().map(|name| store.named(name)).collect()).await
     }
 
     /// What there is of these commands, in their order; those of which

@@ -11,8 +11,8 @@ use super::sqlite::Check;
 use super::store::{Candidate, FOUND, OUTBOX_BYTES, Page, RECORDS_SHOWN, Recovered, SLICE, Store};
 use super::view::{Detail, Entry, Listing, State, Stored};
 use crate::dispatch::{
-    Accepted, Class, Concluded, ContentDigest, Due, Errand, Event, Key, Known, OutboxId, Outgoing,
-    Place, Record, Ticket, Unfinished,
+    Accepted, Class, Concluded, ContentDigest, Due, Errand, Event, Key, Known, Named, OutboxId,
+    Outgoing, Place, Record, Ticket, Unfinished,
 };
 
 /// What stands in for the disk under a [`Memory`]: it holds what was
@@ -155,15 +155,37 @@ impl Memory {
     pub fn unfinished(&self, tickets: &[Ticket]) -> Vec<Unfinished> {
         let rows = tickets.iter().filter_map(|ticket| self.commands.get(&ticket.0));
         let open = rows.filter(|row| row.entry.ended_ms.is_none() || row.due_ms.is_some());
-        let unfinished = open.filter_map(|row| {
-            Some(Unfinished {
-                ticket: Ticket(row.entry.ticket),
-                accepted_ms: row.entry.accepted_ms,
-                accepted: self.accepted(row)?.clone(),
-                started: row.entry.started_ms.is_some(),
-            })
-        });
-        unfinished.collect()
+        open.filter_map(|row| self.in_full(row)).collect()
+    }
+
+    /// The newest command for an actuator that has this name.
+    #[must_use]
+    pub fn named(&self, name: &Key) -> Option<Named> {
+        let is_it = |row: &&Row| {
+            row.entry.consumer == name.consumer
+                && row.entry.producer.as_deref() == Some(name.producer.as_str())
+                && self.accepted(row).and_then(Accepted::name) == Some(name.request_id.as_str())
+        };
+        let row = self.commands.values().rev().find(is_it)?;
+        let ended = row.entry.ended_ms.map(|_| (row.entry.status, row.entry.text.clone()));
+        let response = row.response.and_then(|seq| response(self.records.get(&seq)?));
+        Some(Named {
+            command: self.in_full(row)?,
+            in_effect: ended.is_some() && row.due_ms.is_some(),
+            ended,
+            response: response.map(|response| response.payload.clone()),
+        })
+    }
+
+    fn in_full(&self, row: &Row) -> Option<Unfinished> {
+        let mut records = row.records.iter().filter_map(|seq| self.records.get(seq));
+        Some(Unfinished {
+            ticket: Ticket(row.entry.ticket),
+            accepted_ms: row.entry.accepted_ms,
+            accepted: self.accepted(row)?.clone(),
+            started: row.entry.started_ms.is_some(),
+            cancelled: records.any(|record| record.event == Event::Cancelled),
+        })
     }
 
     /// What is due after this place, in order.
@@ -265,6 +287,11 @@ impl Memory {
         row.records.push(seq);
         match event {
             Event::Accepted(_) => {}
+            // The end of its effect is due at once.
+            Event::Cancelled if row.entry.ended_ms.is_some() => {
+                row.due_ms = row.due_ms.map(|_| 0);
+            }
+            Event::Cancelled => {}
             Event::Started => {
                 row.entry.started_ms.get_or_insert(at_ms);
                 row.due_ms = row.stop_ms;
@@ -371,9 +398,11 @@ fn response(record: &Record) -> Option<&Outgoing> {
         Event::Progress { response } => Some(response),
         Event::Outcome(concluded) => concluded.response.as_ref(),
         Event::Resolved { response, .. } => response.as_ref(),
-        Event::Accepted(_) | Event::Started | Event::Answered { .. } | Event::Stopped { .. } => {
-            None
-        }
+        Event::Accepted(_)
+        | Event::Started
+        | Event::Answered { .. }
+        | Event::Cancelled
+        | Event::Stopped { .. } => None,
     }
 }
 
@@ -384,6 +413,10 @@ impl Store for Memory {
 
     fn unfinished(&self, tickets: &[Ticket]) -> Result<Vec<Unfinished>, JournalError> {
         Ok(self.unfinished(tickets))
+    }
+
+    fn named(&self, name: &Key) -> Result<Option<Named>, JournalError> {
+        Ok(self.named(name))
     }
 
     fn due(&self, after: Place, limit: usize) -> Result<Vec<Due>, JournalError> {
@@ -449,11 +482,8 @@ impl Store for Memory {
     }
 
     fn command(&self, ticket: Ticket) -> Result<Option<(Entry, Unfinished)>, JournalError> {
-        Ok(self.commands.get(&ticket.0).and_then(|row| {
-            let accepted = self.accepted(row)?.clone();
-            let (accepted_ms, started) = (row.entry.accepted_ms, row.entry.started_ms.is_some());
-            Some((row.entry.clone(), Unfinished { ticket, accepted_ms, accepted, started }))
-        }))
+        let row = self.commands.get(&ticket.0);
+        Ok(row.and_then(|row| Some((row.entry.clone(), self.in_full(row)?))))
     }
 
     fn forgotten_ms(&self) -> u64 {

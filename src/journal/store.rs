@@ -4,7 +4,9 @@ use super::error::JournalError;
 use super::export::Exported;
 use super::sqlite::Check;
 use super::view::{Detail, Entry, Listing};
-use crate::dispatch::{Due, Key, Known, OutboxId, Outgoing, Place, Record, Ticket, Unfinished};
+use crate::dispatch::{
+    Due, Key, Known, Named, OutboxId, Outgoing, Place, Record, Ticket, Unfinished,
+};
 
 /// Commands looked at for a list before the writer goes on with its own work.
 pub(super) const SLICE: usize = 512;
@@ -55,6 +57,11 @@ pub(super) trait Store {
     /// What there is of these commands, in their order. Those of which
     /// nothing is left to do are left out.
     fn unfinished(&self, tickets: &[Ticket]) -> Result<Vec<Unfinished>, JournalError>;
+
+    /// The newest command for an actuator that has this name: its
+    /// `command_id`, or its `request_id` where it has none of its own. The
+    /// name stands in place of the request id.
+    fn named(&self, name: &Key) -> Result<Option<Named>, JournalError>;
 
     /// What is due after this place, in order: starts, and ends of effects.
     fn due(&self, after: Place, limit: usize) -> Result<Vec<Due>, JournalError>;

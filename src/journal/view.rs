@@ -104,7 +104,7 @@ pub struct Step {
     pub seq: u64,
     /// When, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
-    /// accepted, started, progress, outcome, answered or stopped.
+    /// accepted, started, progress, outcome, answered, stopped or cancelled.
     pub kind: String,
     /// What else is recorded, without message and response.
     #[serde(flatten)]
@@ -183,7 +183,8 @@ impl Detail {
             | Kind::Started
             | Kind::Answered
             | Kind::Loss
-            | Kind::Stopped => {}
+            | Kind::Stopped
+            | Kind::Cancelled => {}
         }
         self.records.push(Step { seq, at_ms, kind: kind.as_str().to_owned(), facts });
         Ok(())

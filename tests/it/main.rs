@@ -29,6 +29,7 @@ mod operations;
 mod pairs;
 mod profiles;
 mod readme;
+mod replays;
 mod schemas;
 mod source;
 mod support;

@@ -122,3 +122,44 @@ async fn a_start_that_was_missed_is_refused_or_runs_late_and_is_an_alarm() {
         assert_eq!(scene.bridge.counters()["starts_missed"], 1);
     }
 }
+
+fn about(action: &str, name: &str) -> Json {
+    json!({"action": action, "target": {"command": name}})
+}
+
+/// A program that would work for ten minutes, and a command for tomorrow.
+#[tokio::test]
+async fn a_producer_can_cancel_what_waits_and_what_is_at_work_and_ask_after_both() {
+    let test = "a_producer_can_cancel_what_waits_and_what_is_at_work_and_ask_after_both";
+    let Some(mut scene) = scene(test, "").await else { return };
+    let tomorrow = json!({"start_time": now_ms() + 86_400_000});
+    scene.send("device/gateway-1", &letter("later", &timed("work", &tomorrow))).await;
+    scene.send("device/gateway-1", &letter("hung", &act("hang", "x-probe"))).await;
+    until_it_is_so("it hangs", || acts(&scene, "hang") == 1).await;
+
+    for (number, (name, state)) in [("later", "waiting"), ("hung", "running")].iter().enumerate() {
+        let id = format!("ask-{number}");
+        scene.send("device/gateway-1", &letter(&id, &about("query", name))).await;
+        let answer = scene.answered(&id, 200).await;
+        assert_eq!(answer.results()["x-oc2b"]["command"]["state"], *state, "{name}");
+    }
+    scene.send("device/gateway-1", &letter("no-1", &about("cancel", "later"))).await;
+    let both = [scene.answer().await, scene.answer().await];
+    let status = |id: &str| {
+        let answer = both.iter().find(|answer| answer.request_id() == Some(id));
+        answer.unwrap_or_else(|| panic!("{id}: {both:?}")).status()
+    };
+    assert_eq!((status("no-1"), status("later")), (200, 500));
+
+    scene.send("device/gateway-1", &letter("no-2", &about("cancel", "hung"))).await;
+    scene.answered("no-2", 200).await;
+    let ended = scene.answered("hung", 500).await;
+    assert!(ended.text().contains("cancelled by its producer"), "{ended:?}");
+    scene.send("device/gateway-1", &letter("no-3", &about("cancel", "hung"))).await;
+    let answer = scene.answered("no-3", 200).await;
+    assert!(answer.text().contains("had ended with status 500"), "{answer:?}");
+    scene.send("device/gateway-1", &letter("no-4", &about("cancel", "never"))).await;
+    scene.answered("no-4", 404).await;
+    assert_eq!(scene.bridge.counters()["in_progress"], 0);
+    assert_eq!(acts(&scene, "work"), 0);
+}

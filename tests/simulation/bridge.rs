@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 
 use openc2_bridge::dispatch::{
-    Dispatcher, Effect, Event, House, Key, Known, Opened, OutboxId, Outgoing, Record, Report,
-    Rules, Ticket,
+    Dispatcher, Effect, Event, House, Key, Known, Named, Opened, OutboxId, Outgoing, Record,
+    Report, Rules, Ticket,
 };
 use openc2_bridge::journal::{Disk, Memory};
 
@@ -33,16 +33,19 @@ pub enum Planted {
     ResponseDropped,
     /// The record of a command does not say when it is to start.
     StartTimeLost,
+    /// A restart does not know what was cancelled.
+    CancelForgotten,
 }
 
 impl Planted {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AcknowledgeBeforeRecord,
         Self::KeyForgotten,
         Self::PublishBeforeRecord,
         Self::InDoubtRunAgain,
         Self::ResponseDropped,
         Self::StartTimeLost,
+        Self::CancelForgotten,
     ];
 }
 
@@ -85,10 +88,9 @@ impl Bridge {
         let memory = Memory::open(disk);
         let mut recovered = memory.recovered();
         let (last_ticket, last_outbox) = (recovered.last_ticket, recovered.last_outbox);
-        if planted == Some(Planted::InDoubtRunAgain) {
-            for unfinished in &mut recovered.unfinished {
-                unfinished.started = false;
-            }
+        for unfinished in &mut recovered.unfinished {
+            unfinished.started &= planted != Some(Planted::InDoubtRunAgain);
+            unfinished.cancelled &= planted != Some(Planted::CancelForgotten);
         }
         let mut bridge = Self {
             dispatcher: Dispatcher::new(house.clone(), Rules::default(), last_ticket, last_outbox),
@@ -122,7 +124,13 @@ impl Bridge {
             .map(|opened| opened.keys().iter().map(|key| self.recall(key)).collect())
             .collect();
         for (opened, known) in opened.into_iter().zip(known) {
-            let effects = self.dispatcher.admit(opened, &known);
+            if !opened.names().is_empty() {
+                // After all that came before it, which may be what it is about.
+                self.take(usize::MAX);
+            }
+            let named: Vec<Option<Named>> =
+                opened.names().iter().map(|name| self.memory.named(name)).collect();
+            let effects = self.dispatcher.admit(opened, &known, &named);
             self.commit(effects);
         }
     }

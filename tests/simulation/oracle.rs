@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use openc2_bridge::dispatch::{Errand, Event, Outgoing, Record, Ticket, Work};
 
-use super::pool::{Case, Letter, Wants};
+use super::pool::{Case, Letter, Wants, Wish};
 use super::rows::Rows;
 
 /// Where the promise was broken. What it was broken for stands in the text.
@@ -55,6 +55,16 @@ pub enum Breach {
     LeftOver,
     /// It does not come to rest.
     Restless,
+    /// Who cancelled a command, or asked after it, was told what is not so.
+    Untrue,
+    /// Started after it was cancelled.
+    CancelledRan,
+    /// Its actuator was told to give it up, and the journal would not know it after a crash.
+    CancelledUnrecorded,
+    /// Its actuator was told to give it up twice.
+    CancelledTwice,
+    /// Its producer was told that its actuator is told, and it never was.
+    NeverTold,
 }
 
 /// What is known of a case.
@@ -83,6 +93,12 @@ struct CaseState {
     ended: bool,
     /// Its actuator was told to end its effect, and did; or it is known that it did not.
     effect_ended: bool,
+    /// Its producer has cancelled it, and it had begun.
+    cancelled: bool,
+    /// The last command that was recorded for an actuator about it.
+    newest: Option<usize>,
+    /// What was recorded as said to it of another one.
+    told: Option<Bytes>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -98,10 +114,23 @@ enum LastRun {
 }
 
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that has happened or not")]
 struct TicketState {
     stage: Stage,
     case: Option<Case>,
     for_actuator: bool,
+    /// Recorded as started at least once.
+    was_started: bool,
+    /// Recorded as cancelled.
+    cancelled: bool,
+    /// It must not begin any more.
+    barred: bool,
+    /// Its producer was told that its actuator is told to give it up.
+    promised: bool,
+    /// Its actuator was told.
+    told: bool,
+    /// The end of its effect was brought forward.
+    ends_now: bool,
 }
 
 /// How far a command has come by what is durable.
@@ -128,7 +157,8 @@ struct Durable {
 pub enum Fact {
     Accepted { ticket: usize, case: Option<Case>, for_actuator: bool },
     Started { ticket: usize },
-    Response { outbox: usize, payload: Bytes, ends: bool },
+    Cancelled { ticket: usize },
+    Response { ticket: usize, outbox: usize, payload: Bytes, ends: bool },
     Outcome { ticket: usize },
     Answered { outbox: usize },
 }
@@ -139,6 +169,7 @@ impl Fact {
         for Record { ticket, event, .. } in records {
             let ticket = index(ticket.0);
             let response = |outgoing: &Outgoing, ends| Self::Response {
+                ticket,
                 outbox: index(outgoing.id.0),
                 payload: outgoing.payload.clone(),
                 ends,
@@ -153,6 +184,7 @@ impl Fact {
                     });
                 }
                 Event::Started => facts.push(Self::Started { ticket }),
+                Event::Cancelled => facts.push(Self::Cancelled { ticket }),
                 Event::Progress { response: outgoing } => facts.push(response(outgoing, false)),
                 Event::Outcome(concluded) => {
                     facts.push(Self::Outcome { ticket });
@@ -242,13 +274,29 @@ impl Oracle {
         for fact in facts {
             match fact {
                 Fact::Accepted { ticket, case, for_actuator } => {
+                    let stage = Stage::Accepted;
                     *at(&mut self.tickets, ticket) =
-                        TicketState { stage: Stage::Accepted, case, for_actuator };
+                        TicketState { stage, case, for_actuator, ..TicketState::default() };
                     if let Some(case) = case {
-                        self.cases[case.index()].recorded += 1;
+                        let state = &mut self.cases[case.index()];
+                        state.recorded += 1;
+                        if for_actuator {
+                            state.newest = Some(ticket);
+                        }
                     }
                 }
-                Fact::Started { ticket } => at(&mut self.tickets, ticket).stage = Stage::Started,
+                Fact::Started { ticket } => {
+                    let state = at(&mut self.tickets, ticket);
+                    state.stage = Stage::Started;
+                    state.was_started = true;
+                }
+                Fact::Cancelled { ticket } => {
+                    let state = at(&mut self.tickets, ticket);
+                    state.cancelled = true;
+                    if let Some(case) = state.case {
+                        self.cases[case.index()].cancelled = true;
+                    }
+                }
                 Fact::Outcome { ticket } => {
                     let state = at(&mut self.tickets, ticket);
                     let again = std::mem::replace(&mut state.stage, Stage::Ended) == Stage::Ended;
@@ -260,7 +308,11 @@ impl Oracle {
                         self.find(Breach::TwoOutcomes, (ticket, case));
                     }
                 }
-                Fact::Response { outbox, payload, ends } => {
+                Fact::Response { ticket, outbox, payload, ends } => {
+                    let case = at(&mut self.tickets, ticket).case;
+                    if let Some(case) = case.filter(|case| case.about().is_some()) {
+                        self.told_of_another(case, &payload);
+                    }
                     *at(&mut self.outbox, outbox) =
                         Some(Durable { payload, ends, heard: false, answered: false });
                 }
@@ -270,6 +322,78 @@ impl Oracle {
                     }
                 }
             }
+        }
+    }
+
+    /// What a producer is told of another command must be so at that moment, and stay so.
+    fn told_of_another(&mut self, case: Case, payload: &Bytes) {
+        let said = Said::read(payload);
+        let Some((wish, other)) = case.about() else { return };
+        let first = &mut self.cases[case.index()].told;
+        if matches!(said.status, 400 | 503) || first.as_ref() == Some(payload) {
+            // Nothing was said of the other, or the recorded answer is said again.
+            return;
+        }
+        *first = Some(payload.clone());
+        let newest = self.cases[other.index()].newest;
+        let is_true = match (said.status, newest) {
+            (404, newest) => newest.is_none(),
+            (501, Some(ticket)) => {
+                !other.can_be_given_up() && self.tickets[ticket].stage == Stage::Started
+            }
+            (200, Some(ticket)) => match wish {
+                Wish::Query => self.is_state(ticket, said.text),
+                Wish::Cancel => self.is_cancelled(ticket, other, said.text),
+            },
+            _ => false,
+        };
+        if !is_true {
+            self.find(Breach::Untrue, (wish, other, said.text.to_owned()));
+        }
+    }
+
+    fn is_state(&self, ticket: usize, text: &str) -> bool {
+        text.contains(match self.tickets[ticket].stage {
+            Stage::Unknown => return false,
+            Stage::Accepted => "\"state\":\"waiting\"",
+            Stage::Started => "\"state\":\"running\"",
+            Stage::Ended => "\"state\":\"ended\"",
+        })
+    }
+
+    fn is_cancelled(&mut self, ticket: usize, other: Case, text: &str) -> bool {
+        let state = &mut self.tickets[ticket];
+        let has_ended = state.stage == Stage::Ended;
+        if text.contains("had ended") {
+            state.ends_now |= text.contains("its effect is being ended");
+            has_ended
+        } else if text.contains("had not begun, and will not") {
+            state.barred = true;
+            has_ended && !state.was_started
+        } else if text.contains("will not run again") {
+            state.barred = true;
+            self.cases[other.index()].cancelled = true;
+            has_ended && state.was_started
+        } else if text.contains("will not carry it out again") {
+            state.barred = true;
+            state.stage == Stage::Started && state.cancelled
+        } else {
+            state.promised = true;
+            let is_said = text.contains("is told to give it up");
+            is_said && state.stage == Stage::Started && state.cancelled
+        }
+    }
+
+    /// An actuator was told to give a command up.
+    pub fn told_to_give_up(&mut self, ticket: Ticket) {
+        let state = at(&mut self.tickets, index(ticket.0));
+        let (is_recorded, is_again) = (state.cancelled, state.told);
+        state.told = true;
+        state.barred = true;
+        if !is_recorded {
+            self.find(Breach::CancelledUnrecorded, ticket);
+        } else if is_again {
+            self.find(Breach::CancelledTwice, ticket);
         }
     }
 
@@ -305,9 +429,10 @@ impl Oracle {
             Errand::Stop => {
                 let state = &self.cases[case.index()];
                 let is_at_it = state.run == LastRun::Running && state.run_ticket == work.ticket.0;
-                if is_at_it
-                    || case.stop_ms(self.earliest_ms).is_none_or(|stop_ms| self.latest_ms < stop_ms)
-                {
+                let stop_ms = case.stop_ms(self.earliest_ms);
+                let is_due = stop_ms.is_some_and(|stop_ms| self.latest_ms >= stop_ms)
+                    || self.tickets[index(work.ticket.0)].ends_now;
+                if is_at_it || !is_due {
                     self.find(Breach::EndedTooEarly, case);
                 }
             }
@@ -321,8 +446,12 @@ impl Oracle {
             self.find(Breach::TooEarly, case);
         }
         let ticket = work.ticket.0;
-        if at(&mut self.tickets, index(ticket)).stage != Stage::Started {
+        let TicketState { stage, barred, .. } = *at(&mut self.tickets, index(ticket));
+        if stage != Stage::Started {
             self.find(Breach::StartedUnrecorded, case);
+        }
+        if barred {
+            self.find(Breach::CancelledRan, case);
         }
         let state = &mut self.cases[case.index()];
         let may_start = match state.run {
@@ -335,6 +464,11 @@ impl Oracle {
         if !may_start {
             self.find(Breach::Twice, case);
         }
+    }
+
+    /// Whether it was sent at least once.
+    pub fn is_sent(&self, case: Case) -> bool {
+        self.cases[case.index()].is_sent
     }
 
     /// Whether it happened.
@@ -399,7 +533,8 @@ impl Oracle {
                 } else if wants == Wants::Ack && case.is_carried_out() {
                     self.find(Breach::Unwanted, case);
                 } else if said.is_in_doubt
-                    && (case.is_idempotent() && !case.is_to_stop() || !state.interrupted)
+                    && (!state.interrupted
+                        || case.is_idempotent() && !case.is_to_stop() && !state.cancelled)
                 {
                     self.find(Breach::NeedlessDoubt, case);
                 } else if status == 200
@@ -423,10 +558,14 @@ impl Oracle {
 
     /// The bridge has died. Says in which rows of the crash table that is.
     pub fn crashed(&mut self, rows: &mut Rows) {
-        for state in &self.tickets {
+        for state in &mut self.tickets {
+            // Who was to be told is gone. What was begun must not begin once more.
+            state.promised = false;
+            state.barred |= state.cancelled;
             let Some(case) = state.case.filter(|_| state.for_actuator) else { continue };
             match (state.stage, case.is_idempotent()) {
                 (Stage::Unknown | Stage::Ended, _) => continue,
+                (Stage::Started, _) if state.cancelled => rows.cancelled += 1,
                 (Stage::Accepted, _) if case.start_ms().is_some() => rows.waiting += 1,
                 (Stage::Accepted, _) => rows.not_started += 1,
                 (Stage::Started, true) => rows.runs_again += 1,
@@ -468,6 +607,10 @@ impl Oracle {
         if let Some(ticket) = open {
             self.find(Breach::NeverEnded, Ticket(ticket as u64));
         }
+        let untold = self.tickets.iter().position(|it| it.promised && !it.told);
+        if let Some(ticket) = untold {
+            self.find(Breach::NeverTold, Ticket(ticket as u64));
+        }
         let unheard = self.outbox.iter().flatten().find(|durable| !durable.heard);
         if let Some(durable) = unheard.cloned() {
             self.find(Breach::ResponseLost, durable.payload);
@@ -494,26 +637,29 @@ impl Oracle {
 }
 
 /// What a response says, as far as it matters here.
-struct Said {
+struct Said<'a> {
+    text: &'a str,
     case: Option<Case>,
     status: u16,
     is_in_doubt: bool,
 }
 
-impl Said {
+impl<'a> Said<'a> {
     /// Picks it out of the bytes: they are compact JSON of ours, and reading
     /// all of them would take most of the time of a run.
-    fn read(payload: &[u8]) -> Self {
+    fn read(payload: &'a [u8]) -> Self {
         let text = std::str::from_utf8(payload).expect("JSON is UTF-8");
         let after = |name: &str| text.split_once(name).map(|(_, rest)| rest);
         let string = |name: &str| after(name).and_then(|rest| rest.split('"').next());
         let id = string("\"request_id\":\"").unwrap_or_default();
         let from = string("\"from\":\"").unwrap_or_default();
         let status = after("\"status\":").and_then(|rest| rest.get(..3));
+        let case = Case::of(id, from);
         Self {
-            case: Case::of(id, from),
+            text,
+            case,
             status: status.and_then(|status| status.parse().ok()).expect("a status"),
-            is_in_doubt: text.contains("in doubt"),
+            is_in_doubt: text.contains("in doubt") && case.is_none_or(|it| it.about().is_none()),
         }
     }
 }

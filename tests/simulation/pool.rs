@@ -20,8 +20,46 @@ pub const BEGINNING_MS: u64 = 1_700_000_000_000;
 /// The consumers; a case is a slot and one of them.
 pub const CONSUMERS: [&str; 2] = ["c1", "c2"];
 
-/// Request ids there are.
-pub const SLOTS: usize = 40;
+/// Request ids of commands that stand for themselves.
+const PLAIN: usize = 40;
+
+/// Request ids there are: the others are of commands about commands.
+pub const SLOTS: usize = PLAIN + ABOUT.len();
+
+/// What is wanted of another command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wish {
+    Cancel,
+    Query,
+}
+
+/// Commands about others, by the slot of the other one. Some are cancelled twice.
+const ABOUT: [(Wish, usize); 24] = [
+    (Wish::Cancel, 0),
+    (Wish::Cancel, 1),
+    (Wish::Cancel, 2),
+    (Wish::Cancel, 3),
+    (Wish::Cancel, 4),
+    (Wish::Cancel, 5),
+    (Wish::Cancel, 6),
+    (Wish::Cancel, 32),
+    (Wish::Cancel, 33),
+    (Wish::Cancel, 34),
+    (Wish::Cancel, 35),
+    (Wish::Cancel, 36),
+    (Wish::Cancel, 37),
+    (Wish::Cancel, 38),
+    (Wish::Cancel, 39),
+    (Wish::Cancel, 0),
+    (Wish::Cancel, 1),
+    (Wish::Cancel, 36),
+    (Wish::Query, 0),
+    (Wish::Query, 1),
+    (Wish::Query, 2),
+    (Wish::Query, 3),
+    (Wish::Query, 33),
+    (Wish::Query, 36),
+];
 
 /// A request id at a consumer: what has one outcome.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -74,6 +112,19 @@ impl Case {
     /// When its effect is to end, at the soonest: no command came before `earliest_ms`.
     pub fn stop_ms(self, earliest_ms: u64) -> Option<u64> {
         Some(self.start_ms().unwrap_or(earliest_ms) + self.plan().duration_ms?)
+    }
+
+    /// What it wants of which other one, if it is about one.
+    pub fn about(self) -> Option<(Wish, Self)> {
+        let (wish, slot) = about(self.slot())?;
+        Some((wish, Self::at(slot, self.index() % CONSUMERS.len())))
+    }
+
+    /// Whether its actuator can give it up. What is for every gate goes to the vault at the
+    /// consumer that has one.
+    pub fn can_be_given_up(self) -> bool {
+        let has_vault = self.index() % CONSUMERS.len() == 1;
+        self.is_carried_out() && !(has_vault && self.plan().target == "x-gate:state")
     }
 
     fn plan(self) -> Plan {
@@ -129,7 +180,8 @@ impl Pool {
 }
 
 /// The lamp is idempotent, the others are not; the safe can be asked after a crash what it has
-/// done. Queues are short, so that they are full now and then.
+/// done; all but the vault can give up what they are at. Queues are short, so that they are full
+/// now and then.
 fn house() -> House {
     let consumer = |id: &str, actuators: &[&str]| Consumer {
         id: id.to_owned(),
@@ -137,6 +189,8 @@ fn house() -> House {
         versions: vec![Version::V1_1],
         rate_limit: None,
     };
+    let gate = face("x-gate", "x-gate:state", 1, 3);
+    let vault = face("x-gate", "x-gate:state", 2, 6);
     let safe = face("x-safe", "x-safe:state", 1, 3);
     let lamp = face("x-lamp", "x-lamp:level", 2, 3);
     House {
@@ -147,8 +201,8 @@ fn house() -> House {
         .into_iter()
         .collect(),
         actuators: BTreeMap::from([
-            ("gate".to_owned(), face("x-gate", "x-gate:state", 1, 3)),
-            ("vault".to_owned(), face("x-gate", "x-gate:state", 2, 6)),
+            ("gate".to_owned(), gate),
+            ("vault".to_owned(), ActuatorFace { cancels: Pairs::new(), ..vault }),
             (
                 "lamp".to_owned(),
                 ActuatorFace { idempotent: true, stops: lamp.pairs.clone(), ..lamp },
@@ -164,9 +218,11 @@ fn house() -> House {
 
 fn face(profile: &str, target: &str, concurrency: usize, queue: usize) -> ActuatorFace {
     let set = "set".parse().expect("an action");
+    let pairs = BTreeMap::from([(set, vec![target.parse().expect("a target")])]);
     ActuatorFace {
         profile: profile.to_owned(),
-        pairs: BTreeMap::from([(set, vec![target.parse().expect("a target")])]),
+        cancels: pairs.clone(),
+        pairs,
         specifiers: Members::new(),
         idempotent: false,
         concurrency,
@@ -214,6 +270,9 @@ impl Plan {
         let vault = Self { to: To::One(1), actuator: Some("vault"), ..plain };
         let safe = Self { target: "x-safe:state", actuator: Some("safe"), ..vault };
         let nobody = Self { to: To::One(1), actuator: None, ..plain };
+        if let Some((_, other)) = about(slot) {
+            return Self { to: Self::of(other).to, ..nobody };
+        }
         match (slot / 8, slot % 8) {
             (4, 0) => Self { start_after_ms: Some(4_000), ..lamp },
             (4, 1) => Self { start_after_ms: Some(2_000), ..plain },
@@ -260,15 +319,22 @@ impl Plan {
 /// What every consumer answers itself.
 const FEATURES: &str = "features";
 
+/// What the command of a slot wants of the one of which other slot.
+fn about(slot: usize) -> Option<(Wish, usize)> {
+    ABOUT.get(slot.checked_sub(PLAIN)?).copied()
+}
+
 /// The message of a slot, and where it makes sense one with other content under its name.
 fn letters_of(slot: usize, reader: &Dispatcher) -> Vec<Letter> {
     let plan = Plan::of(slot);
     let Plan { wants, start_after_ms, duration_ms, is_retained, .. } = plan;
     let letter = |value: usize| {
-        let (action, target) = match plan.target {
-            FEATURES => ("query", json!({FEATURES: ["pairs"]})),
-            "" => ("set", json!({})),
-            name => ("set", json!({ name: value })),
+        let (action, target) = match (about(slot), plan.target) {
+            (Some((Wish::Cancel, other)), _) => ("cancel", json!({"command": request_id(other)})),
+            (Some((Wish::Query, other)), _) => ("query", json!({"command": request_id(other)})),
+            (None, FEATURES) => ("query", json!({FEATURES: ["pairs"]})),
+            (None, "") => ("set", json!({})),
+            (None, name) => ("set", json!({ name: value })),
         };
         let mut args = json!({"response_requested": wants});
         if let Some(after_ms) = start_after_ms {
@@ -307,7 +373,9 @@ fn unreadable(reader: &Dispatcher) -> Letter {
     Letter { opened, cases, wants, is_known: false }
 }
 
+/// A command about another one has the same producer.
 fn producer(slot: usize) -> &'static str {
+    let slot = about(slot).map_or(slot, |(_, other)| other);
     if slot.is_multiple_of(2) { "p0" } else { "p1" }
 }
 

@@ -22,6 +22,8 @@ pub struct Rows {
     pub in_doubt: usize,
     /// Commands started, of an actuator that is asked.
     pub asked: usize,
+    /// Commands started and cancelled.
+    pub cancelled: usize,
     /// Responses recorded and not confirmed.
     pub unconfirmed: usize,
     pub sessions_lost: usize,
@@ -34,7 +36,7 @@ pub struct Rows {
 
 impl Rows {
     /// The rows of the crash table, by name.
-    pub fn table(&self) -> [(&'static str, usize); 8] {
+    pub fn table(&self) -> [(&'static str, usize); 9] {
         [
             ("not recorded", self.not_recorded),
             ("recorded, not acknowledged", self.not_acknowledged),
@@ -43,6 +45,7 @@ impl Rows {
             ("started, idempotent", self.runs_again),
             ("started, asked", self.asked),
             ("started, in doubt", self.in_doubt),
+            ("started, cancelled", self.cancelled),
             ("response not confirmed", self.unconfirmed),
         ]
     }
@@ -71,6 +74,7 @@ impl AddAssign for Rows {
         self.in_doubt += other.in_doubt;
         self.waiting += other.waiting;
         self.asked += other.asked;
+        self.cancelled += other.cancelled;
         self.unconfirmed += other.unconfirmed;
         self.sessions_lost += other.sessions_lost;
         self.disconnections += other.disconnections;

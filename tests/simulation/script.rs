@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Action {
     /// A producer hands a message to the broker.
     Send { letter: u8 },
+    /// A producer cancels a command that was sent, or asks after it.
+    SendAbout { at: u8 },
     /// The broker delivers some messages, beginning with one that need not be the oldest.
     Deliver { at: u8, count: u8 },
     /// The broker delivers a message again that was not acknowledged.
@@ -61,12 +63,13 @@ pub enum How {
 type Draw = fn(&mut fastrand::Rng) -> Action;
 
 /// How often each comes up, in a thousand.
-const SHARES: [(u16, Draw); 12] = [
+const SHARES: [(u16, Draw); 13] = [
     (100, |rng| Action::Send { letter: rng.u8(..) }),
+    (25, |rng| Action::SendAbout { at: rng.u8(..) }),
     (115, |rng| Action::Deliver { at: rng.u8(..4), count: 1 + rng.u8(..3) }),
     (10, |rng| Action::Duplicate { at: rng.u8(..) }),
     (165, |rng| Action::Write { lists: 1 + rng.u8(..4) }),
-    (298, |_| Action::CarryOut),
+    (273, |_| Action::CarryOut),
     (125, |rng| Action::Act { run: rng.u8(..), how: how(rng) }),
     (70, |_| Action::Publish),
     (70, |rng| Action::Confirm { at: rng.u8(..) }),

@@ -89,6 +89,7 @@ impl<'a> World<'a> {
     fn happens(&mut self, action: Action) -> bool {
         match action {
             Action::Send { letter } => self.send(usize::from(letter) % self.pool.letters.len()),
+            Action::SendAbout { at } => return self.send_about(at),
             Action::Deliver { at, count } => return self.deliver(at, count),
             Action::Duplicate { at } => {
                 let Some(at) = choose(at, self.in_flight.len()) else { return false };
@@ -155,6 +156,17 @@ impl<'a> World<'a> {
         self.queue.push(letter);
     }
 
+    fn send_about(&mut self, at: u8) -> bool {
+        let is_sent =
+            |case: &Case| case.about().is_some_and(|(_, other)| self.oracle.is_sent(other));
+        let letters = self.pool.letters.iter().enumerate();
+        let about = letters.filter(|(_, letter)| letter.cases.iter().any(is_sent));
+        let about: Vec<usize> = about.map(|(at, _)| at).collect();
+        let Some(at) = choose(at, about.len()) else { return false };
+        self.send(about[at]);
+        true
+    }
+
     fn deliver(&mut self, at: u8, count: u8) -> bool {
         let Some(at) = choose(at, self.queue.len()) else { return false };
         let until = self.queue.len().min(at + usize::from(count));
@@ -186,6 +198,7 @@ impl<'a> World<'a> {
                 }
             }
             Effect::Start(work) => self.start(*work),
+            Effect::Cancel(ticket) => self.oracle.told_to_give_up(ticket),
             Effect::Respond(outgoing) => self.bridge.respond(outgoing),
             Effect::Reply(_) => unreachable!("nobody posts"),
             Effect::Log(_)

@@ -121,7 +121,8 @@ impl Compiler<'_> {
         let message = command.publish.as_ref().and_then(|publish| self.publish(publish));
         let reply = command.reply.as_ref().and_then(|reply| self.reply(reply));
         let probe = command.probe.as_ref().and_then(|probe| self.probe(probe));
-        let stop = command.stop.as_ref().and_then(|stop| self.stop(stop));
+        let stop = command.stop.as_ref().and_then(|stop| self.stop("stop", stop));
+        let cancel = command.cancel.as_ref().and_then(|cancel| self.stop("cancel", cancel));
         let result = command
             .result
             .iter()
@@ -133,7 +134,7 @@ impl Compiler<'_> {
         let is_good = self.errors.len() == before;
         is_good.then_some(())?;
         let target = target?;
-        Some(Entry { actions, target, takes, message, reply, probe, stop, result, confirm })
+        Some(Entry { actions, target, takes, message, reply, probe, stop, cancel, result, confirm })
     }
 
     fn actions(&mut self, names: &[String]) -> Vec<Action> {
@@ -169,25 +170,28 @@ impl Compiler<'_> {
         Some(Probe { after: after.map(Wait::duration), message })
     }
 
-    fn stop(&mut self, stop: &StopConfig) -> Option<Stop> {
+    fn stop(&mut self, key: &str, stop: &StopConfig) -> Option<Stop> {
         if stop.action.is_none() && stop.target.is_none() {
-            self.mistake("stop", "needs another action, or another target");
+            self.mistake(key, "needs another action, or another target");
         }
         if let Some(Err(unknown)) = stop.action.as_deref().map(str::parse::<Action>)
             && !unknown.0.contains("{{")
         {
-            self.mistake("stop.action", unknown.to_string());
+            self.mistake(&format!("{key}.action"), unknown.to_string());
         }
         let action = match &stop.action {
             Some(action) => {
-                Some(self.text("stop.action", action, Direction::Out, &COMMAND_NAMES)?)
+                Some(self.text(&format!("{key}.action"), action, Direction::Out, &COMMAND_NAMES)?)
             }
             None => None,
         };
         let target = match &stop.target {
-            Some(target) => {
-                Some(self.shape("stop.target", target, Direction::Out, &COMMAND_NAMES)?)
-            }
+            Some(target) => Some(self.shape(
+                &format!("{key}.target"),
+                target,
+                Direction::Out,
+                &COMMAND_NAMES,
+            )?),
             None => None,
         };
         Some(Stop { action, target })

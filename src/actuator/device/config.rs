@@ -68,6 +68,8 @@ pub struct CommandConfig {
     pub probe: Option<ProbeConfig>,
     /// Which command of this map ends the effect of this one.
     pub stop: Option<StopConfig>,
+    /// Which command of this map is sent where this one is cancelled while it is under way.
+    pub cancel: Option<StopConfig>,
     /// Results by namespace identifier; each value is a table of typed leaves.
     #[serde(default)]
     pub result: BTreeMap<String, Value>,

@@ -90,6 +90,7 @@ pub(super) struct Entry {
     pub reply: Option<Reply>,
     pub probe: Option<Probe>,
     pub stop: Option<Stop>,
+    pub cancel: Option<Stop>,
     pub result: Vec<(String, Shape)>,
     pub confirm: Confirm,
 }

@@ -85,6 +85,8 @@ pub struct Abilities {
     pub stops: Pairs,
     /// Of those, what the device can be asked about after a crash.
     pub probes: Pairs,
+    /// Of those, what the map can break off while it is under way.
+    pub cancels: Pairs,
 }
 
 /// Finds what [`Device::new`] would find wrong, and what the device can do, without a connection.
@@ -99,18 +101,24 @@ pub fn check(
         pairs: plan.pairs(),
         stops: plan.stops(),
         probes: plan.probes(),
+        cancels: plan.cancels(),
     })
 }
 
 impl Perform for Device {
-    async fn perform(&self, work: Work, _progress: Progress) -> Outcome {
+    async fn perform(&self, work: Work, progress: Progress) -> Outcome {
         let request = Request {
             command: wire::command_to_json(&work.command),
             request_id: work.request_id,
             producer: work.producer,
             consumer: work.consumer,
         };
-        let outcome = perform::perform(&self.plan, &self.link, &request, work.errand).await;
+        let outcome = tokio::select! {
+            outcome = perform::perform(&self.plan, &self.link, &request, work.errand) => outcome,
+            () = progress.cancelled.cancelled() => {
+                perform::break_off(&self.plan, &self.link, &request).await
+            }
+        };
         // Words of the device and of the map's author are in it: they must be
         // a response that may leave the house.
         match wire::response_from_json(&wire::response_to_json(&outcome.response)) {

@@ -59,6 +59,20 @@ pub(super) async fn perform(
     }
 }
 
+/// A command under way is not wanted any more: what breaks it off is sent in its place.
+pub(super) async fn break_off(plan: &Arc<Plan>, link: &DeviceLink, request: &Request) -> Outcome {
+    let instead = match plan.breaking_off(request, link.next_seq()) {
+        Ok(instead) => instead,
+        Err(refusal) => return Response::from(refusal).into(),
+    };
+    let outcome = perform(plan, link, &instead, Errand::Perform).await;
+    let said = outcome.response.status_text.unwrap_or_default();
+    let status = outcome.response.status;
+    let text = format!("cancelled by its producer; the device was told to break it off: {status}");
+    let full = if said.is_empty() { text.clone() } else { format!("{text}, {said}") };
+    quoting(Status::InternalError, &text, full)
+}
+
 /// Sends, and leaves it at that.
 async fn send(prepared: &Prepared, message: &Outgoing, link: &DeviceLink) -> Outcome {
     let sent = link.publish(publication(message, prepared.timeout));

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::config::{DeviceConfig, MapConfig, Vars, Wait};
 use super::engine::{Scope, TemplateError};
 use super::judge::Heard;
-use super::map::{CompiledMap, Entry, MapError};
+use super::map::{CompiledMap, Entry, MapError, Stop};
 use super::prepared::Prepared;
 use super::refusal::{self, Refusal};
 use super::topic::Topic;
@@ -204,6 +204,11 @@ impl Plan {
         self.pairs_of(|entry| entry.stop.is_some())
     }
 
+    /// Of those, what the map can break off.
+    pub(super) fn cancels(&self) -> Pairs {
+        self.pairs_of(|entry| entry.cancel.is_some())
+    }
+
     /// Of those, what the device can be asked about afterwards.
     pub(super) fn probes(&self) -> Pairs {
         self.pairs_of(|entry| entry.probe.is_some() && !self.unconfirmed)
@@ -237,9 +242,25 @@ impl Plan {
 
     /// The command that ends the effect of this one; otherwise what to answer.
     pub(super) fn undoing(&self, request: &Request, seq: u64) -> Result<Request, Refusal> {
+        let text = "the map has no stop for this command";
+        self.instead(request, seq, |entry| entry.stop.as_ref(), text)
+    }
+
+    /// The command that breaks this one off; otherwise what to answer.
+    pub(super) fn breaking_off(&self, request: &Request, seq: u64) -> Result<Request, Refusal> {
+        let text = "the map has no cancel for this command";
+        self.instead(request, seq, |entry| entry.cancel.as_ref(), text)
+    }
+
+    fn instead(
+        &self,
+        request: &Request,
+        seq: u64,
+        which: fn(&Entry) -> Option<&Stop>,
+        text: &str,
+    ) -> Result<Request, Refusal> {
         let Found { entry, target_type, target, .. } = self.find(request)?;
-        let Some(stop) = &entry.stop else {
-            let text = "the map has no stop for this command";
+        let Some(stop) = which(entry) else {
             return Err(Refusal::new(Status::NotImplemented, text));
         };
         let scope = self.scope(request, target_type, target, seq);

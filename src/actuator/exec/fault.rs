@@ -44,6 +44,16 @@ pub(super) enum Fault {
     #[error("Actuator timeout: no response within {after:?}; the outcome is unknown")]
     TimedOut { after: Duration },
 
+    /// Its producer has cancelled it. What it had done by then stays.
+    #[error("cancelled by its producer: the actuator's program was ended while it was at work")]
+    Cancelled,
+
+    /// Its producer has cancelled it before the program had it.
+    #[error(
+        "cancelled by its producer while the actuator's program was not ready; nothing was begun"
+    )]
+    TakenBack,
+
     /// A program that stays has ended with this command in its hands.
     #[error("{why} before it answered; the outcome is unknown")]
     Lost { why: String },
@@ -147,6 +157,8 @@ impl Fault {
             | Self::TooMuch { .. }
             | Self::Unheard(_)
             | Self::TimedOut { .. }
+            | Self::Cancelled
+            | Self::TakenBack
             | Self::Lost { .. } => Status::InternalError,
         }
     }

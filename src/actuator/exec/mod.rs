@@ -82,10 +82,13 @@ impl Exec {
     }
 
     async fn carry_out(&self, request: Request, progress: Progress) -> Result<Value, Fault> {
+        let cancelled = progress.cancelled.clone();
         let teller = Teller::new(progress);
         match self.mode {
-            Mode::Oneshot => oneshot::carry_out(&self.setting, &request, teller).await,
-            Mode::Stream => self.stream().carry_out(&self.setting, request, teller).await,
+            Mode::Oneshot => oneshot::carry_out(&self.setting, &request, teller, &cancelled).await,
+            Mode::Stream => {
+                self.stream().carry_out(&self.setting, request, teller, &cancelled).await
+            }
         }
     }
 }

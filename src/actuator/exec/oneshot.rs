@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::process::ChildStdin;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::fault::{Fault, Lie, Output};
 use super::lines::Lines;
@@ -21,6 +22,7 @@ pub(super) async fn carry_out(
     setting: &Setting,
     request: &Request,
     teller: Teller,
+    cancelled: &CancellationToken,
 ) -> Result<Value, Fault> {
     let (mut process, Streams { stdin, stdout, stderr }) =
         setting.launch.start().await.map_err(Fault::NotStarted)?;
@@ -33,10 +35,16 @@ pub(super) async fn carry_out(
             never = feed(stdin, request.line(setting.timeout)) => match never {},
             flood = stderr.until_flood() => Err(flood.into()),
             ended = until_exit(&mut process, &mut lines, &mut hearing) => ended,
+            () = cancelled.cancelled() => Err(Fault::Cancelled),
         }
     };
     match timeout(setting.timeout, conversation).await {
         Ok(Ok(())) => {}
+        // It is asked first: it may want to tidy up.
+        Ok(Err(Fault::Cancelled)) => {
+            log_end(&setting.name, process.end(setting.patience.kill_grace).await);
+            return Err(Fault::Cancelled);
+        }
         Ok(Err(fault)) => {
             log_end(&setting.name, process.kill().await);
             return Err(fault);

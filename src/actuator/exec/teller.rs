@@ -33,6 +33,7 @@ impl Teller {
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::dispatch::{Report, Ticket};
@@ -40,7 +41,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_program_is_heard_once_a_second() {
         let (reports, mut heard) = mpsc::channel(8);
-        let mut teller = Teller::new(Progress { ticket: Ticket(7), reports });
+        let mut teller = Teller::new(Progress {
+            ticket: Ticket(7),
+            reports,
+            cancelled: CancellationToken::new(),
+        });
         for text in ["0 %", "1 %"] {
             teller.say(text.to_owned());
         }

@@ -154,8 +154,9 @@ fn features_are_told_in_the_shape_of_the_version() {
     assert_eq!(
         old["pairs"],
         json!([
-            ["query", ["features", "properties"]],
+            ["query", ["command", "features", "properties"]],
             ["deny", ["device", "ip_addr", "ip_connection", "slpf"]],
+            ["cancel", ["command"]],
             ["set", ["extension_unr"]],
         ])
     );
@@ -165,7 +166,8 @@ fn features_are_told_in_the_shape_of_the_version() {
     assert_eq!(
         new["results"]["pairs"],
         json!({
-            "query": ["features", "properties"],
+            "query": ["command", "features", "properties"],
+            "cancel": ["command"],
             "deny": ["device", "ipv4_net", "slpf:rule_number"],
             "set": ["x-iot:light"],
         })

@@ -9,6 +9,7 @@ struct Told {
     unfinished: Unfinished,
     ended: bool,
     due_ms: Option<u64>,
+    outcome: Option<Concluded>,
 }
 
 fn told(records: &[Record]) -> BTreeMap<Ticket, Told> {
@@ -18,8 +19,9 @@ fn told(records: &[Record]) -> BTreeMap<Ticket, Told> {
             let accepted = (**accepted).clone();
             let due_ms = accepted.actuator.as_ref().map(|_| accepted.start_ms.unwrap_or(0));
             let (ticket, accepted_ms) = (*ticket, *at_ms);
-            let unfinished = Unfinished { ticket, accepted_ms, accepted, started: false };
-            commands.insert(ticket, Told { unfinished, ended: false, due_ms });
+            let (started, cancelled) = (false, false);
+            let unfinished = Unfinished { ticket, accepted_ms, accepted, started, cancelled };
+            commands.insert(ticket, Told { unfinished, ended: false, due_ms, outcome: None });
         }
         let command = commands.get_mut(ticket).expect("accepted first");
         match event {
@@ -30,6 +32,7 @@ fn told(records: &[Record]) -> BTreeMap<Ticket, Told> {
             Event::Outcome(concluded) => {
                 assert!(!command.ended, "{ticket} ends twice");
                 command.ended = true;
+                command.outcome = Some((**concluded).clone());
                 let stop_ms = command.unfinished.accepted.stop_ms;
                 command.due_ms = stop_ms.filter(|_| concluded.in_effect);
             }
@@ -37,6 +40,10 @@ fn told(records: &[Record]) -> BTreeMap<Ticket, Told> {
             Event::Stopped { .. } => {
                 assert!(command.due_ms.is_some(), "{ticket} is stopped, and nothing was due");
                 command.due_ms = None;
+            }
+            Event::Cancelled => {
+                command.unfinished.cancelled = true;
+                command.due_ms = command.due_ms.map(|at_ms| if command.ended { 0 } else { at_ms });
             }
             Event::Accepted(_) | Event::Progress { .. } | Event::Answered { .. } => {}
         }
@@ -80,4 +87,23 @@ pub(super) fn unfinished(records: &[Record], tickets: &[Ticket]) -> Vec<Unfinish
     let found = tickets.iter().filter_map(|ticket| commands.remove(ticket));
     let open = found.filter(|command| !command.ended || command.due_ms.is_some());
     open.map(|command| command.unfinished).collect()
+}
+
+/// The newest command with this name.
+pub(super) fn named(records: &[Record], name: &Key) -> Option<Named> {
+    let is_it = |accepted: &Accepted| {
+        accepted.name() == Some(name.request_id.as_str())
+            && accepted.consumer == name.consumer
+            && accepted.producer.as_ref() == Some(&name.producer)
+    };
+    let commands = told(records).into_values().rev();
+    let mut found = commands.filter(|command| is_it(&command.unfinished.accepted));
+    let Told { unfinished, ended, due_ms, outcome } = found.next()?;
+    let response = outcome.as_ref().and_then(|outcome| outcome.response.as_ref());
+    Some(Named {
+        command: unfinished,
+        in_effect: ended && due_ms.is_some(),
+        response: response.map(|response| response.payload.clone()),
+        ended: outcome.map(|outcome| (outcome.status, outcome.text)),
+    })
 }

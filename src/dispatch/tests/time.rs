@@ -102,7 +102,7 @@ fn two_of_the_same_in_one_batch_start_once() {
     let opened = inbounds.map(|inbound| room.dispatcher.open(inbound));
     room.dispatcher.before_recall();
     for opened in opened {
-        let effects = room.dispatcher.admit(opened, &[None]);
+        let effects = room.dispatcher.admit(opened, &[None], &[]);
         room.see(effects);
     }
     assert_eq!(room.dispatcher.counters().repeated, 1);

@@ -57,10 +57,11 @@ fn a_consumer_reads_by_its_own_versions_and_answers_in_their_shape() {
     let mut room = Room::with(speakers(), Rules::default());
     let answers = answers(&room.hears("all", &message("shape", &query(&["pairs"]))));
     let pairs = |id: &str, pointer: &str| answers[id].pointer(pointer).cloned();
-    assert_eq!(pairs("newer", "/results/pairs/query"), Some(json!(["features"])));
-    assert_eq!(pairs("both", "/results/pairs/query"), Some(json!(["features"])));
+    assert_eq!(pairs("newer", "/results/pairs/query"), Some(json!(["command", "features"])));
+    assert_eq!(pairs("both", "/results/pairs/query"), Some(json!(["command", "features"])));
     // 1.0 has no ipv4_net, and names a profile where its targets are meant.
-    let listed = json!([["query", ["features"]], ["deny", ["slpf"]]]);
+    let listed =
+        json!([["query", ["command", "features"]], ["deny", ["slpf"]], ["cancel", ["command"]]]);
     assert_eq!(pairs("older", "/pairs"), Some(listed), "{answers:?}");
 }
 

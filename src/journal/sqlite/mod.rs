@@ -34,8 +34,8 @@ use super::lock::Lock;
 use super::store::{Candidate, OUTBOX_BYTES, Page, Recovered, Store};
 use super::view::{Detail, Entry, Listing};
 use crate::dispatch::{
-    Accepted, Concluded, ContentDigest, Due, Errand, Event, Key, Known, OutboxId, Outgoing, Place,
-    Record, Ticket, Unfinished,
+    Accepted, Concluded, ContentDigest, Due, Errand, Event, Key, Known, Named, OutboxId, Outgoing,
+    Place, Record, Ticket, Unfinished,
 };
 
 /// Pages in the write-ahead log from which on they are moved into the
@@ -216,6 +216,16 @@ impl Sqlite {
                 response.iter().try_for_each(|response| self.respond(seq, record, response))
             }
             Event::Answered { outbox } => self.answered(record, *outbox),
+            // The end of its effect is due at once. That a command was cancelled at work is
+            // looked for among the records, by the few who ask.
+            Event::Cancelled => {
+                self.execute(
+                    "UPDATE command SET due_ms = 0
+                     WHERE ticket = ?1 AND ended_ms IS NOT NULL AND due_ms IS NOT NULL",
+                    [ticket],
+                )?;
+                Ok(())
+            }
             Event::Stopped { .. } => {
                 let changed =
                     self.execute("UPDATE command SET due_ms = NULL WHERE ticket = ?1", [ticket])?;
@@ -229,8 +239,8 @@ impl Sqlite {
         let ticket = sql(record.ticket.0);
         let changed = self.execute(
             "INSERT INTO command (ticket, consumer, producer, request_id, summary, actuator,
-                                  digest, accepted_ms, stop_ms, due_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+                                  digest, accepted_ms, stop_ms, due_ms, name)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
             params![
                 ticket,
                 accepted.consumer,
@@ -241,7 +251,8 @@ impl Sqlite {
                 accepted.digest.map(|digest| digest.0),
                 sql(record.at_ms),
                 accepted.stop_ms.map(sql),
-                accepted.actuator.as_ref().map(|_| sql(accepted.start_ms.unwrap_or(0)))
+                accepted.actuator.as_ref().map(|_| sql(accepted.start_ms.unwrap_or(0))),
+                accepted.name()
             ],
         )?;
         expect_one(changed, record, "is accepted a second time");
@@ -372,6 +383,37 @@ impl Sqlite {
     ) -> Result<usize, rusqlite::Error> {
         self.connection.prepare_cached(statement)?.execute(values)
     }
+
+    /// What there is of these commands; of ended ones as well, if `all` are wanted.
+    fn commands_in_full(
+        &self,
+        tickets: &[Ticket],
+        all: bool,
+    ) -> Result<Vec<Unfinished>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT c.accepted_ms, c.started_ms IS NOT NULL, r.body,
+                    EXISTS (SELECT 1 FROM record WHERE ticket = c.ticket AND kind = 'cancelled')
+             FROM command c JOIN record r
+               ON r.seq = (SELECT min(seq) FROM record
+                          WHERE ticket = c.ticket AND kind = 'accepted')
+             WHERE c.ticket = ?1 AND (?2 OR c.ended_ms IS NULL OR c.due_ms IS NOT NULL)",
+        )?;
+        let mut unfinished = Vec::with_capacity(tickets.len());
+        for ticket in tickets.iter().copied() {
+            let mut rows = statement.query(params![sql(ticket.0), all])?;
+            let Some(row) = rows.next()? else { continue };
+            let event = decode(ticket, Kind::Accepted, blob(row, 2)?)?;
+            let Event::Accepted(accepted) = event else { continue };
+            unfinished.push(Unfinished {
+                ticket,
+                accepted_ms: number(row, 0)?,
+                accepted: *accepted,
+                started: row.get(1)?,
+                cancelled: row.get(3)?,
+            });
+        }
+        Ok(unfinished)
+    }
 }
 
 impl Store for Sqlite {
@@ -403,27 +445,30 @@ impl Store for Sqlite {
     }
 
     fn unfinished(&self, tickets: &[Ticket]) -> Result<Vec<Unfinished>, JournalError> {
+        self.commands_in_full(tickets, false)
+    }
+
+    fn named(&self, name: &Key) -> Result<Option<Named>, JournalError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT c.accepted_ms, c.started_ms IS NOT NULL, r.body
-             FROM command c JOIN record r
-               ON r.seq = (SELECT min(seq) FROM record
-                          WHERE ticket = c.ticket AND kind = 'accepted')
-             WHERE c.ticket = ?1 AND (c.ended_ms IS NULL OR c.due_ms IS NOT NULL)",
+            "SELECT c.ticket, c.ended_ms IS NOT NULL, c.status, c.text, c.due_ms IS NOT NULL, r.body
+             FROM command c LEFT JOIN record r ON r.seq = c.response
+             WHERE c.name = ?1 AND c.producer = ?2 AND c.consumer = ?3
+             ORDER BY c.ticket DESC LIMIT 1",
         )?;
-        let mut unfinished = Vec::with_capacity(tickets.len());
-        for ticket in tickets.iter().copied() {
-            let mut rows = statement.query([sql(ticket.0)])?;
-            let Some(row) = rows.next()? else { continue };
-            let event = decode(ticket, Kind::Accepted, blob(row, 2)?)?;
-            let Event::Accepted(accepted) = event else { continue };
-            unfinished.push(Unfinished {
-                ticket,
-                accepted_ms: number(row, 0)?,
-                accepted: *accepted,
-                started: row.get(1)?,
-            });
-        }
-        Ok(unfinished)
+        let mut rows = statement.query([&name.request_id, &name.producer, &name.consumer])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let (ticket, has_ended) = (Ticket(number(row, 0)?), row.get(1)?);
+        let ended = if has_ended { Some((row.get(2)?, row.get(3)?)) } else { None };
+        let is_due: bool = row.get(4)?;
+        let body = row.get_ref(5)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        let response = body.map(|body| Bytes::copy_from_slice(body::split(body).1));
+        let command = self.commands_in_full(&[ticket], true)?.pop();
+        Ok(command.map(|command| Named {
+            command,
+            ended,
+            in_effect: has_ended && is_due,
+            response,
+        }))
     }
 
     fn due(&self, (at_ms, ticket): Place, limit: usize) -> Result<Vec<Due>, JournalError> {
@@ -542,18 +587,8 @@ impl Store for Sqlite {
 
     fn command(&self, ticket: Ticket) -> Result<Option<(Entry, Unfinished)>, JournalError> {
         let Some(detail) = self.detail(ticket)? else { return Ok(None) };
-        let mut statement = self.connection.prepare_cached(
-            "SELECT body FROM record WHERE ticket = ?1 AND kind = 'accepted' ORDER BY seq LIMIT 1",
-        )?;
-        let mut rows = statement.query([sql(ticket.0)])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let Event::Accepted(accepted) = decode(ticket, Kind::Accepted, blob(row, 0)?)? else {
-            return Ok(None);
-        };
-        let started = detail.entry.started_ms.is_some();
-        let accepted_ms = detail.entry.accepted_ms;
-        let command = Unfinished { ticket, accepted_ms, accepted: *accepted, started };
-        Ok(Some((detail.entry, command)))
+        let command = self.commands_in_full(&[ticket], true)?.pop();
+        Ok(command.map(|command| (detail.entry, command)))
     }
 
     fn commands(&self) -> u64 {

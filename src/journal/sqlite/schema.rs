@@ -20,7 +20,7 @@ const SQLITE_NEEDED: i32 = 3_051_003;
 const APPLICATION_ID: i32 = 0x4f43_324a;
 
 /// Version of the tables (`PRAGMA user_version`).
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 /// Longest that the start may be held up by the check of the file. What is not
 /// checked by then goes unchecked.
@@ -67,7 +67,8 @@ const DERIVED_NAMES: [&str; 4] = ["command", "key", "outbox", "mark"];
 /// `command` is the state of each command (`response` is the record that
 /// holds its last response, `waiting` counts its responses in `outbox`, `due_ms` is
 /// when something is to happen to it next: before its start 0 or its start time,
-/// after it the time to end its effect), `key` is
+/// after it the time to end its effect, `name` is its `command_id`, or else its
+/// `request_id`, where it is for an actuator), `key` is
 /// how a repetition is recognised, `outbox` the responses that wait to be
 /// published, and `mark` keeps the highest numbers given, also after pruning:
 /// `clock_ms` is the latest time in a record, `forgotten_ms` the latest that a
@@ -91,9 +92,11 @@ const DERIVED: &str = "
         response INTEGER,
         waiting INTEGER NOT NULL DEFAULT 0,
         stop_ms INTEGER,
-        due_ms INTEGER
+        due_ms INTEGER,
+        name TEXT
     );
     CREATE INDEX command_unfinished ON command (ticket) WHERE ended_ms IS NULL;
+    CREATE INDEX command_name ON command (name, producer) WHERE name IS NOT NULL;
     CREATE INDEX command_due ON command (due_ms, ticket) WHERE due_ms IS NOT NULL;
 
     CREATE TABLE key (

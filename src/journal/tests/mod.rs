@@ -199,6 +199,7 @@ fn names(dir: &Path) -> Vec<String> {
 both_tell!(
     what_is_unfinished_is_found_again_in_every_state,
     what_is_due_is_told_in_order_of_its_time,
+    a_command_is_found_by_its_name_and_says_how_far_it_is,
     a_response_stays_in_the_outbox_until_it_is_answered,
     a_response_is_durable_before_anybody_sees_it_in_the_outbox,
     lazy_records_are_written_without_anybody_waiting,
@@ -303,6 +304,44 @@ async fn what_is_due_is_told_in_order_of_its_time(home: &Home) {
     assert_eq!(begun, [3, 8, 9]);
     assert_eq!((recovered.waiting, recovered.effects), (3, 1));
     assert_eq!(numbers(journal.due((0, Ticket(0)), 9).await.unwrap()), all);
+    journal.close().await.unwrap();
+}
+
+async fn a_command_is_found_by_its_name_and_says_how_far_it_is(home: &Home) {
+    let named = |ticket, name: Option<&str>, stop_ms| {
+        let command_id = name.map(ToOwned::to_owned);
+        let accepted = Accepted { command_id, stop_ms, ..command(ticket) };
+        event(ticket, Event::Accepted(Box::new(accepted)))
+    };
+    let cancelled = |ticket| event(ticket, Event::Cancelled);
+    let in_effect = |ticket| {
+        let concluded = Concluded { in_effect: true, ..conclusion(ticket) };
+        event(ticket, Event::Outcome(Box::new(concluded)))
+    };
+    let records = [
+        vec![named(1, None, None)],
+        vec![named(2, Some("by-name"), None), started(2), cancelled(2)],
+        vec![named(3, Some("by-name"), Some(500)), started(3), in_effect(3), cancelled(3)],
+        vec![event(4, Event::Accepted(Box::new(Accepted { actuator: None, ..command(4) })))],
+    ];
+    let (journal, mut committed, _) = home.open();
+    write(&journal, &mut committed, records.concat()).await;
+    let names = ["request-1", "by-name", "request-2", "request-4", "nobody"];
+    let asked = names.map(|name| Key { request_id: name.to_owned(), ..key(0) });
+    let found = journal.named(asked.to_vec()).await.unwrap();
+    let waiting = found[0].as_ref().expect("by its request_id");
+    assert_eq!((waiting.command.ticket, waiting.command.started), (Ticket(1), false));
+    let newest = found[1].as_ref().expect("by its command_id, the newest");
+    assert_eq!((newest.command.ticket, newest.in_effect), (Ticket(3), true));
+    assert_eq!(newest.ended, Some((Some(200), None)));
+    assert_eq!(newest.response, Some(payload(3)));
+    assert_eq!(found[2..], [None, None, None], "not by a name that it does not go by");
+
+    let all = journal.unfinished(vec![Ticket(1), Ticket(2)]).await.unwrap();
+    let cancelled: Vec<_> = all.iter().map(|command| command.cancelled).collect();
+    assert_eq!(cancelled, [false, true]);
+    let due = journal.due((0, Ticket(1)), 1).await.unwrap();
+    assert_eq!((due[0].at_ms, due[0].ticket), (0, Ticket(3)), "its effect ends at once");
     journal.close().await.unwrap();
 }
 

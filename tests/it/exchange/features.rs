@@ -40,7 +40,8 @@ async fn each_feature_is_answered_with_what_it_is() {
     let _gate = install(&scene);
     scene.bridge.run();
 
-    let pairs = json!({"query": ["features", "properties"], "set": ["x-probe:act"]});
+    let pairs = json!({"query": ["command", "features", "properties"], "cancel": ["command"],
+        "set": ["x-probe:act"]});
     #[rustfmt::skip]
     let cases = [
         // features                                          consumer      results
@@ -127,6 +128,8 @@ async fn pairs_is_exactly_what_is_accepted() {
         json!({"x-probe:other": {"do": "work"}}),
         json!({"ipv4_net": "192.0.2.0/24"}),
         json!({"device": {"hostname": "h"}}),
+        // Known here, and not at work any more.
+        json!({"command": "query-properties"}),
     ];
     for action in ACTIONS {
         for target in &targets {

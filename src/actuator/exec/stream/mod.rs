@@ -4,6 +4,7 @@ mod circuit;
 mod session;
 mod supervisor;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -21,6 +22,8 @@ use super::teller::Teller;
 #[derive(Debug)]
 pub(super) struct Stream {
     calls: mpsc::Sender<Call>,
+    /// Ids of commands that their producers have cancelled.
+    cancels: mpsc::Sender<String>,
     stop: CancellationToken,
 }
 
@@ -45,9 +48,10 @@ impl Stream {
     pub(super) fn start(setting: Arc<Setting>) -> Self {
         // Room for one: those who call wait in line, each until its own deadline.
         let (calls, inbox) = mpsc::channel(1);
+        let (cancels, cancelled) = mpsc::channel(1);
         let stop = CancellationToken::new();
-        tokio::spawn(Supervisor::new(setting, inbox, stop.clone()).run());
-        Self { calls, stop }
+        tokio::spawn(Supervisor::new(setting, inbox, cancelled, stop.clone()).run());
+        Self { calls, cancels, stop }
     }
 
     /// Hands a command over and waits for its response.
@@ -56,7 +60,9 @@ impl Stream {
         setting: &Setting,
         request: Request,
         teller: Teller,
+        cancelled: &CancellationToken,
     ) -> Result<Value, Fault> {
+        let id = request.id.clone();
         let deadline = Instant::now() + setting.timeout;
         let (reply, answer) = oneshot::channel();
         let call = Call { request, deadline, teller, reply };
@@ -67,7 +73,18 @@ impl Stream {
         }
         // The supervisor keeps the deadline. It drops without an answer only
         // what it finds in the queue when it ends.
-        answer.await.unwrap_or(Err(Fault::Closed))
+        tokio::select! {
+            answer = answer => answer.unwrap_or(Err(Fault::Closed)),
+            never = self.take_back(id, cancelled) => match never {},
+        }
+    }
+
+    /// Once its producer does not want a command any more, says so; the answer comes as ever.
+    async fn take_back(&self, id: String, cancelled: &CancellationToken) -> Infallible {
+        cancelled.cancelled().await;
+        // Where nobody is left to hear it, the answer is on its way.
+        let _gone = self.cancels.send(id).await;
+        std::future::pending().await
     }
 
     /// Ends the program, and returns when it is gone.

@@ -68,6 +68,8 @@ struct InFlight {
     call: Call,
     /// It was told to give it up, and has until then to do so.
     cancelled: Option<Instant>,
+    /// That was its producer's wish, and not the clock's.
+    is_unwanted: bool,
 }
 
 /// How far a process is in leaving us.
@@ -135,8 +137,21 @@ impl<'a> Session<'a> {
                     Some(call) => self.begin(call),
                     None => return Ok(Stopped),
                 },
+                Some(id) = inbox.cancels.recv() => self.cancel(&id),
                 line = self.line() => self.hear(&line?, circuit)?,
             }
+        }
+    }
+
+    /// Asks the program to give up a command that is not wanted any more.
+    fn cancel(&mut self, id: &str) {
+        let grace = self.setting.patience.kill_grace;
+        if let Some(in_flight) = self.in_flight.get_mut(id)
+            && in_flight.cancelled.is_none()
+        {
+            self.outbox.extend_from_slice(&message::cancel(id));
+            in_flight.cancelled = Some(Instant::now() + grace);
+            in_flight.is_unwanted = true;
         }
     }
 
@@ -149,6 +164,8 @@ impl<'a> Session<'a> {
                 drop(self.stdin);
                 self.process.end(self.setting.patience.kill_grace).await
             }
+            // Others may be at work in it: they are told as politely as there is time for.
+            Some(Failure::WouldNotStop(grace)) => self.process.end(*grace).await,
             Some(_) => self.process.kill().await,
         };
         log_end(&self.setting.name, ended);
@@ -156,8 +173,9 @@ impl<'a> Session<'a> {
         let _held_open = timeout(DRAIN_WITHIN, self.stderr.until_end()).await;
 
         let why = failure.map_or("the actuator was closed".to_owned(), ToString::to_string);
-        for (_, InFlight { call, cancelled }) in self.in_flight {
+        for (_, InFlight { call, cancelled, is_unwanted }) in self.in_flight {
             call.answer(Err(match cancelled {
+                Some(_) if is_unwanted => Fault::Cancelled,
                 Some(_) => Fault::TimedOut { after: self.setting.timeout },
                 None => Fault::Lost { why: why.clone() },
             }));
@@ -209,7 +227,8 @@ impl<'a> Session<'a> {
         }
         self.outbox.extend_from_slice(&call.request.line(remaining));
         let id = call.request.id.clone();
-        let twin = self.in_flight.insert(id, InFlight { call, cancelled: None });
+        let twin =
+            self.in_flight.insert(id, InFlight { call, cancelled: None, is_unwanted: false });
         debug_assert!(twin.is_none(), "a ticket is given once");
     }
 
@@ -227,8 +246,8 @@ impl<'a> Session<'a> {
             FromProgram::Response { id, response } => {
                 self.setting.check_length(line, Output::Response)?;
                 let in_flight = self.in_flight.remove(&id).ok_or(Lie::WrongId)?;
-                let InFlight { call, cancelled } = in_flight;
-                if cancelled.is_some() {
+                let InFlight { call, cancelled, is_unwanted } = in_flight;
+                if cancelled.is_some() && !is_unwanted {
                     call.answer(Err(Fault::TimedOut { after: self.setting.timeout }));
                 } else {
                     call.answer(Ok(response));

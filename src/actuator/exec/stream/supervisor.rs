@@ -27,6 +27,7 @@ pub(super) struct Supervisor {
 /// Commands that the program does not have yet.
 pub(super) struct Inbox {
     pub(super) calls: mpsc::Receiver<Call>,
+    pub(super) cancels: mpsc::Receiver<String>,
     pub(super) waiting: VecDeque<Call>,
     pub(super) stop: CancellationToken,
 }
@@ -38,11 +39,13 @@ impl Supervisor {
     pub(super) fn new(
         setting: Arc<Setting>,
         calls: mpsc::Receiver<Call>,
+        cancels: mpsc::Receiver<String>,
         stop: CancellationToken,
     ) -> Self {
         let patience = setting.patience;
         let circuit = Circuit::new(patience.first_restart, patience.last_restart);
-        Self { setting, inbox: Inbox { calls, waiting: VecDeque::new(), stop }, circuit }
+        let inbox = Inbox { calls, cancels, waiting: VecDeque::new(), stop };
+        Self { setting, inbox, circuit }
     }
 
     /// Keeps the program up until the actuator is closed.
@@ -107,8 +110,18 @@ impl Inbox {
                     Some(call) => self.waiting.push_back(call),
                     None => return Err(Stopped),
                 },
+                Some(id) = self.cancels.recv() => self.take_back(&id),
                 () = at(deadline) => self.refuse_late(),
             }
+        }
+    }
+
+    /// A command is not wanted any more that the program does not have yet.
+    fn take_back(&mut self, id: &str) {
+        if let Some(at) = self.waiting.iter().position(|call| call.request.id == id)
+            && let Some(call) = self.waiting.remove(at)
+        {
+            call.answer(Err(Fault::TakenBack));
         }
     }
 

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::fault::Fault;
 use super::message::{Request, Source};
@@ -161,7 +162,7 @@ fn request(id: u64, command: Value) -> Request {
 }
 
 fn unheard() -> Progress {
-    Progress { ticket: Ticket(7), reports: mpsc::channel(1).0 }
+    Progress { ticket: Ticket(7), reports: mpsc::channel(1).0, cancelled: CancellationToken::new() }
 }
 
 /// Has a command carried out; answers status and text.

@@ -112,7 +112,7 @@ async fn progress_is_passed_on() {
         r#"echo '{{"type":"progress","id":"7","status_text":"40 %"}}'; {RESPONSE}"#
     ));
     let (reports, mut heard) = mpsc::channel(8);
-    let progress = Progress { ticket: Ticket(7), reports };
+    let progress = Progress { reports, ..unheard() };
     let answer = fixture.exec().carry_out(request(7, json!({})), progress).await;
     assert_eq!(told(answer).0, 200);
     let said = Report::Progress { ticket: Ticket(7), text: "40 %".to_owned() };

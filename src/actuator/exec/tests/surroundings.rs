@@ -140,7 +140,7 @@ async fn a_program_runs_as_whom_it_is_told_to() {
     };
 
     let (reports, mut heard) = mpsc::channel(1);
-    let progress = Progress { ticket: Ticket(7), reports };
+    let progress = Progress { reports, ..unheard() };
     let answer = exec(config).carry_out(request(7, json!({})), progress).await;
 
     assert_eq!(told(answer), (200, String::new()));
