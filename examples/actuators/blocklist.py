@@ -14,9 +14,10 @@ Python 3 and its standard library. Works in both modes.
     command = ["/usr/local/lib/oc2/blocklist", "/var/lib/oc2/blocklist"]
     mode = "stream"
     timeout = "5s"
-    idempotent = true
+    understands = ["stop", "probe"]
 
     oc2 send deny ipv4_net 203.0.113.0/24 --profile x-blocklist
+    oc2 send deny ipv4_net 203.0.113.0/24 --profile x-blocklist --arg duration=1h
     oc2 send query x-blocklist:entries '{}' --profile x-blocklist
 
 The file has a line for each entry, its kind and its value, sorted:
@@ -26,8 +27,11 @@ The file has a line for each entry, its kind and its value, sorted:
 
 It is replaced as a whole: whoever reads it sees the old list or the new one,
 and a command is answered 200 only when the new one is on the disk. Denying what
-is denied and allowing what is allowed change nothing and succeed, so that a
-command may be carried out again after a crash (idempotent = true).
+is denied and allowing what is allowed change nothing and succeed.
+
+When the time of a command is over ("stop"), an entry that it denied is allowed
+again, and the other way round. After a crash of the bridge it is asked whether
+a command was carried out ("probe"): the list shows it.
 """
 
 import contextlib
@@ -141,6 +145,28 @@ def change(action, kind, value, blocklist):
     return {"status": 200}
 
 
+def stop(command, blocklist):
+    """The time of a command is over: undoes it."""
+    opposite = {"deny": "allow", "allow": "deny"}
+    return perform({**command, "action": opposite[command["action"]]}, blocklist)
+
+
+def probe(command, blocklist):
+    """Was it carried out? 404 says that it was not."""
+    action = command["action"]
+    if action == "query":
+        # Nothing is lost by asking again.
+        return {"status": 404}
+    ((kind, value),) = command["target"].items()
+    try:
+        entry = (kind, KINDS[kind](value))
+    except (ValueError, AttributeError) as error:
+        raise Refusal(400, f"the value of {kind} cannot be used") from error
+    with blocklist.locked():
+        is_denied = entry in blocklist.read()
+    return {"status": 200 if is_denied == (action == "deny") else 404}
+
+
 def query(blocklist):
     with blocklist.locked():
         entries = blocklist.read()
@@ -151,9 +177,13 @@ def query(blocklist):
     return {"status": 200, "results": {"x-blocklist": found}}
 
 
-def respond(command, blocklist):
+# What to do about a command, by the type of the message.
+WAYS = {"command": perform, "stop": stop, "probe": probe}
+
+
+def respond(way, command, blocklist):
     try:
-        return perform(command, blocklist)
+        return WAYS[way](command, blocklist)
     except Refusal as refusal:
         return {"status": refusal.status, "status_text": str(refusal)}
     except OSError as error:
@@ -180,8 +210,8 @@ def main():
             say({"type": "ready", "v": 1})
         elif message["type"] == "ping":
             say({"type": "pong"})
-        elif message["type"] == "command":
-            response = respond(message["command"], blocklist)
+        elif message["type"] in WAYS:
+            response = respond(message["type"], message["command"], blocklist)
             say({"type": "response", "id": message["id"], "response": response})
 
 

@@ -133,3 +133,33 @@ async fn the_block_list_is_kept_in_both_modes() {
         exec.close().await;
     }
 }
+
+#[tokio::test]
+async fn the_block_list_undoes_a_command_and_knows_whether_it_was_carried_out() {
+    const DENIED: &str = "domain_name bad.example\n";
+    if !Path::new("/usr/bin/python3").exists() {
+        assert!(std::env::var_os("CI").is_none(), "python3 is missing: apt-get install python3");
+        eprintln!("left out: there is no /usr/bin/python3");
+        return;
+    }
+    let fixture = example("blocklist.py");
+    let mut config = fixture.config();
+    config.command.push(fixture.path("list").to_str().unwrap().to_owned());
+    let exec = exec(config);
+    let deny = || json!({"action": "deny", "target": {"domain_name": "bad.example"}});
+    #[rustfmt::skip]
+    let story = [
+        // errand              status  the file after it
+        (Errand::Probe,        404,    ""),
+        (Errand::Perform,      200,    DENIED),
+        (Errand::Probe,        200,    DENIED),
+        (Errand::Stop,         200,    ""),
+        (Errand::Stop,         200,    ""),
+    ];
+    for (errand, status, file) in story {
+        let request = Request { errand, ..request(7, deny()) };
+        let answer = exec.carry_out(request, unheard()).await.unwrap();
+        assert_eq!(answer["status"], status, "{errand:?}");
+        assert_eq!(fixture.read("list"), file, "{errand:?}");
+    }
+}
