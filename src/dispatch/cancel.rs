@@ -4,11 +4,12 @@
 //! for nobody else. Both are answered at once: how a command that is
 //! cancelled at work ends is for its own response to say.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::admit::{Decided, Verdict};
 use super::post::{SUMMARY, response_in};
-use super::{Dispatcher, Event, Outcome, Record, Ticket, Unfinished};
+use super::{Dispatcher, Event, Known, Outcome, Record, Ticket, Unfinished};
 use crate::openc2::{
     Action, Args, Command, Members, Response, ResponseType, Results, Status, Target,
 };
@@ -24,7 +25,7 @@ pub struct Named {
     /// It has ended, and its effect is yet to.
     pub in_effect: bool,
     /// Its last response.
-    pub response: Option<bytes::Bytes>,
+    pub response: Option<Bytes>,
 }
 
 /// What is wanted of the other command.
@@ -157,6 +158,8 @@ impl Dispatcher {
             self.take_up(decided, command.clone(), now_ms).map(|(under_way, _)| under_way)
         });
         if let Some(under_way) = under_way {
+            let (key, digest) = (under_way.key.clone(), under_way.digest);
+            let said_before = under_way.response.clone();
             let text = if command.started {
                 CANCELLED
             } else {
@@ -164,8 +167,23 @@ impl Dispatcher {
             };
             let outcome = Outcome::ours(Status::InternalError, text);
             self.conclude(decided, ticket, under_way, outcome, now_ms);
+            // Messages that came together with the cancel were looked up before it.
+            if let Some(key) = key {
+                let response = last_response(&decided.records, ticket).or(said_before);
+                self.settled.insert(key, Known { ticket, digest, response, ended: true });
+            }
         }
     }
+}
+
+/// The response that these records end a command with.
+fn last_response(records: &[Record], ticket: Ticket) -> Option<Bytes> {
+    records.iter().rev().filter(|record| record.ticket == ticket).find_map(|record| {
+        match &record.event {
+            Event::Outcome(concluded) => Some(concluded.response.as_ref()?.payload.clone()),
+            _ => None,
+        }
+    })
 }
 
 /// How far a command has come.
@@ -199,7 +217,7 @@ fn state(named: &Named) -> Response {
 }
 
 /// The results in one of our own response messages.
-fn results_in(payload: &bytes::Bytes) -> Value {
+fn results_in(payload: &Bytes) -> Value {
     response_in(payload)
         .map_or(Value::Null, |response| wire::response_to_json(&response)["results"].take())
 }

@@ -287,11 +287,12 @@ impl Memory {
         row.records.push(seq);
         match event {
             Event::Accepted(_) => {}
-            // The end of its effect is due at once.
-            Event::Cancelled if row.entry.ended_ms.is_some() => {
-                row.due_ms = row.due_ms.map(|_| 0);
+            Event::Cancelled => {
+                // The end of its effect is due at once.
+                if row.entry.ended_ms.is_some() {
+                    row.due_ms = row.due_ms.map(|_| 0);
+                }
             }
-            Event::Cancelled => {}
             Event::Started => {
                 row.entry.started_ms.get_or_insert(at_ms);
                 row.due_ms = row.stop_ms;

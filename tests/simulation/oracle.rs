@@ -274,9 +274,12 @@ impl Oracle {
         for fact in facts {
             match fact {
                 Fact::Accepted { ticket, case, for_actuator } => {
-                    let stage = Stage::Accepted;
-                    *at(&mut self.tickets, ticket) =
-                        TicketState { stage, case, for_actuator, ..TicketState::default() };
+                    *at(&mut self.tickets, ticket) = TicketState {
+                        stage: Stage::Accepted,
+                        case,
+                        for_actuator,
+                        ..TicketState::default()
+                    };
                     if let Some(case) = case {
                         let state = &mut self.cases[case.index()];
                         state.recorded += 1;

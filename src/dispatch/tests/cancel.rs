@@ -74,6 +74,29 @@ fn a_command_that_waits_never_begins_once_it_is_cancelled() {
     }
 }
 
+/// Whoever repeats it at the same moment comes too late as well.
+#[test]
+fn what_comes_together_with_a_cancel_does_not_bring_the_command_back() {
+    let mut room = room();
+    hears(&mut room, "before", &deny());
+    let commands = [("r", deny()), ("c", about("cancel", "r")), ("r", deny())];
+    let opened = commands.map(|(request_id, command)| {
+        let text = message(request_id, &command).to_string();
+        let inbound = room.inbound("device/gateway-1", text);
+        room.dispatcher.open(inbound)
+    });
+    room.dispatcher.before_recall();
+    let mut last = Seen::default();
+    for opened in opened {
+        let named: Vec<_> =
+            opened.names().iter().map(|name| recorded::named(&room.records, name)).collect();
+        let effects = room.dispatcher.admit(opened, &[None], &named);
+        last = room.see(effects);
+        assert!(last.starts.is_empty());
+    }
+    assert_eq!(statuses(&last), [500], "the recorded answer");
+}
+
 #[test]
 fn an_actuator_at_work_is_told_once_and_the_command_says_how_it_ended() {
     let mut room = room();

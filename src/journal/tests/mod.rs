@@ -326,8 +326,8 @@ async fn a_command_is_found_by_its_name_and_says_how_far_it_is(home: &Home) {
     ];
     let (journal, mut committed, _) = home.open();
     write(&journal, &mut committed, records.concat()).await;
-    let names = ["request-1", "by-name", "request-2", "request-4", "nobody"];
-    let asked = names.map(|name| Key { request_id: name.to_owned(), ..key(0) });
+    let asked = ["request-1", "by-name", "request-2", "request-4", "nobody"];
+    let asked = asked.map(|name| Key { request_id: name.to_owned(), ..key(0) });
     let found = journal.named(asked.to_vec()).await.unwrap();
     let waiting = found[0].as_ref().expect("by its request_id");
     assert_eq!((waiting.command.ticket, waiting.command.started), (Ticket(1), false));
