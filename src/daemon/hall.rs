@@ -178,10 +178,12 @@ impl Hall {
         for opened in opened {
             let (its_own, rest) = known.split_at(opened.keys().len());
             known = rest;
-            let others = opened.names().to_vec();
-            // After all that came before it, which may be what it is about.
-            let named =
-                if others.is_empty() { Vec::new() } else { self.journal.named(others).await? };
+            let mut named = Vec::new();
+            if !opened.names().is_empty() {
+                // After all that came before it, which may be what it is about.
+                self.send_to_journal()?;
+                named = self.journal.named(opened.names().to_vec()).await?;
+            }
             let mut effects = self.dispatcher.admit(opened, its_own, &named);
             if fail_point::acknowledges_early() {
                 self.acknowledge_early(&mut effects);
