@@ -933,10 +933,9 @@ fn step_of(field: &FieldRow) -> String {
 
 /// Whether a text is this number, in the one way to write it.
 fn is_number(text: &str, number: i64) -> bool {
-    text.parse() == Ok(number)
-        && !text.starts_with('+')
-        && !text.trim_start_matches('-').starts_with('0')
-        || (text == "0")
+    let is_plain =
+        text == "0" || !text.starts_with('+') && !text.trim_start_matches('-').starts_with('0');
+    is_plain && text.parse() == Ok(number)
 }
 
 /// What is said of an unknown key: what there is, and why it can be no other's.
