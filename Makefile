@@ -48,6 +48,7 @@ soak: ## The long form of the tests of the promise, about half an hour, and a mi
 	@mkdir -p target
 	set -o pipefail; $(MAKE) --no-print-directory simulate | tee target/simulate-output.txt
 	OC2_SOAK=1 OC2_TEST_DEADLINE=7200 scripts/test.sh --test it faults::
+	OC2_SOAK=1 cargo test --locked --no-default-features --profile simulate --lib journal::tests
 
 reliability-table: ## The table of docs/reliability.md, from the last run of soak (or of test)
 	scripts/reliability-table.sh target/simulate-output.txt target/test-output.txt

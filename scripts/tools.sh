@@ -2,7 +2,7 @@
 # Makes sure of the tools that `make` needs.
 #
 #   tools.sh rust      rustfmt and clippy beside the compiler
-#   tools.sh debian    mosquitto and its clients, Python's venv, openssl, curl, docker-compose, libfaketime
+#   tools.sh debian    mosquitto and its clients, Python's venv, openssl, curl, docker-compose, libfaketime, libfiu
 #
 # As root it installs what is missing; otherwise it prints the one command to run, and fails.
 set -euo pipefail
@@ -37,6 +37,7 @@ debian() {
     has curl || missing+=(curl)
     has docker-compose || missing+=(docker-compose)
     [ -e /usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 ] || missing+=(libfaketime)
+    has fiu-ctrl || missing+=(fiu-utils libfiu0)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     if [ ${#missing[@]} -eq 0 ]; then
         return

@@ -10,9 +10,11 @@ mod broker_killed;
 #[cfg(feature = "fail-points")]
 mod fail_points;
 mod journal_full;
+mod limits;
 mod link_cut;
 mod oracle;
 mod outbox;
 mod overload;
+mod replays;
 mod scene;
 mod stopped;

@@ -29,7 +29,6 @@ mod operations;
 mod pairs;
 mod profiles;
 mod readme;
-mod replays;
 mod schemas;
 mod source;
 mod support;

@@ -1,19 +1,46 @@
-//! The journal cannot be written any more: no room.
+//! The journal cannot be written any more: there is no room, or the disk fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::oracle::{Declared, Terms};
-use super::scene::{CONCURRENCY, PATIENCE, RATE, Scene, has_python};
+use super::scene::{CONCURRENCY, PATIENCE, RATE, Scene, has_python, until};
 use crate::support::broker::{Broker, quick_broker};
 use crate::support::packet::Packet;
 use crate::support::proxy::{Proxy, Seen};
+use crate::support::reliability::{row, times};
+use crate::support::small_disk::SmallDisk;
+use crate::support::{skip, tools};
 
 /// Largest file, in blocks, and which one comes to its end first: the log is moved into the database
 /// at some 2100 blocks and begins anew.
 const CASES: [(u32, &str); 2] = [(1000, "log"), (2600, "database")];
+
+/// The small disk, and what of it is held in reserve; in bytes.
+const DISK_BYTES: u64 = 16 * 1024 * 1024;
+const RESERVE_BYTES: u64 = 1024 * 1024;
+
+/// Commands a second while it is full: what the broker can keep for a minute.
+const FULL_RATE: u32 = 100;
+
+/// Commands carried out before anything happens to the disk.
+const UNDER_WAY: usize = 100;
+
+/// As systemd does it.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+/// What makes calls of the C library fail where it is told to.
+const FIU_LIBRARIES: [&str; 2] =
+    ["/usr/lib/fiu/fiu_run_preload.so", "/usr/lib/fiu/fiu_posix_preload.so"];
+
+/// The next fsync or fdatasync fails, and no other: who tried it again would succeed.
+const FAIL_ONE_SYNC: &str = "enable name=posix/io/sync/*,onetime";
+
+/// What the bridge ends with when the journal cannot be written (`EX_IOERR`).
+const CANNOT_WRITE: Option<i32> = Some(74);
 
 /// What is sent after the bridge has ended, and so is waiting when it is back.
 const MEANWHILE: Duration = Duration::from_millis(200);
@@ -40,16 +67,14 @@ async fn run_out_of_room(broker: &Broker, blocks: u32, file: &str) {
 
     let sending = scene.load.keep_sending(RATE);
     let status = scene.bridge.ended();
-    assert_eq!(status.code(), Some(74), "{status}");
+    assert_eq!(status.code(), CANNOT_WRITE, "{status}");
     scene.bridge.wait_for("the journal cannot be written or read: ");
     tokio::time::sleep(MEANWHILE).await;
     sending.stop().await;
 
     let acknowledged = acknowledged(&proxy.seen());
-    let journal = scene.bridge.journal();
-    let recorded: BTreeSet<_> =
-        journal.iter().filter_map(|entry| entry["request_id"].as_str()).collect();
-    let lost: Vec<_> = acknowledged.iter().filter(|id| !recorded.contains(id.as_str())).collect();
+    let recorded = recorded(&scene);
+    let lost: Vec<_> = acknowledged.iter().filter(|id| !recorded.contains_key(*id)).collect();
     assert!(lost.is_empty(), "acknowledged and not recorded: {lost:?}");
     assert!(!acknowledged.is_empty());
 
@@ -62,6 +87,154 @@ async fn run_out_of_room(broker: &Broker, blocks: u32, file: &str) {
     assert_eq!(verdict.breaches, [].into());
     assert!(is_answered);
     assert_eq!(scene.counters().in_progress, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_full_under_load_and_then_freed_costs_nothing_that_was_acknowledged() {
+    let test = "a_disk_that_is_full_under_load_and_then_freed_costs_nothing_that_was_acknowledged";
+    if !has_python(test) {
+        return;
+    }
+    let Some(broker) = quick_broker(test) else { return };
+    let proxy = Proxy::start(broker.port()).await;
+    let declared = Declared::NotIdempotent;
+    let mut scene = Scene::prepare("disk-full", declared, "", proxy.port(), broker.port()).await;
+    let Some(disk) = SmallDisk::new(test, &scene.bridge.path("journal"), DISK_BYTES) else {
+        return;
+    };
+    scene.bridge.start_by(&disk.lead().each_ref().map(String::as_str));
+    scene.bridge.set("OC2_JOURNAL_RESERVE", &RESERVE_BYTES.to_string());
+    scene.journal_is_at(disk.path());
+    scene.bridge.run();
+
+    let sending = scene.load.keep_sending(FULL_RATE);
+    until("it is at work", || scene.effects().len() >= UNDER_WAY);
+    disk.fill();
+    let full_since = Instant::now();
+    let status = scene.bridge.ended();
+    assert_eq!(status.code(), CANNOT_WRITE, "{status}");
+    scene.bridge.wait_for("the disk is full");
+    let full_for = Duration::from_secs(times(6, 60) as u64);
+    let mut starts_in_vain = 0;
+    while full_since.elapsed() < full_for {
+        tokio::time::sleep(RESTART_AFTER).await;
+        scene.bridge.spawn();
+        let status = scene.bridge.ended();
+        assert_eq!(status.code(), CANNOT_WRITE, "{status}");
+        starts_in_vain += 1;
+    }
+    let acknowledged = acknowledged(&proxy.seen());
+    disk.free();
+    let freed = Instant::now();
+    scene.bridge.run();
+    let ready = format!("{:.2} s", freed.elapsed().as_secs_f64());
+    sending.stop().await;
+    let is_answered = scene.load.is_answered_within(PATIENCE).await;
+
+    let terms = Terms { declared, at_work: CONCURRENCY };
+    let verdict = scene.verdict("disk full, then freed", terms).await;
+    let recorded = recorded(&scene);
+    let lost = acknowledged.iter().filter(|id| !recorded.contains_key(*id)).count();
+    row(
+        format!(
+            "disk full for {} s at {FULL_RATE} commands a second, then freed",
+            full_for.as_secs()
+        ),
+        &[
+            ("sent", &verdict.sent),
+            ("acknowledged before", &acknowledged.len()),
+            ("of these lost", &lost),
+            ("starts in vain meanwhile", &starts_in_vain),
+            ("ready again after", &ready),
+            ("answered \"in doubt\"", &verdict.in_doubt),
+            ("breaches of the promise", &verdict.breaches.len()),
+        ],
+    );
+    assert_eq!(lost, 0);
+    assert_eq!(verdict.breaches, [].into());
+    assert!(is_answered);
+    assert!(starts_in_vain > 0);
+    assert!(!acknowledged.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_that_fails_is_not_tried_again_and_nothing_of_its_batch_is_acknowledged() {
+    let test = "a_sync_that_fails_is_not_tried_again_and_nothing_of_its_batch_is_acknowledged";
+    if !has_python(test) {
+        return;
+    }
+    if !FIU_LIBRARIES.iter().all(|library| Path::new(library).exists()) {
+        return skip(test, "no libfiu");
+    }
+    let failures = times(3, 20);
+    let (mut sent, mut all_acknowledged, mut of_failed_batch) = (0, 0, 0);
+    for _ in 0..failures {
+        let Some(broker) = quick_broker(test) else { return };
+        let proxy = Proxy::start(broker.port()).await;
+        let declared = Declared::NotIdempotent;
+        let mut scene = Scene::prepare("sync", declared, "", proxy.port(), broker.port()).await;
+        let control = scene.bridge.path("fiu").display().to_string();
+        scene.bridge.set("LD_PRELOAD", &FIU_LIBRARIES.join(" "));
+        scene.bridge.set("FIU_CTRL_FIFO", &control);
+        scene.bridge.set("FIU_ENABLE", "");
+        scene.bridge.run();
+
+        let sending = scene.load.keep_sending(RATE);
+        until("it is at work", || scene.effects().len() >= UNDER_WAY);
+        let pid = scene.bridge.pid().to_string();
+        let told =
+            tools::command("fiu-ctrl").args(["-f", &control, "-c", FAIL_ONE_SYNC, &pid]).status();
+        assert!(told.expect("fiu-ctrl runs").success());
+        let status = scene.bridge.ended();
+        assert_eq!(status.code(), CANNOT_WRITE, "{status}");
+        sending.stop().await;
+        let durable = durable_ticket(&scene.bridge.path("journal/journal.head"));
+        let acknowledged = acknowledged(&proxy.seen());
+
+        scene.bridge.unset("LD_PRELOAD");
+        scene.bridge.run();
+        assert!(scene.load.is_answered_within(PATIENCE).await);
+        let terms = Terms { declared, at_work: CONCURRENCY };
+        let verdict = scene.verdict("a sync fails", terms).await;
+        assert_eq!(verdict.breaches, [].into());
+        // What the failed sync was to make durable may be there all the same. It must not have
+        // been acknowledged.
+        let recorded = recorded(&scene);
+        of_failed_batch += acknowledged
+            .iter()
+            .filter(|id| recorded.get(*id).is_none_or(|it| *it > durable))
+            .count();
+        sent += verdict.sent;
+        all_acknowledged += acknowledged.len();
+    }
+    row(
+        format!("a sync fails under load, {failures} times"),
+        &[
+            ("sent", &sent),
+            ("acknowledged before", &all_acknowledged),
+            ("acknowledged of the batch that failed", &of_failed_batch),
+        ],
+    );
+    assert_eq!(of_failed_batch, 0);
+}
+
+/// The highest ticket that is durable for certain: what `journal.head` says, in the newer of its slots.
+fn durable_ticket(head: &Path) -> u64 {
+    const SLOT_BYTES: usize = 64;
+    let number = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().expect("eight bytes"));
+    let slots = std::fs::read(head).expect("journal.head");
+    let slots =
+        slots.chunks_exact(SLOT_BYTES).map(|slot| (number(&slot[..8]), number(&slot[8..16])));
+    slots.max().expect("two slots").1
+}
+
+/// The ticket of each command in the journal, by `request_id`.
+fn recorded(scene: &Scene) -> BTreeMap<String, u64> {
+    let entry = |entry: &Value| {
+        let ticket = entry["ticket"].as_u64().expect("a ticket");
+        Some((entry["request_id"].as_str()?.to_owned(), ticket))
+    };
+    scene.bridge.journal().iter().filter_map(entry).collect()
 }
 
 /// `request_id` of every command that the bridge has acknowledged on the wire.

@@ -1,9 +1,7 @@
 //! A response that could not leave is in the journal, and leaves later: the same bytes.
 
-use std::time::{Duration, Instant};
-
 use super::oracle::{Answer, Declared, Terms};
-use super::scene::{PATIENCE, Scene, has_python};
+use super::scene::{PATIENCE, Scene, has_python, until};
 use crate::support::broker::{private_broker, quick_broker};
 use crate::support::packet::Packet;
 use crate::support::proxy::Proxy;
@@ -84,14 +82,4 @@ async fn a_response_that_was_not_confirmed_is_published_again_byte_for_byte() {
     let verdict = scene.verdict("response not confirmed", Terms { declared, at_work: 0 }).await;
     assert_eq!(verdict.breaches, [].into());
     assert!(scene.bridge.terminate().success());
-}
-
-/// Looks again and again, and gives up after [`PATIENCE`].
-fn until(what: &str, mut happened: impl FnMut() -> bool) {
-    const PAUSE: Duration = Duration::from_millis(5);
-    let deadline = Instant::now() + PATIENCE;
-    while !happened() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        std::thread::sleep(PAUSE);
-    }
 }

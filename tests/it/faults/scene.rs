@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openc2_bridge::dispatch::Counters;
 use openc2_bridge::journal::{Answer as Found, Entry, Listing, Request, ask};
@@ -66,6 +66,8 @@ pub struct Scene {
     pub load: Load,
     /// The consumer, and part of the producer's name: no other test uses it.
     name: String,
+    /// The journal's folder, as it is seen from here.
+    journal: PathBuf,
 }
 
 impl Scene {
@@ -121,7 +123,8 @@ impl Scene {
         let bridge = Bridge::prepare(&url, settings, &topics);
         bridge.program("witness.py", include_str!("witness.py"));
         let load = Load::start(load_port, &format!("producer-{name}"), &name).await;
-        Self { bridge, load, name }
+        let journal = bridge.path("journal");
+        Self { bridge, load, name, journal }
     }
 
     /// `request_id` of every effect, from the disk.
@@ -130,19 +133,29 @@ impl Scene {
         trace.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
+    /// The journal's folder is elsewhere, as it is seen from here.
+    pub fn journal_is_at(&mut self, folder: PathBuf) {
+        self.journal = folder;
+    }
+
+    /// The consumer.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     fn trace(&self) -> PathBuf {
         self.bridge.path("effects")
     }
 
     /// `request_id` and class of all that the journal has from our producer.
     async fn recorded(&self) -> Vec<(String, String)> {
-        let folder = self.bridge.path("journal");
         let mut recorded = Vec::new();
         let mut before = None;
         loop {
             let (limit, consumer) = (Listing::LIMIT_MAX, Some(self.name.clone()));
             let listing = Listing { limit, before, consumer, ..Listing::default() };
-            let answer = ask(&folder, Request::List(listing)).await.expect("the journal answers");
+            let answer =
+                ask(&self.journal, Request::List(listing)).await.expect("the journal answers");
             let Found::List(entries) = answer else { panic!("no list: {answer:?}") };
             let Some(last) = entries.last() else { return recorded };
             before = Some(last.ticket);
@@ -183,6 +196,16 @@ impl Scene {
     /// The counters of the running bridge. They must balance.
     pub fn counters(&self) -> Counters {
         balanced(self.bridge.counters())
+    }
+}
+
+/// Looks again and again, and gives up after [`PATIENCE`].
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let deadline = Instant::now() + PATIENCE;
+    while !happened() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(PAUSE);
     }
 }
 

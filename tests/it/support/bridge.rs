@@ -22,8 +22,11 @@ pub struct Bridge {
     child: Option<Child>,
     lines: Option<mpsc::Receiver<String>>,
     environment: Vec<(String, String)>,
-    /// Largest file that it may write, in blocks as the shell counts them (512 or 1024 bytes).
-    file_blocks: Option<u32>,
+    /// The program, and its arguments, that starts it and everything that is run beside it; none
+    /// as a rule.
+    starter: Vec<String>,
+    /// What a shell does before it becomes the bridge; nothing as a rule.
+    first: String,
 }
 
 impl Bridge {
@@ -42,7 +45,8 @@ impl Bridge {
             child: None,
             lines: None,
             environment: vec![("OC2_MQTT_URL".to_owned(), broker_url.to_owned())],
-            file_blocks: None,
+            starter: Vec::new(),
+            first: String::new(),
         };
         let folder = bridge.dir().display().to_string();
         let settings = format!(
@@ -99,8 +103,27 @@ impl Bridge {
 
     /// Lets the bridge write no file larger than this from the next start on: writing fails
     /// as on a full disk.
+    ///
+    /// The blocks are those of the shell: 512 or 1024 bytes.
     pub fn limit_files(&mut self, blocks: Option<u32>) {
-        self.file_blocks = blocks;
+        let Some(blocks) = blocks else {
+            self.unset("OC2_JOURNAL_RESERVE");
+            return self.live_under("");
+        };
+        // Which is a file as well, and a larger one.
+        self.set("OC2_JOURNAL_RESERVE", "0");
+        // Without the signal, the write fails with EFBIG.
+        self.live_under(&format!("ulimit -f {blocks}; trap '' XFSZ"));
+    }
+
+    /// Lets a shell do this before it becomes the bridge, from the next start on: set limits.
+    pub fn live_under(&mut self, script: &str) {
+        script.clone_into(&mut self.first);
+    }
+
+    /// Lets this program start the bridge, and everything that is run beside it.
+    pub fn start_by(&mut self, starter: &[&str]) {
+        self.starter = starter.iter().map(|&word| word.to_owned()).collect();
     }
 
     /// Starts the bridge, and waits until it takes commands.
@@ -146,13 +169,16 @@ impl Bridge {
     /// The program, under the limits that it is to have.
     fn command(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_oc2");
-        let Some(blocks) = self.file_blocks else { return without_settings(program) };
-        let mut command = without_settings("sh");
-        // Without the signal, the write fails with EFBIG.
-        let script = format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$@\"");
-        command.args(["-c", &script, program]);
-        // Which is a file as well, and a larger one.
-        command.env("OC2_JOURNAL_RESERVE", "0");
+        if self.first.is_empty() {
+            return self.started(&[program]);
+        }
+        self.started(&["sh", "-c", &format!("{}; exec \"$0\" \"$@\"", self.first), program])
+    }
+
+    fn started(&self, words: &[&str]) -> Command {
+        let mut words = self.starter.iter().map(String::as_str).chain(words.iter().copied());
+        let mut command = without_settings(words.next().expect("a program"));
+        command.args(words);
         command
     }
 
@@ -235,6 +261,15 @@ impl Bridge {
         self.ended()
     }
 
+    /// The most that was resident of the running bridge so far, in bytes.
+    pub fn most_resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("its status");
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = most.and_then(|most| most.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.expect("a number") * 1024
+    }
+
     /// Resident memory of the running bridge, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).expect("statm");
@@ -263,7 +298,7 @@ impl Bridge {
 
     /// Runs another `oc2` command beside it, with the same folder.
     pub fn oc2(&self, arguments: &[&str]) -> std::process::Output {
-        without_settings(env!("CARGO_BIN_EXE_oc2"))
+        self.started(&[env!("CARGO_BIN_EXE_oc2")])
             .args(arguments)
             .env("OC2_JOURNAL_DIR", self.path("journal"))
             .env("XDG_STATE_HOME", self.path("state"))

@@ -6,7 +6,9 @@ pub mod broker;
 pub mod client;
 pub mod curl;
 pub mod double;
+pub mod large_journal;
 pub mod load;
+pub mod memory_limit;
 pub mod packet;
 pub mod papers;
 pub mod probe;
@@ -14,6 +16,7 @@ pub mod proxy;
 pub mod random;
 pub mod reliability;
 pub mod scene;
+pub mod small_disk;
 pub mod tools;
 
 use std::future::Future;
