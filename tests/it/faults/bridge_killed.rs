@@ -128,7 +128,9 @@ impl KilledRun {
         sending.stop().await;
 
         let patience = if acknowledges_early { IN_VAIN } else { PATIENCE };
+        let stopped = Instant::now();
         let is_answered = scene.load.is_answered_within(patience).await;
+        println!("the last answer after {:?}", stopped.elapsed());
         let terms = Terms { declared, at_work: kills * CONCURRENCY };
         let verdict = scene.verdict(&format!("bridge killed {kills} times"), terms).await;
         if !acknowledges_early {

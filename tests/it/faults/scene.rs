@@ -21,8 +21,11 @@ pub const RATE: u32 = 200;
 /// Commands that the witness has at the same time.
 pub const CONCURRENCY: usize = 16;
 
-/// Longest wait for the last responses of a run, on a machine with much else to do.
-pub const PATIENCE: Duration = Duration::from_mins(3);
+/// How long the witness is at a command before the effect, and as long after it.
+const WORK: Duration = Duration::from_millis(5);
+
+/// Longest wait for the last responses of a run.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Comes back at once.
 const HURRIED: &str = "
@@ -48,6 +51,8 @@ pub struct Setting<'a> {
     /// The file in its folder without which the witness does not answer; empty: it always does.
     pub gate: &'a str,
     pub concurrency: usize,
+    /// How long the witness is at a command before the effect, and as long after it.
+    pub work: Duration,
     /// Commands that may wait for the witness.
     pub queue: usize,
     /// Waits before it connects again.
@@ -56,7 +61,14 @@ pub struct Setting<'a> {
 
 impl Setting<'_> {
     pub fn of(declared: Declared) -> Self {
-        Self { declared, gate: "", concurrency: CONCURRENCY, queue: 10_000, is_patient: false }
+        Self {
+            declared,
+            gate: "",
+            concurrency: CONCURRENCY,
+            work: WORK,
+            queue: 10_000,
+            is_patient: false,
+        }
     }
 }
 
@@ -98,7 +110,7 @@ impl Scene {
         bridge_port: u16,
         load_port: u16,
     ) -> Self {
-        let Setting { declared, gate, concurrency, queue, is_patient } = setting;
+        let Setting { declared, gate, concurrency, work, queue, is_patient } = setting;
         // A broker that outlives the run must not mistake it for the one before.
         let name = format!("{name}{}", std::process::id());
         let gate = if gate.is_empty() { String::new() } else { format!(", '{{dir}}/{gate}'") };
@@ -110,12 +122,13 @@ impl Scene {
             kind = 'exec'
             profile = 'x-witness'
             pairs = {{ set = ['x-witness:mark'] }}
-            command = ['{{dir}}/witness.py', '{{dir}}/effects'{gate}]
+            command = ['{{dir}}/witness.py', '{}', '{{dir}}/effects'{gate}]
             mode = 'stream'
             allow-root = true
             idempotent = {}
             concurrency = {concurrency}
             queue = {queue}",
+            work.as_secs_f64(),
             declared == Declared::Idempotent
         );
         let url = format!("mqtt://127.0.0.1:{bridge_port}");

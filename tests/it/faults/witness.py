@@ -5,9 +5,10 @@ The line is on the disk before the command is answered, so what is in the file
 has happened, whoever was killed meanwhile. Lines are of one length and never
 cross a page, so that a kill leaves whole ones. Speaks the stream mode of exec.
 
-    witness.py FILE [GATE]
+    witness.py WORK_S FILE [GATE]
 
-With GATE, commands are answered once that file is there.
+Each command takes WORK_S before the effect and as long after it, so that a kill
+finds it at work. With GATE, commands are answered once that file is there.
 """
 
 import json
@@ -17,11 +18,10 @@ import time
 
 LINE_BYTES = 64
 LOOK_EVERY_S = 0.005
-# What it does takes a moment before the effect and one after it: a kill finds it at work.
-WORK_S = 0.005
 
 
-def main(trace, gate=None):
+def main(work_s, trace, gate=None):
+    work_s = float(work_s)
     effects = os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     rest = b""
     while chunk := os.read(0, 65536):
@@ -39,10 +39,10 @@ def main(trace, gate=None):
                 response = {"status": 200}
                 said.append({"type": "response", "id": message["id"], "response": response})
         if done:
-            time.sleep(WORK_S)
+            time.sleep(work_s)
             os.write(effects, "".join(done).encode())
             os.fsync(effects)
-            time.sleep(WORK_S)
+            time.sleep(work_s)
             while gate and not os.path.exists(gate):
                 time.sleep(LOOK_EVERY_S)
         os.write(1, "".join(json.dumps(one) + "\n" for one in said).encode())
