@@ -8,6 +8,7 @@ mod schemas;
 mod source;
 mod topics;
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -169,17 +170,21 @@ impl Settings {
             ["mqtt", "https", "journal", "limits", "time", "schemas", "trust", "log"];
         let mut source = Source::new(file, text);
         let variables = overrides(environment, &TABLES);
-        let mqtt: MqttConfig = part(&mut source, "mqtt", &variables);
+        let mut mqtt: MqttConfig = part(&mut source, "mqtt", &variables);
         if source.mistakes.is_empty() && with_files {
             for (key, error) in mqtt.check_files() {
                 note_in_table(&mut source, &variables, "mqtt", key, &error);
             }
         }
         let https = read_https(&mut source, &variables, with_files);
+        let journal: JournalConfig = part(&mut source, "journal", &variables);
+        // As many as one commit records: more would only wait here and not at the broker.
+        let batch = u16::try_from(journal.batch_records).ok().and_then(NonZeroU16::new);
+        mqtt.receive_maximum = mqtt.receive_maximum.or(batch);
         let settings = Self {
             mqtt,
             https,
-            journal: part(&mut source, "journal", &variables),
+            journal,
             limits: part(&mut source, "limits", &variables),
             time: part(&mut source, "time", &variables),
             schemas: part(&mut source, "schemas", &variables),

@@ -32,6 +32,20 @@ fn an_empty_file_is_all_defaults() {
 }
 
 #[test]
+fn the_broker_may_send_what_one_commit_records_unless_it_is_said() {
+    let cases = [
+        ("", 256),
+        ("[journal]\nbatch-records = 4096", 4096),
+        ("[journal]\nbatch-records = 1", 1),
+        ("[mqtt]\nreceive-maximum = 7\n[journal]\nbatch-records = 100", 7),
+    ];
+    for (text, most) in cases {
+        let receive_maximum = settings(text).unwrap().mqtt.receive_maximum.unwrap();
+        assert_eq!(receive_maximum.get(), most, "{text}");
+    }
+}
+
+#[test]
 fn a_mistake_is_told_with_its_place_and_the_nearest_key() {
     #[rustfmt::skip]
     let cases = [

@@ -43,9 +43,10 @@ pub struct MqttConfig {
     pub responses: Responses,
     /// Commands without properties are read as JSON: MQTT 3.1.1 has no properties.
     pub accept_without_properties: bool,
-    /// Commands the broker may send us before the first of them is recorded:
-    /// our Receive Maximum (MQTT v5.0, section 3.1.2.11.3).
-    pub receive_maximum: NonZeroU16,
+    /// Messages the broker may send us before the first of them is acknowledged:
+    /// our Receive Maximum (MQTT v5.0, section 3.1.2.11.3). Where it is absent,
+    /// a bridge takes as many as its journal records in one commit.
+    pub receive_maximum: Option<NonZeroU16>,
     /// Largest packet we take, in bytes. Well above our own limit for a message,
     /// so that one that is too large can still be answered.
     pub maximum_packet_size: MaximumPacketSize,
@@ -77,7 +78,7 @@ impl Default for MqttConfig {
             key_file: None,
             responses: Responses::default(),
             accept_without_properties: true,
-            receive_maximum: const { NonZeroU16::new(256).unwrap() },
+            receive_maximum: None,
             maximum_packet_size: MaximumPacketSize::default(),
             max_inflight: MaxInflight::default(),
             connect_timeout: Duration::from_secs(10),

@@ -428,7 +428,8 @@ async fn a_refused_subscription_is_an_alarm() {
 async fn the_receive_maximum_is_announced_as_configured() {
     let broker = Double::start().await;
     let receive_maximum = NonZeroU16::new(3).unwrap();
-    let _opened = open(&MqttConfig { receive_maximum, ..config(broker.port()) });
+    let _opened =
+        open(&MqttConfig { receive_maximum: Some(receive_maximum), ..config(broker.port()) });
     let connect = broker.guest().await.connect;
     assert_eq!(property(&connect.properties, id::RECEIVE_MAXIMUM), Some(&Value::Two(3)));
 }

@@ -77,6 +77,9 @@ impl Session {
 /// not fight, since each connection of one throws the other out.
 pub const TAKEOVER_PAUSE: Duration = Duration::from_mins(1);
 
+/// The Receive Maximum of whoever has no journal and says nothing of it.
+const RECEIVE_MAXIMUM: NonZeroU16 = NonZeroU16::new(256).unwrap();
+
 impl LinkSettings {
     /// Settings for a link that leaves no trace at the broker: clean start, no expiry.
     ///
@@ -92,7 +95,7 @@ impl LinkSettings {
             session: Session::Clean,
             subscriptions: Vec::new(),
             keep_alive: config.keep_alive,
-            receive_maximum: config.receive_maximum,
+            receive_maximum: config.receive_maximum.unwrap_or(RECEIVE_MAXIMUM),
             maximum_packet_size: config.maximum_packet_size,
             max_inflight: config.max_inflight,
             connect_timeout: config.connect_timeout,
