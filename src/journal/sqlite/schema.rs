@@ -20,7 +20,7 @@ const SQLITE_NEEDED: i32 = 3_051_003;
 const APPLICATION_ID: i32 = 0x4f43_324a;
 
 /// Version of the tables (`PRAGMA user_version`).
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 
 /// Longest that the start may be held up by the check of the file. What is not
 /// checked by then goes unchecked.
@@ -97,6 +97,8 @@ const DERIVED: &str = "
     );
     CREATE INDEX command_unfinished ON command (ticket) WHERE ended_ms IS NULL;
     CREATE INDEX command_name ON command (name, producer) WHERE name IS NOT NULL;
+    CREATE INDEX command_effect ON command (ticket)
+        WHERE due_ms IS NOT NULL AND ended_ms IS NOT NULL;
     CREATE INDEX command_due ON command (due_ms, ticket) WHERE due_ms IS NOT NULL;
 
     CREATE TABLE key (
