@@ -221,6 +221,34 @@ fn who_is_still_at_work_at_the_stop_time_is_told_when_it_is_known() {
     assert_eq!(seen.starts[0].errand, Errand::Stop);
 }
 
+/// A restart finds its time over while it waits to run again; then the clock is set back.
+#[test]
+fn an_end_that_comes_due_twice_is_told_once_and_the_hand_becomes_free() {
+    let hands = |concurrency| {
+        let mut house = house_with_stop();
+        let wall = house.actuators.get_mut("wall").unwrap();
+        (wall.idempotent, wall.concurrency) = (true, concurrency);
+        house
+    };
+    let at_once = json!({"response_requested": "complete"});
+    let mut room = Room::with(hands(2), Rules::default());
+    let first = hears(&mut room, "1", &at_once).starts[0].ticket;
+    let second = hears(&mut room, "2", &json!({"duration": SECOND})).starts[0].ticket;
+    room.now_ms = NOW + 2 * SECOND;
+    assert_eq!(room.restarts(hands(1)).starts.len(), 1, "one hand");
+    room.at(NOW);
+
+    let seen = room.ends(first, ok());
+    assert_eq!((seen.starts[0].ticket, seen.starts[0].errand), (second, Errand::Perform));
+    let mut seen = room.ends(second, ok());
+    seen.add(room.keeps_time());
+    assert_eq!(seen.starts[0].errand, Errand::Stop);
+    assert!(room.at(NOW + 2 * SECOND).starts.is_empty(), "due once more");
+    assert!(stopped(&mut room, second, ok()).starts.is_empty(), "told once");
+    assert_eq!(room.dispatcher.counters().in_effect, 0);
+    assert_eq!(hears(&mut room, "3", &at_once).starts.len(), 1);
+}
+
 #[test]
 fn a_command_whose_time_is_over_before_its_turn_is_never_begun() {
     let mut room = room();
