@@ -5,6 +5,7 @@ mod ending;
 mod logs;
 mod reloading;
 mod samples;
+mod settling;
 mod tools;
 
 use std::path::{Path, PathBuf};
