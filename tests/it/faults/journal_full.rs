@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::oracle::{Declared, Terms};
 use super::scene::{CONCURRENCY, PATIENCE, RATE, Scene, has_python, until};
 use crate::support::broker::{Broker, quick_broker};
+use crate::support::load::Sending;
 use crate::support::packet::Packet;
 use crate::support::proxy::{Proxy, Seen};
 use crate::support::reliability::{row, times};
@@ -92,28 +93,9 @@ async fn run_out_of_room(broker: &Broker, blocks: u32, file: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_full_under_load_and_then_freed_costs_nothing_that_was_acknowledged() {
     let test = "a_disk_that_is_full_under_load_and_then_freed_costs_nothing_that_was_acknowledged";
-    if !has_python(test) {
-        return;
-    }
-    let Some(broker) = quick_broker(test) else { return };
-    let proxy = Proxy::start(broker.port()).await;
+    let Some(full) = FullDisk::under_load(test, false).await else { return };
+    let FullDisk { mut scene, proxy, disk, sending, full_since, broker: _broker } = full;
     let declared = Declared::NotIdempotent;
-    let mut scene = Scene::prepare("disk-full", declared, "", proxy.port(), broker.port()).await;
-    let Some(disk) = SmallDisk::new(test, &scene.bridge.path("journal"), DISK_BYTES) else {
-        return;
-    };
-    scene.bridge.start_by(&disk.lead().each_ref().map(String::as_str));
-    scene.bridge.set("OC2_JOURNAL_RESERVE", &RESERVE_BYTES.to_string());
-    scene.journal_is_at(disk.path());
-    scene.bridge.run();
-
-    let sending = scene.load.keep_sending(FULL_RATE);
-    until("it is at work", || scene.effects().len() >= UNDER_WAY);
-    disk.fill();
-    let full_since = Instant::now();
-    let status = scene.bridge.ended();
-    assert_eq!(status.code(), CANNOT_WRITE, "{status}");
-    scene.bridge.wait_for("the disk is full");
     let full_for = Duration::from_secs(times(6, 60) as u64);
     let mut starts_in_vain = 0;
     while full_since.elapsed() < full_for {
@@ -155,6 +137,73 @@ async fn a_disk_that_is_full_under_load_and_then_freed_costs_nothing_that_was_ac
     assert!(is_answered);
     assert!(starts_in_vain > 0);
     assert!(!acknowledged.is_empty());
+}
+
+/// The control: a bridge that acknowledges first and writes then does lose commands.
+#[cfg(feature = "fail-points")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bridge_that_acknowledges_before_it_records_is_caught_by_a_full_disk() {
+    const MOST_DISKS: u32 = 5;
+    let test = "a_bridge_that_acknowledges_before_it_records_is_caught_by_a_full_disk";
+    let (mut disks, mut lost) = (0, 0);
+    while lost == 0 {
+        assert!(disks < MOST_DISKS, "{disks} disks were full and nothing was lost");
+        disks += 1;
+        let Some(full) = FullDisk::under_load(test, true).await else { return };
+        let FullDisk { mut scene, proxy, disk, sending, broker: _broker, .. } = full;
+        sending.stop().await;
+        let acknowledged = acknowledged(&proxy.seen());
+        disk.free();
+        // A bridge without the mistake looks what is there.
+        scene.bridge.unset("OC2_ACKNOWLEDGE_EARLY");
+        scene.bridge.run();
+        let recorded = recorded(&scene);
+        lost = acknowledged.iter().filter(|id| !recorded.contains_key(*id)).count();
+    }
+    row(
+        "control: a full disk with PUBACK before the record",
+        &[("disks", &disks), ("lost", &lost)],
+    );
+}
+
+/// A bridge that has ended because its disk is full, while commands come in.
+struct FullDisk {
+    scene: Scene,
+    proxy: Proxy,
+    disk: SmallDisk,
+    sending: Sending,
+    full_since: Instant,
+    broker: Broker,
+}
+
+impl FullDisk {
+    async fn under_load(test: &str, acknowledges_early: bool) -> Option<Self> {
+        if !has_python(test) {
+            return None;
+        }
+        let broker = quick_broker(test)?;
+        let proxy = Proxy::start(broker.port()).await;
+        let name = format!("disk-full-{acknowledges_early}");
+        let declared = Declared::NotIdempotent;
+        let mut scene = Scene::prepare(&name, declared, "", proxy.port(), broker.port()).await;
+        let disk = SmallDisk::new(test, &scene.bridge.path("journal"), DISK_BYTES)?;
+        scene.bridge.start_by(&disk.lead().each_ref().map(String::as_str));
+        scene.bridge.set("OC2_JOURNAL_RESERVE", &RESERVE_BYTES.to_string());
+        if acknowledges_early {
+            scene.bridge.set("OC2_ACKNOWLEDGE_EARLY", "1");
+        }
+        scene.journal_is_at(disk.path());
+        scene.bridge.run();
+
+        let sending = scene.load.keep_sending(FULL_RATE);
+        until("it is at work", || scene.effects().len() >= UNDER_WAY);
+        disk.fill();
+        let full_since = Instant::now();
+        let status = scene.bridge.ended();
+        assert_eq!(status.code(), CANNOT_WRITE, "{status}");
+        scene.bridge.wait_for("the disk is full");
+        Some(Self { scene, proxy, disk, sending, full_since, broker })
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
