@@ -203,6 +203,41 @@ async fn a_device_that_is_offline_is_answered_for_with_503() {
     }
 }
 
+/// A switch that is told to go on and does not answer yet; its map says what breaks that off.
+const SLOW_SWITCH: &str = r#"
+[map.slow]
+[[map.slow.command]]
+on = { action = "set", target = "x-iot:switch" }
+publish = { topic = "{{ v.topic }}/cmd", payload = "{{ target.state }}" }
+reply = { topic = "{{ v.topic }}/is", match = "payload == target.state", timeout = "30s" }
+cancel = { target = { state = "off" } }
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_is_cancelled_is_broken_off_as_its_map_says() {
+    for broker in brokers("a_command_that_is_cancelled_is_broken_off_as_its_map_says").await {
+        let mut house = House::open(&broker).await;
+        let name = house.name("slow");
+        house.topics.push_str(SLOW_SWITCH);
+        house.take_in("it", &format!("map = 'slow'\nvars = {{ topic = '{name}' }}"));
+        let mut switch = Client::connect(broker.port(), &house.name("Switch")).await;
+        switch.subscribe(&format!("{name}/cmd"), 0x01).await;
+        house.start();
+
+        let command = house.send("it", SWITCH_ON).await;
+        assert_eq!(switch.message().await.payload, b"on");
+        let cancel = json!({"action": "cancel", "target": {"command": command}}).to_string();
+        let answer = house.ask("it", &cancel).await;
+        assert_eq!(answer.status, 200, "{broker}: {answer:?}");
+        assert_eq!(switch.message().await.payload, b"off", "{broker}");
+        switch.publish(&format!("{name}/is"), "off", 1, Vec::new()).await;
+        let answer = house.next_answer().await;
+        assert_eq!((answer.request_id, answer.status), (command, 500), "{broker}");
+        assert!(answer.text.starts_with("cancelled by its producer"), "{broker}: {}", answer.text);
+        house.close([]).await;
+    }
+}
+
 /// A broker with devices on it, a bridge beside it, and somebody who commands them.
 struct House {
     broker: String,

@@ -260,6 +260,50 @@ async fn a_program_that_ignores_a_cancel_is_killed() {
     }
 }
 
+/// Has a command carried out that its producer cancels once this file is there.
+async fn act_and_cancel(exec: &Exec, fixture: &Fixture, begun: &str) -> (u64, String) {
+    let unwanted = CancellationToken::new();
+    let progress = Progress { cancelled: unwanted.clone(), ..unheard() };
+    let cancel = async {
+        eventually(begun, || fixture.path(begun).exists()).await;
+        unwanted.cancel();
+    };
+    let command = request(1, json!({"action": "slow"}));
+    told(join!(exec.carry_out(command, progress), cancel).0)
+}
+
+#[tokio::test]
+async fn what_a_program_says_to_the_cancel_of_a_producer_is_its_answer() {
+    let fixture = Fixture::new(&program(r#"*cancel*) answer "$id";; *slow*) echo > begun;;"#));
+    let exec = exec(stream(&fixture));
+    assert_eq!(act_and_cancel(&exec, &fixture, "begun").await, (200, String::new()));
+    assert!(fixture.read("told").contains(r#"{"v":1,"type":"cancel","id":"1"}"#));
+    assert_eq!(act(&exec, 2, "set").await, (200, String::new()));
+    assert_eq!(fixture.starts(), 1);
+}
+
+#[tokio::test]
+async fn a_program_that_ignores_the_cancel_of_a_producer_is_ended() {
+    let fixture =
+        Fixture::new(&program("*cancel*) trap '' TERM; sleep 60;; *slow*) echo > begun;;"));
+    let exec = exec(stream(&fixture));
+    let (status, text) = act_and_cancel(&exec, &fixture, "begun").await;
+    assert_eq!(status, 500);
+    assert!(text.starts_with("cancelled by its producer"), "{text}");
+    eventually("another start", || fixture.starts() == 2).await;
+    exec.close().await;
+    fixture.assert_nothing_left("cancelled").await;
+}
+
+#[tokio::test]
+async fn a_command_that_is_cancelled_before_the_program_is_ready_is_not_handed_over() {
+    let fixture = Fixture::new("echo > begun; read -r hello; exec sleep 60");
+    let exec = exec(stream(&fixture));
+    let (status, text) = act_and_cancel(&exec, &fixture, "begun").await;
+    assert_eq!(status, 500);
+    assert!(text.contains("nothing was begun"), "{text}");
+}
+
 #[tokio::test]
 async fn closing_answers_for_what_is_in_flight() {
     let fixture = Fixture::new(&program("*slow*) trap '' TERM; echo > begun;;"));
