@@ -7,24 +7,24 @@ use super::scene::{PATIENCE, Scene, Setting, has_python};
 use crate::support::broker::quick_broker;
 use crate::support::reliability::{is_soak, row};
 
-/// One at a time, and it sleeps for 2 × [`WORK`] at each: 20 a second at most. That is long beside
+/// One at a time, and it sleeps for 2 × [`WORK`] at each: 10 a second at most. That is long beside
 /// the commit between one command and the next, which takes longer the more there is to write
 /// beside it, and would be measured otherwise.
 const CONCURRENCY: usize = 1;
-const WORK: Duration = Duration::from_millis(25);
+const WORK: Duration = Duration::from_millis(50);
 
 /// Commands that may wait; more get 503.
-const QUEUE: usize = 50;
+const QUEUE: usize = 20;
 
 /// Commands a second of which the witness just cannot do all, to find its peak; and ten times what
 /// it can do at most.
-const FULL: u32 = 30;
-const OVERLOAD: u32 = 200;
+const FULL: u32 = 15;
+const OVERLOAD: u32 = 100;
 
 /// The peak and the overload are measured in turn, so that both see what else the machine has to
 /// do, and of each the median counts.
 const TURNS: usize = 3;
-const TURN: Duration = Duration::from_secs(3);
+const TURN: Duration = Duration::from_secs(4);
 const LONG_TURN: Duration = Duration::from_secs(20);
 
 /// Least share of the peak that must be carried out under overload, in percent.
