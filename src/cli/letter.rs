@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::completion::targets;
 use crate::config::nearest_of;
 use crate::jadn::Content;
+use crate::language::{Language, Library, Version};
 use crate::openc2::{self, Headers, ResponseType};
 use crate::producer::{Envelope, Outgoing};
 use crate::wire::{self, Encoding, Fault, Limits};
@@ -62,6 +64,8 @@ pub enum Objection {
     NoRequestId,
     #[error("a feature is asked for twice")]
     RepeatedFeature,
+    #[error("profile {profile} has no target {target}{nearest}")]
+    NoSuchTarget { profile: String, target: String, nearest: String },
 }
 
 fn at(pointer: &str) -> String {
@@ -71,7 +75,7 @@ fn at(pointer: &str) -> String {
 impl Letter {
     /// A message around a command.
     #[must_use]
-    pub fn around(envelope: &Envelope, command: &str) -> Self {
+    pub fn around(envelope: &Envelope, command: &str, library: &Library) -> Self {
         let mut headers = json!({
             "request_id": envelope.request_id,
             "created": envelope.created_ms,
@@ -82,7 +86,7 @@ impl Letter {
         }
         let payload =
             format!(r#"{{"headers":{headers},"body":{{"openc2":{{"request":{command}}}}}}}"#);
-        let mut letter = Self::as_written(payload.into());
+        let mut letter = Self::as_written(payload.into(), library);
         // Also where the command is so wrong that nothing could be read.
         letter.from = Some(envelope.from.clone());
         letter.outgoing = Outgoing::as_written(
@@ -103,21 +107,20 @@ impl Letter {
     /// # Errors
     ///
     /// What CBOR has no way to say: what is not valid has no numbers there.
-    pub fn in_cbor(self) -> Result<Self, Fault> {
+    pub fn in_cbor(self, library: &Library) -> Result<Self, Fault> {
         let payload = self.outgoing.payload();
         if Encoding::of(payload) == Encoding::Cbor {
             return Ok(self);
         }
-        let [newest, ..] = wire::every_version();
-        let payload = wire::from_json(payload, newest)?;
+        let payload = wire::from_json(payload, library.language(Version::V1_1))?;
         let request_id = self.outgoing.request_id().map(str::to_owned);
         Ok(Self { outgoing: Outgoing::as_written(payload, request_id), ..self })
     }
 
     /// A message as somebody wrote it.
     #[must_use]
-    pub fn as_written(payload: Bytes) -> Self {
-        let [newest, ..] = wire::every_version();
+    pub fn as_written(payload: Bytes, library: &Library) -> Self {
+        let newest = library.language(Version::V1_1);
         let encoding = Encoding::of(&payload);
         match wire::read_by(&payload, encoding, Limits::default(), &[newest]) {
             Ok(wire::Letter { message, .. }) => {
@@ -129,7 +132,8 @@ impl Letter {
                         ResponseType::Complete
                     }
                 };
-                let objection = objection(&message.content, &message.headers, &payload, asks_for);
+                let objection = objection(&message.content, &message.headers, &payload, asks_for)
+                    .or_else(|| no_such_target(&message.content, library));
                 let Headers { request_id, from, .. } = message.headers;
                 let outgoing = Outgoing::as_written(payload, request_id);
                 Self { outgoing, objection, asks_for, from }
@@ -138,8 +142,8 @@ impl Letter {
                 let wire::Unreadable { fault, glimpse, .. } = *unreadable;
                 let asks_for =
                     if glimpse.wants_silence { ResponseType::None } else { ResponseType::Complete };
+                let hint = near(&fault, &payload, newest);
                 let outgoing = Outgoing::as_written(payload, glimpse.request_id);
-                let hint = near(&fault.pointer, &fault.reason);
                 let reason = fault.reason + &hint;
                 let objection = Objection::Fault { pointer: fault.pointer, reason };
                 Self { outgoing, objection: Some(objection), asks_for, from: glimpse.from }
@@ -149,15 +153,41 @@ impl Letter {
 }
 
 /// The target, action or argument that was perhaps meant.
-fn near(pointer: &str, reason: &str) -> String {
-    let Some((_, rest)) = reason.split_once(" of ") else { return String::new() };
-    let of = rest.split([',', ';']).next().unwrap_or_default();
-    let [newest, ..] = wire::every_version();
-    let named = newest.package().types.iter().find(|it| it.name == of);
-    let Some(Content::Fields(fields)) = named.map(|it| &it.content) else { return String::new() };
-    let found = pointer.rsplit('/').next().unwrap_or_default();
-    let nearest = nearest_of(found, fields.iter().map(|field| field.name.as_str()));
+fn near(fault: &Fault, payload: &[u8], language: &Language) -> String {
+    // "expected Action (scan, ...), found ..." or "no alternative of Target, which has ...".
+    let reason = fault.reason.trim_start_matches("expected ");
+    let reason = reason.split_once(" of ").map_or(reason, |(_, rest)| rest);
+    let of = reason.split([',', ';', ' ']).next().unwrap_or_default();
+    let schema = language.schema();
+    let known = language.package().types.iter().find(|it| it.name == of).map(|it| &it.content);
+    let nearest = match known {
+        Some(Content::Fields(_)) => {
+            let found = fault.pointer.rsplit('/').next().unwrap_or_default();
+            nearest_of(found, schema.fields_of(of))
+        }
+        Some(Content::Items(items)) => {
+            let written = wire::shown(payload).unwrap_or_default();
+            let found = written.pointer(&fault.pointer).and_then(Value::as_str);
+            found.and_then(|found| nearest_of(found, items.iter().map(|item| item.name.as_str())))
+        }
+        _ => None,
+    };
     nearest.map_or_else(String::new, |it| format!("; did you mean {it}?"))
+}
+
+/// A target that its profile, whose schema is known here, does not have.
+fn no_such_target(content: &openc2::Content, library: &Library) -> Option<Objection> {
+    let openc2::Content::Request(command) = content else { return None };
+    let target = command.target.name();
+    let profile = target.profile()?;
+    let language = library.language(Version::V1_1);
+    let target = target.to_string();
+    if library.profile(profile).is_none() || targets(language).any(|it| it == target) {
+        return None;
+    }
+    let nearest = nearest_of(&target, targets(language));
+    let nearest = nearest.map_or_else(String::new, |it| format!("; did you mean {it}?"));
+    Some(Objection::NoSuchTarget { profile: profile.to_owned(), target, nearest })
 }
 
 /// What a producer must get right beyond what a reader would accept.
@@ -228,13 +258,13 @@ mod tests {
     #[test]
     fn a_command_gets_its_envelope() {
         let request = r#"{"action":"query","target":{"features":[]}}"#;
-        let letter = Letter::around(&envelope(), request);
+        let letter = Letter::around(&envelope(), request, &Library::built_in());
         assert_eq!(letter.outgoing.payload(), message(request).as_bytes());
         assert_eq!(letter.outgoing.request_id(), Some("95ad511c-3339-4111-9c47-9156c47d37d3"));
         assert_eq!((letter.objection, letter.asks_for), (None, ResponseType::Complete));
 
         let to = vec!["gateway-1".to_owned()];
-        let letter = Letter::around(&Envelope { to, ..envelope() }, request);
+        let letter = Letter::around(&Envelope { to, ..envelope() }, request, &Library::built_in());
         let sent: Value = serde_json::from_slice(letter.outgoing.payload()).unwrap();
         assert_eq!(sent["headers"]["to"], json!(["gateway-1"]));
     }
@@ -243,7 +273,12 @@ mod tests {
     fn mistakes_are_found_before_anything_is_sent() {
         let cases = [
             (r#"{"action":"dney","target":{"uri":"http://a.example/"}}"#, "at /action"),
+            (r#"{"action":"dney","target":{"uri":"http://a.example/"}}"#, "did you mean deny?"),
             (r#"{"action":"deny","target":{"ipv4_net":"300.0.0.1"}}"#, "at /target/ipv4_net"),
+            (
+                r#"{"action":"set","target":{"x-iot:lihgt":{}}}"#,
+                "has no target x-iot:lihgt; did you mean x-iot:light?",
+            ),
             (r#"{"action":"deny","target":{}}"#, "at /target"),
             (r#"{"action":"deny","target":{"ipv4net":"10.0.0.1"}}"#, "did you mean ipv4_net?"),
             (
@@ -254,7 +289,10 @@ mod tests {
             (r#"{"action":"query","target":{"features":["pairs","pairs"]}}"#, "twice"),
         ];
         for (request, complaint) in cases {
-            let objection = Letter::around(&envelope(), request).objection.unwrap().to_string();
+            let objection = Letter::around(&envelope(), request, &Library::built_in())
+                .objection
+                .unwrap()
+                .to_string();
             assert!(objection.contains(complaint), "{request}: {objection}");
         }
     }
@@ -278,7 +316,8 @@ mod tests {
             (response, Some(Objection::NotACommand), ResponseType::Complete),
         ];
         for (text, objection, asks_for) in cases {
-            let letter = Letter::as_written(Bytes::copy_from_slice(text.as_bytes()));
+            let letter =
+                Letter::as_written(Bytes::copy_from_slice(text.as_bytes()), &Library::built_in());
             assert_eq!(letter.outgoing.payload(), text.as_bytes());
             assert_eq!((letter.objection, letter.asks_for), (objection, asks_for), "{text}");
         }

@@ -5,6 +5,7 @@
 
 mod broker;
 mod check;
+mod completion;
 #[cfg(feature = "embedded-broker")]
 mod demo;
 mod journal;

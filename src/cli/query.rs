@@ -43,10 +43,11 @@ pub struct QueryArgs {
 /// Asks, and prints the answers.
 pub fn run(args: &QueryArgs) -> Result<Exit, Failure> {
     let words = words(&args.what).map_err(|sentence| Failure::say(Exit::Usage, sentence))?;
-    let command = words.command(producer::now_ms());
+    let library = args.exchange.library()?;
+    let command = words.command(producer::now_ms(), &library);
     let command = command.map_err(|mistake| Failure::new(Exit::Usage, mistake))?.to_string();
     let given = Given::Command(command);
-    send::exchange(&given, &args.address.address(), &args.exchange, &args.broker)
+    send::exchange(&given, &library, &args.address.address(), &args.exchange, &args.broker)
 }
 
 fn words(what: &[String]) -> Result<Words, String> {
@@ -77,6 +78,7 @@ mod tests {
     use super::super::{Cli, CliCommand};
     use super::*;
     use crate::dispatch::Address;
+    use crate::language::Library;
 
     fn parse(line: &str) -> QueryArgs {
         let words = ["oc2", "query"].into_iter().chain(line.split_whitespace());
@@ -101,7 +103,8 @@ mod tests {
             ("x-probe:level {}", r#"{"x-probe:level":{}}"#),
         ];
         for (line, target) in cases {
-            let command = words(&parse(line).what).unwrap().command(0).unwrap();
+            let command =
+                words(&parse(line).what).unwrap().command(0, &Library::built_in()).unwrap();
             assert_eq!(command["action"], "query");
             assert_eq!(command["target"].to_string(), target, "{line}");
         }

@@ -1,12 +1,11 @@
 //! From words on the command line to a command.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value, json};
 
+use super::completion::{Completion, string};
 use super::units;
-use crate::config::nearest_of;
-use crate::openc2::TargetName;
+use crate::language::{Library, Version};
+use crate::wire;
 
 /// A command as it was typed.
 #[derive(Clone, Debug, Default)]
@@ -25,17 +24,25 @@ pub struct Words {
     pub response_requested: Option<String>,
     /// `--command-id`.
     pub command_id: Option<String>,
+    /// What is missing is made up, from this number.
+    pub example: Option<u64>,
 }
 
 /// Words that make no command. Whether a command makes sense is judged later.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Mistake {
-    #[error("target {target} needs a VALUE{hint}")]
-    NoValue { target: String, hint: &'static str },
-    #[error("the VALUE of {target} is JSON, and this is none ({reason}): {text}")]
-    NotJson { target: String, text: String, reason: String },
+    #[error("target {target} needs a VALUE: {expected}")]
+    NoValue { target: String, expected: String },
+    #[error("the VALUE of {target} is JSON, and this is none ({reason}): {text}{expected}")]
+    NotJson { target: String, text: String, reason: String, expected: String },
     #[error("there is no target {target} (one of a profile is written nsid:name){nearest}")]
     NoTarget { target: String, nearest: String },
+    #[error("more than one profile has a target {target}: {names}")]
+    SeveralTargets { target: String, names: String },
+    #[error("target {target} has no {name}{nearest}; it is {expected}")]
+    NoField { target: String, name: String, expected: String, nearest: String },
+    #[error("no value of {target} could be made up")]
+    NoExample { target: String },
     #[error("{flag} takes {form}, not {text:?}")]
     Form { flag: &'static str, form: &'static str, text: String },
     #[error("{flag} {key} is given twice")]
@@ -46,39 +53,56 @@ pub enum Mistake {
     Time { key: String, reason: String },
 }
 
-/// Core targets that are a string (Language v1.1, section 3.4.1).
-const TEXT_TARGETS: &[&str] = &[
-    "command",
-    "domain_name",
-    "email_addr",
-    "idn_domain_name",
-    "idn_email_addr",
-    "ipv4_net",
-    "ipv6_net",
-    "iri",
-    "mac_addr",
-    "uri",
-];
-
-/// Core targets that are a list of names (Language v1.1, section 3.4.1).
-const LIST_TARGETS: &[&str] = &["features", "properties"];
-
 /// Specifiers that the standards have as strings, also where they look like a number.
 const TEXT_SPECIFIERS: &[&str] = &["asset_id", "hostname", "named_group"];
 
+/// Examples made up before one is given that is valid by the schemas alone.
+const EXAMPLES: u64 = 100;
+
 impl Words {
-    /// The command as JSON, members in the order of the standard's table.
-    /// Times given as `+10s` are counted from `now_ms`.
-    pub fn command(&self, now_ms: u64) -> Result<Value, Mistake> {
+    /// The command as JSON, members in the order of the standard's table, completed by the
+    /// schemas of `library`. Times given as `+10s` are counted from `now_ms`.
+    pub fn command(&self, now_ms: u64, library: &Library) -> Result<Value, Mistake> {
+        let Some(seed) = self.example else { return self.completed(now_ms, library, None) };
+        // What the standards say beside their schemas, such as how long an MD5 hash is, an example
+        // meets by luck.
+        let language = library.language(Version::V1_1);
+        for seed in seed..seed.saturating_add(EXAMPLES) {
+            let command = self.completed(now_ms, library, Some(seed))?;
+            if wire::command_by(&command, language).is_ok() {
+                return Ok(command);
+            }
+        }
+        self.completed(now_ms, library, Some(seed))
+    }
+
+    fn completed(
+        &self,
+        now_ms: u64,
+        library: &Library,
+        example: Option<u64>,
+    ) -> Result<Value, Mistake> {
+        let completion = Completion(library);
+        let name = completion.name(&self.target)?;
+        let target = match (self.value.as_deref(), example) {
+            (None, Some(seed)) => completion.example(&name, seed)?,
+            (value, _) => completion.value(&name, value)?,
+        };
+        let actuator = self.actuator()?;
+        let mut args = self.args(now_ms)?;
+        if let Some(seed) = example {
+            for nsid in [profile_of(&name), actuator.as_ref().and_then(only_member)] {
+                let Some(nsid) = nsid.filter(|nsid| !args.contains_key(*nsid)) else { continue };
+                args.extend(completion.example_of_args(nsid, seed).map(|it| (nsid.to_owned(), it)));
+            }
+        }
         let mut command = Map::new();
         command.insert("action".to_owned(), json!(self.action));
-        let target = target_value(&self.target, self.value.as_deref())?;
-        command.insert("target".to_owned(), json!({ self.target.as_str(): target }));
-        let args = self.args(now_ms)?;
+        command.insert("target".to_owned(), json!({ name: target }));
         if !args.is_empty() {
             command.insert("args".to_owned(), Value::Object(args));
         }
-        if let Some(actuator) = self.actuator()? {
+        if let Some(actuator) = actuator {
             command.insert("actuator".to_owned(), actuator);
         }
         if let Some(id) = &self.command_id {
@@ -148,62 +172,13 @@ impl Words {
     }
 }
 
-fn target_value(target: &str, text: Option<&str>) -> Result<Value, Mistake> {
-    let Some(text) = text else {
-        return match target {
-            // An empty list is a heartbeat (Language v1.1, section 4.1).
-            "features" => Ok(json!([])),
-            _ if LIST_TARGETS.contains(&target) => no_value(target, ": names with commas"),
-            _ if TEXT_TARGETS.contains(&target) => no_value(target, ""),
-            _ => no_value(target, ", as JSON; {} is the empty object"),
-        };
-    };
-    if TEXT_TARGETS.contains(&target) {
-        return Ok(string(text));
-    }
-    if LIST_TARGETS.contains(&target) && !text.starts_with(['[', '{', '"']) {
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        return Ok(without_repetition(names.map(|name| json!(name)).collect()));
-    }
-    match serde_json::from_str(text) {
-        Ok(Value::Array(names)) if target == "features" => Ok(without_repetition(names)),
-        Ok(value) => Ok(value),
-        // The type of a profile's own target is the profile's affair.
-        Err(_) if target.contains(':') && !text.starts_with(['{', '[', '"']) => Ok(json!(text)),
-        Err(error) => Err(no_target(target).unwrap_or_else(|| Mistake::NotJson {
-            target: target.to_owned(),
-            text: text.to_owned(),
-            reason: error.to_string(),
-        })),
-    }
+/// The namespace of a target of a profile.
+fn profile_of(target: &str) -> Option<&str> {
+    target.split_once(':').map(|(nsid, _)| nsid)
 }
 
-/// What is wrong with the name of a target that needs a VALUE it does not have.
-fn no_target(target: &str) -> Option<Mistake> {
-    target.parse::<TargetName>().err()?;
-    let core: Vec<_> = TargetName::CORE.iter().map(ToString::to_string).collect();
-    let nearest = nearest_of(target, core.iter().map(String::as_str));
-    let nearest = nearest.map_or_else(String::new, |it| format!("; did you mean {it}?"));
-    Some(Mistake::NoTarget { target: target.to_owned(), nearest })
-}
-
-fn no_value(target: &str, hint: &'static str) -> Result<Value, Mistake> {
-    let no_value = || Mistake::NoValue { target: target.to_owned(), hint };
-    Err(no_target(target).unwrap_or_else(no_value))
-}
-
-/// A producer never repeats a feature (Language v1.1, section 3.4.1.5).
-fn without_repetition(names: Vec<Value>) -> Value {
-    let mut seen = BTreeSet::new();
-    Value::Array(names.into_iter().filter(|name| seen.insert(name.to_string())).collect())
-}
-
-/// A string: as it stands, or what a JSON string in quotes says.
-fn string(text: &str) -> Value {
-    match serde_json::from_str(text) {
-        Ok(Value::String(quoted)) => Value::String(quoted),
-        _ => json!(text),
-    }
+fn only_member(object: &Value) -> Option<&str> {
+    object.as_object()?.keys().next().map(String::as_str)
 }
 
 fn json_or_text(text: &str) -> Value {
@@ -280,6 +255,12 @@ mod tests {
             ("set x-iot:power on", r#"{"action":"set","target":{"x-iot:power":"on"}}"#),
             ("set x-iot:power \"5\"", r#"{"action":"set","target":{"x-iot:power":"5"}}"#),
             ("set x-iot:light {}", r#"{"action":"set","target":{"x-iot:light":{}}}"#),
+            // what the schema of a profile knows
+            ("set x-iot:light state=on,level=50", r#"{"action":"set","target":{"x-iot:light":{"state":"on","level":50}}}"#),
+            ("set switch state=off", r#"{"action":"set","target":{"x-iot:switch":{"state":"off"}}}"#),
+            ("delete rule_number 7", r#"{"action":"delete","target":{"slpf:rule_number":7}}"#),
+            ("deny ipv4_connection protocol=tcp,dst_port=80", r#"{"action":"deny","target":{"ipv4_connection":{"protocol":"tcp","dst_port":80}}}"#),
+            ("deny ip_addr 192.0.2.1", r#"{"action":"deny","target":{"ip_addr":"192.0.2.1"}}"#),
             // arguments
             ("stop device {} arg:response_requested=ack",
              r#"{"action":"stop","target":{"device":{}},"args":{"response_requested":"ack"}}"#),
@@ -305,7 +286,11 @@ mod tests {
              r#"{"action":"deny","target":{"uri":"a"},"args":{"start_time":"soon"}}"#),
         ];
         for (line, json) in cases {
-            assert_eq!(words(line).command(NOW).unwrap().to_string(), json, "{line}");
+            assert_eq!(
+                words(line).command(NOW, &Library::built_in()).unwrap().to_string(),
+                json,
+                "{line}"
+            );
         }
     }
 
@@ -316,9 +301,41 @@ mod tests {
             "query features pairs,versions,pairs",
             r#"query features ["pairs","versions","pairs"]"#,
         ] {
-            let command = words(line).command(NOW).unwrap();
+            let command = words(line).command(NOW, &Library::built_in()).unwrap();
             assert_eq!(command["target"]["features"], json!(["pairs", "versions"]));
         }
+    }
+
+    /// What is missing is made up, and what was typed is kept.
+    #[test]
+    fn an_example_is_a_command_that_is_valid() {
+        let library = Library::built_in();
+        let language = library.language(crate::language::Version::V1_1);
+        let lines = [
+            "deny ipv4_net",
+            "deny ipv4_net 192.0.2.1 act:slpf",
+            "set light",
+            "delete slpf:rule_number",
+            "query features",
+            "deny file act:slpf arg:slpf.persistent=true",
+        ];
+        for (line, seed) in lines.into_iter().flat_map(|line| (0..20).map(move |it| (line, it))) {
+            let words = Words { example: Some(seed), ..words(line) };
+            let command = words.command(NOW, &library).unwrap();
+            wire::command_by(&command, language).unwrap_or_else(|it| panic!("{command}: {it}"));
+            assert_eq!(words.command(NOW, &library).unwrap(), command, "the same from one number");
+            if words.value.is_some() {
+                assert_eq!(command["target"]["ipv4_net"], "192.0.2.1");
+            }
+            if !words.args.is_empty() {
+                assert_eq!(command["args"]["slpf"], json!({ "persistent": true }));
+            } else if !words.actuators.is_empty() || line.contains("slpf:") {
+                assert!(command["args"]["slpf"].is_object(), "{command}");
+            }
+        }
+        let words = Words { example: Some(1), ..words("set x-nobody:thing") };
+        let mistake = words.command(NOW, &library).unwrap_err().to_string();
+        assert!(mistake.starts_with("there is no target x-nobody:thing"), "{mistake}");
     }
 
     #[test]
@@ -328,7 +345,7 @@ mod tests {
             response_requested: Some("status".to_owned()),
             ..words("deny uri a act:slpf arg:duration=1s")
         };
-        let command = words.command(NOW).unwrap();
+        let command = words.command(NOW, &Library::built_in()).unwrap();
         let members: Vec<_> = command.as_object().unwrap().keys().collect();
         assert_eq!(members, ["action", "target", "args", "actuator", "command_id"]);
         assert_eq!(command["args"], json!({ "duration": 1000, "response_requested": "status" }));
@@ -338,8 +355,25 @@ mod tests {
     fn mistakes_are_explained() {
         let cases = [
             ("deny uri", "target uri needs a VALUE"),
-            ("query properties", "target properties needs a VALUE: names with commas"),
-            ("set x-a:b", "target x-a:b needs a VALUE, as JSON; {} is the empty object"),
+            (
+                "query properties",
+                "target properties needs a VALUE: Properties, an array: its elements with commas",
+            ),
+            (
+                "set x-iot:light",
+                "target x-iot:light needs a VALUE: x-iot:Light, an object: state, level",
+            ),
+            ("set x-iot:switch", "an object: state (required)"),
+            ("deny artifact payload=x", "the VALUE of artifact is JSON, and this is none"),
+            (
+                "set x-iot:light lvel=5",
+                "target x-iot:light has no lvel; did you mean level?; it is x-iot:Light, an object: state, level",
+            ),
+            (
+                "delete slpf:rule_number first",
+                "and this is none (expected ident at line 1 column 2): first; it is slpf:Rule-ID, an integer from",
+            ),
+            ("set x-a:b", "target x-a:b needs a VALUE: as JSON; {} is the empty object"),
             ("deny file name", "the VALUE of file is JSON, and this is none"),
             ("set x-a:b {oops", "the VALUE of x-a:b is JSON, and this is none"),
             (
@@ -359,7 +393,7 @@ mod tests {
             ("deny uri a act:slpf:a=1 act:slpf:a=2", "--actuator a is given twice"),
         ];
         for (line, complaint) in cases {
-            let mistake = words(line).command(NOW).unwrap_err().to_string();
+            let mistake = words(line).command(NOW, &Library::built_in()).unwrap_err().to_string();
             assert!(mistake.contains(complaint), "{line}: {mistake}");
         }
     }

@@ -14,7 +14,9 @@ use super::letter::{Given, Letter};
 use super::request::Words;
 use super::responses::{Patience, converse};
 use super::{BrokerArgs, Exit, Failure, Screen, runtime, tell, units};
+use crate::config::SchemasConfig;
 use crate::dispatch::Address;
+use crate::language::Library;
 use crate::mqtt::topics::TopicLevel;
 use crate::openc2::ResponseType;
 use crate::producer::{self, BrokerSettings, Producer, Slot, State};
@@ -39,9 +41,11 @@ Examples:
   oc2 send stop device '{\"hostname\":\"cam-3\"}' --profile x-iot --expect 2
   oc2 send --file message.json --device gateway-1
   oc2 send query features --all --encoding cbor
+  oc2 send set x-iot:light --example --device gateway-1 --dry-run
 
-VALUE is JSON, or plain text for targets that are a string; features and properties take
-names with commas. --arg x-foo.bar=5 sets argument bar of extension x-foo.
+VALUE is JSON, or what the schema of the target can complete: plain text for a string, elements
+with commas for a list, name=value with commas for members. --arg x-foo.bar=5 sets argument bar
+of extension x-foo.
 
 Exit codes: 0 all 2xx, 1 one was not, 2 none in time, 64 usage, 65 not valid, 69 no broker.";
 
@@ -61,7 +65,7 @@ pub struct SendArgs {
     value: Option<String>,
     /// Send this message, or the command in it; - is standard input
     #[arg(long, short, value_name = "FILE")]
-    #[arg(conflicts_with_all = ["action", "arg", "actuator", "response_requested", "command_id"])]
+    #[arg(conflicts_with_all = ["action", "arg", "actuator", "response_requested", "command_id", "example"])]
     file: Option<PathBuf>,
     #[command(flatten)]
     address: AddressArgs,
@@ -78,6 +82,12 @@ pub struct SendArgs {
     /// Name of the command, for later commands to refer to
     #[arg(long, value_name = "ID")]
     command_id: Option<String>,
+    /// Make up a VALUE, and arguments of the profile, where none are given
+    #[arg(long)]
+    example: bool,
+    /// The same number makes the same example
+    #[arg(long, value_name = "NUMBER", requires = "example")]
+    seed: Option<u64>,
     #[command(flatten)]
     exchange: ExchangeArgs,
     #[command(flatten)]
@@ -134,6 +144,9 @@ pub struct ExchangeArgs {
     /// How the message is written down
     #[arg(long, value_name = "ENCODING", value_enum, default_value_t)]
     encoding: Wanted,
+    /// Folder with the schemas of own profiles, as [schemas] of bridge.toml has it
+    #[arg(long, value_name = "DIR", env = "OC2_SCHEMAS", hide_env_values = true)]
+    schemas: Option<PathBuf>,
     /// Send it even if it is not valid
     #[arg(long)]
     no_check: bool,
@@ -154,17 +167,24 @@ enum Wanted {
 
 /// Sends a command and prints the responses.
 pub fn run(args: &SendArgs) -> Result<Exit, Failure> {
+    let library = args.exchange.library()?;
     let given = match &args.file {
         Some(path) => Given::from_file(read_file(path)?),
         None => {
-            Given::Command(args.words().command(producer::now_ms()).map_err(usage)?.to_string())
+            let words = args.words(producer::now_ms());
+            if let Some(seed) = words.example.filter(|_| args.seed.is_none()) {
+                tell(format_args!("made up; --seed {seed} makes the same again"));
+            }
+            let command = words.command(producer::now_ms(), &library).map_err(usage)?;
+            Given::Command(command.to_string())
         }
     };
-    exchange(&given, &args.address.address(), &args.exchange, &args.broker)
+    exchange(&given, &library, &args.address.address(), &args.exchange, &args.broker)
 }
 
 impl SendArgs {
-    fn words(&self) -> Words {
+    /// The words; where nothing says from which number an example is made, it is from `number`.
+    fn words(&self, number: u64) -> Words {
         Words {
             action: self.action.clone().unwrap_or_default(),
             target: self.target.clone().unwrap_or_default(),
@@ -173,6 +193,7 @@ impl SendArgs {
             actuators: self.actuator.clone(),
             response_requested: self.response_requested.clone(),
             command_id: self.command_id.clone(),
+            example: self.example.then(|| self.seed.unwrap_or(number)),
         }
     }
 }
@@ -180,6 +201,7 @@ impl SendArgs {
 /// Checks what was given, sends it, and prints the responses.
 pub fn exchange(
     given: &Given,
+    library: &Library,
     to: &Address,
     args: &ExchangeArgs,
     broker: &BrokerArgs,
@@ -187,7 +209,7 @@ pub fn exchange(
     let topic = producer::command_topic(&broker.prefix, to).map_err(usage)?;
     let slots = producer::slots_dir().map_err(|error| Failure::new(Exit::Io, error))?;
     let slot = Slot::take(&slots).map_err(|error| Failure::new(Exit::Io, error))?;
-    let letter = letter(given, args, || slot.default_identity(&user()))?;
+    let letter = letter(given, library, args, || slot.default_identity(&user()))?;
     if let Some(objection) = &letter.objection {
         if args.no_check {
             tell(format_args!("not valid, sent all the same: {objection}"));
@@ -199,7 +221,9 @@ pub fn exchange(
     }
     let letter = match args.encoding {
         Wanted::Json => letter,
-        Wanted::Cbor => letter.in_cbor().map_err(|fault| Failure::new(Exit::BadInput, fault))?,
+        Wanted::Cbor => {
+            letter.in_cbor(library).map_err(|fault| Failure::new(Exit::BadInput, fault))?
+        }
     };
     let mut screen = Screen::stdout();
     if args.dry_run {
@@ -281,6 +305,7 @@ async fn hopeless(mut state: watch::Receiver<State>, wait: Duration) -> String {
 /// The message, with the headers that the arguments ask for.
 fn letter(
     given: &Given,
+    library: &Library,
     args: &ExchangeArgs,
     default_identity: impl FnOnce() -> String,
 ) -> Result<Letter, Failure> {
@@ -293,10 +318,10 @@ fn letter(
             if let Some(request_id) = &args.request_id {
                 envelope.request_id.clone_from(request_id);
             }
-            Ok(Letter::around(&envelope, command))
+            Ok(Letter::around(&envelope, command, library))
         }
         Given::Message(payload) => {
-            let letter = Letter::as_written(payload.clone());
+            let letter = Letter::as_written(payload.clone(), library);
             let contradicts =
                 args.from.is_some() && letter.from.is_some() && args.from != letter.from;
             if contradicts || args.request_id.is_some() || !args.to.is_empty() {
@@ -310,6 +335,19 @@ fn letter(
 }
 
 impl ExchangeArgs {
+    /// The schemas by which a command is completed and checked.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in every file of the folder.
+    pub fn library(&self) -> Result<Library, Failure> {
+        let schemas = SchemasConfig { dir: self.schemas.clone() };
+        schemas.load().map_err(|mistakes| {
+            let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+            Failure::say(Exit::Config, mistakes.join("; "))
+        })
+    }
+
     fn patience(&self, to: &Address, asks_for: ResponseType) -> Patience {
         let is_silent = asks_for == ResponseType::None;
         let expect = match to {
@@ -376,6 +414,10 @@ mod tests {
             ("--file m.json", false),
             ("query features --file m.json --all", false),
             ("--file m.json --arg a=1 --all", false),
+            ("set x-a:b --example --all", true),
+            ("set x-a:b --example --seed 7 --all", true),
+            ("set x-a:b --seed 7 --all", false),
+            ("--file m.json --example --all", false),
             ("set x-a:b -5 --all", true),
             ("set x-a:b 5 --all --response-requested ack", true),
             ("set x-a:b 5 --all --response-requested later", false),
@@ -390,7 +432,7 @@ mod tests {
     fn words_and_flags_reach_the_command() {
         let line = "stop device {} --all --arg x-a.b=1 --arg duration=1s --actuator x-iot:asset_id=30 \
             --response-requested status --command-id c-1";
-        let command = parse(line).unwrap().words().command(0).unwrap();
+        let command = parse(line).unwrap().words(0).command(0, &Library::built_in()).unwrap();
         assert_eq!(
             command.to_string(),
             r#"{"action":"stop","target":{"device":{}},"args":{"x-a":{"b":1},"duration":1000,"response_requested":"status"},"actuator":{"x-iot":{"asset_id":"30"}},"command_id":"c-1"}"#
@@ -451,7 +493,7 @@ mod tests {
         ];
         for (line, outcome) in cases {
             let args = parse(&format!("--file m.json --all {line}")).unwrap().exchange;
-            let letter = letter(&given, &args, String::new);
+            let letter = letter(&given, &Library::built_in(), &args, String::new);
             assert_eq!(letter.map(drop).map_err(|failure| failure.exit), outcome, "{line}");
         }
     }

@@ -155,6 +155,11 @@ pub(super) enum MembersKind {
 }
 
 impl MembersKind {
+    /// Whether its fields stand under their names in verbose JSON.
+    pub fn has_names(self) -> bool {
+        matches!(self, Self::Record | Self::Map { by_id: false })
+    }
+
     /// Whether its fields stand by their place, and have no keys.
     pub fn is_array(self, form: Form) -> bool {
         match self {

@@ -4,6 +4,7 @@ mod encodings;
 mod files;
 mod foreign;
 mod mistakes;
+mod outlines;
 mod verdicts;
 
 use serde_json::Value;
