@@ -6,6 +6,7 @@ mod posts;
 mod reasons;
 mod recorded;
 mod replays;
+mod shapes;
 mod time;
 mod versions;
 
@@ -102,8 +103,16 @@ impl Room {
             match effect {
                 Effect::Record(records) => seen.records = records,
                 Effect::Start(work) => seen.starts.push(*work),
-                Effect::Respond(outgoing) => seen.responses.push(outgoing),
-                Effect::Reply(reply) => seen.replies.push(*reply),
+                Effect::Respond(outgoing) => {
+                    shapes::assert_valid(&self.dispatcher.house, &outgoing.payload);
+                    seen.responses.push(outgoing);
+                }
+                Effect::Reply(reply) => {
+                    if let Some(payload) = &reply.payload {
+                        shapes::assert_valid(&self.dispatcher.house, payload);
+                    }
+                    seen.replies.push(*reply);
+                }
                 Effect::Log(line) => seen.lines.push(*line),
                 Effect::Alarm(alarm) => seen.alarms.push(alarm),
                 Effect::Cancel(ticket) => seen.cancels.push(ticket),

@@ -131,14 +131,34 @@ impl Language {
     }
 }
 
-/// The package as a consumer reads it: a repeated feature counts once, and is
-/// no fault (Language v1.1, section 3.4.1.5).
+/// The package as messages are judged by it, where the language contradicts itself.
+///
+/// A repeated feature counts once, and is no fault (Language v1.1, section
+/// 3.4.1.5). A schema in a response of language 1.0 names the types of a
+/// profile `nsid:Name`, as annex B.3 of CSD07 does, and the fields of an Array
+/// not at all, as its annex A.2 does; what A.2 calls an identifier allows neither.
 fn tolerant(package: &Package) -> Package {
     let mut package = package.clone();
-    for it in package.types.iter_mut().filter(|it| it.name == "Features") {
-        it.options.retain(|option| *option != Opt::Unique);
+    for it in &mut package.types {
+        match it.name.as_str() {
+            "Features" => it.options.retain(|option| *option != Opt::Unique),
+            "jadn:Identifier" => it.options.iter_mut().for_each(like_the_annexes),
+            _ => {}
+        }
     }
     package
+}
+
+/// Lets an identifier be empty, or have a namespace identifier and a colon before it.
+fn like_the_annexes(option: &mut Opt) {
+    // Language v1.1, section 3.4.2.12.
+    const NAMESPACE_CHARS: i64 = 16;
+    match option {
+        Opt::Pattern(pattern) => *pattern = r"^(([a-zA-Z][\w-]*:)?[a-zA-Z][\w-]*)?$".to_owned(),
+        Opt::Min(chars) => *chars = 0,
+        Opt::Max(chars) => *chars += NAMESPACE_CHARS + 1,
+        _ => {}
+    }
 }
 
 #[cfg(test)]
