@@ -17,6 +17,7 @@ mod request;
 mod responses;
 mod run;
 mod schema;
+mod schemas;
 mod send;
 mod traffic;
 mod units;

@@ -13,8 +13,8 @@ use super::broker::unavailable;
 use super::letter::{Given, Letter};
 use super::request::Words;
 use super::responses::{Patience, converse};
+use super::schemas::SchemasArgs;
 use super::{BrokerArgs, Exit, Failure, Screen, runtime, tell, units};
-use crate::config::SchemasConfig;
 use crate::dispatch::Address;
 use crate::language::Library;
 use crate::mqtt::topics::TopicLevel;
@@ -144,9 +144,8 @@ pub struct ExchangeArgs {
     /// How the message is written down
     #[arg(long, value_name = "ENCODING", value_enum, default_value_t)]
     encoding: Wanted,
-    /// Folder with the schemas of own profiles, as [schemas] of bridge.toml has it
-    #[arg(long, value_name = "DIR", env = "OC2_SCHEMAS", hide_env_values = true)]
-    schemas: Option<PathBuf>,
+    #[command(flatten)]
+    schemas: SchemasArgs,
     /// Send it even if it is not valid
     #[arg(long)]
     no_check: bool,
@@ -245,7 +244,7 @@ pub fn exchange(
     let patience = args.patience(to, letter.asks_for);
     let settings = broker.settings(slot.client_id().to_owned(), Some(SESSION));
     runtime()?.block_on(async {
-        let producer = listen(&settings, identity, broker).await?;
+        let producer = listen(&settings, identity, library, broker).await?;
         let exit = tokio::select! {
             exit = converse(&producer, &letter.outgoing, to, patience, &mut screen) => exit,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
@@ -259,12 +258,14 @@ pub fn exchange(
 async fn listen(
     settings: &BrokerSettings,
     identity: TopicLevel,
+    library: &Library,
     broker: &BrokerArgs,
 ) -> Result<Producer, Failure> {
     let unavailable = |error: anyhow::Error| unavailable(&settings.url, format_args!("{error:#}"));
     let (link, events) =
         producer::open(settings).map_err(|error| Failure::new(Exit::Config, error))?;
-    let producer = Producer::new(link, events, identity, broker.prefix.clone());
+    let prefix = broker.prefix.clone();
+    let producer = Producer::reading_by(library.clone(), link, events, identity, prefix);
     let deadline = tokio::time::Instant::now() + broker.connect_wait;
     let granted = tokio::select! {
         biased;
@@ -341,11 +342,7 @@ impl ExchangeArgs {
     ///
     /// Every mistake in every file of the folder.
     pub fn library(&self) -> Result<Library, Failure> {
-        let schemas = SchemasConfig { dir: self.schemas.clone() };
-        schemas.load().map_err(|mistakes| {
-            let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-            Failure::say(Exit::Config, mistakes.join("; "))
-        })
+        self.schemas.library()
     }
 
     fn patience(&self, to: &Address, asks_for: ResponseType) -> Patience {

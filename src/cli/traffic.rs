@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::output::{Screen, Style, escape_line, json_lines, status_style};
 use super::units;
 use crate::dispatch::Address;
+use crate::language::Library;
 use crate::mqtt::link::Delivery;
 use crate::mqtt::topics::{self, TopicPrefix};
 use crate::openc2::Content;
@@ -70,6 +71,8 @@ pub struct Answered {
 /// Remembers commands so that responses can be told which they answer.
 #[derive(Debug, Default)]
 pub struct Traffic {
+    /// The schemas that messages are read by.
+    library: Library,
     commands: HashMap<String, Seen>,
     /// In the order in which they came.
     order: VecDeque<String>,
@@ -83,6 +86,11 @@ struct Seen {
 }
 
 impl Traffic {
+    /// Reads messages by these schemas.
+    pub fn read_by(library: Library) -> Self {
+        Self { library, ..Self::default() }
+    }
+
     /// Reads a message that came `at`.
     pub fn pass(
         &mut self,
@@ -94,7 +102,7 @@ impl Traffic {
         let is_cbor =
             delivery.properties.user.contains(&("encoding".to_owned(), "cbor".to_owned()));
         let encoding = if is_cbor { Encoding::Cbor } else { Encoding::Json };
-        let every = wire::every_version();
+        let every = self.library.languages();
         let (kind, request_id, from, named) =
             match wire::read_by(&delivery.payload, encoding, Limits::default(), &every) {
                 Ok(wire::Letter { message, .. }) => {
@@ -129,7 +137,7 @@ impl Traffic {
             to: if named.is_empty() { None } else { Some(named.join(", ")) },
             request_id,
             kind,
-            message: wire::shown(&delivery.payload)
+            message: wire::shown_by(&delivery.payload, &every)
                 .unwrap_or_else(|| json!(String::from_utf8_lossy(&delivery.payload))),
         };
         self.pair(&mut passing, at);

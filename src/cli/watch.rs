@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::broker::unavailable;
+use super::schemas::SchemasArgs;
 use super::traffic::Traffic;
 use super::{BrokerArgs, Exit, Failure, Screen, runtime, tell};
+use crate::language::Library;
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::link::{LinkEvent, LinkEvents, Subscription};
 use crate::mqtt::topics;
@@ -42,11 +44,14 @@ pub struct WatchArgs {
     #[arg(long, value_name = "N")]
     count: Option<u64>,
     #[command(flatten)]
+    schemas: SchemasArgs,
+    #[command(flatten)]
     broker: BrokerArgs,
 }
 
 /// Follows the traffic until Ctrl-C.
 pub fn run(args: &WatchArgs) -> Result<Exit, Failure> {
+    let library = args.schemas.library()?;
     // A session of its own, which ends with the connection: nothing is kept
     // for a watcher, and nobody shares its identifier.
     let settings = args.broker.settings(random_client_id()?, None);
@@ -55,7 +60,7 @@ pub fn run(args: &WatchArgs) -> Result<Exit, Failure> {
             producer::open(&settings).map_err(|error| Failure::new(Exit::Config, error))?;
         let mut screen = Screen::stdout();
         let exit = tokio::select! {
-            exit = follow(link.clone(), events, args, &mut screen) => exit,
+            exit = follow(link.clone(), events, args, library, &mut screen) => exit,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Success),
         };
         link.close(CLOSE_GRACE).await;
@@ -67,11 +72,12 @@ async fn follow<C: Connection, W: Write>(
     link: C,
     mut events: LinkEvents,
     args: &WatchArgs,
+    library: Library,
     screen: &mut Screen<W>,
 ) -> Result<Exit, Failure> {
     let subscriptions = args.subscriptions();
     let filters: Vec<_> = subscriptions.iter().map(|it| it.filter.clone()).collect();
-    let mut traffic = Traffic::default();
+    let mut traffic = Traffic::read_by(library);
     let mut seen = 0;
     let mut is_granted = false;
     let mut was_down = false;

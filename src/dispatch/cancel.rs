@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::admit::{Decided, Verdict};
 use super::post::{SUMMARY, response_in};
 use super::{Dispatcher, Event, Known, Outcome, Record, Ticket, Unfinished};
+use crate::language::Library;
 use crate::openc2::{
     Action, Args, Command, Members, Response, ResponseType, Results, Status, Target,
 };
@@ -74,7 +75,7 @@ impl Dispatcher {
         };
         match wish {
             Wish::Cancel => self.cancel(decided, named, now_ms),
-            Wish::Query => Verdict::Answer(state(named)),
+            Wish::Query => Verdict::Answer(state(named, &self.house.library)),
         }
     }
 
@@ -187,7 +188,7 @@ fn last_response(records: &[Record], ticket: Ticket) -> Option<Bytes> {
 }
 
 /// How far a command has come.
-fn state(named: &Named) -> Response {
+fn state(named: &Named, library: &Library) -> Response {
     let accepted = &named.command.accepted;
     let state = match &named.ended {
         Some(_) => "ended",
@@ -208,7 +209,7 @@ fn state(named: &Named) -> Response {
     if let Some((status, text)) = &named.ended {
         add("status", json!(status));
         add("status_text", json!(text));
-        add("results", named.response.as_ref().map_or(Value::Null, results_in));
+        add("results", named.response.as_ref().map_or(Value::Null, |it| results_in(it, library)));
     }
     let members = Members::from_iter([("command".to_owned(), Value::Object(command))]);
     let extensions = Members::from_iter([(SUMMARY.to_owned(), Value::Object(members))]);
@@ -217,8 +218,8 @@ fn state(named: &Named) -> Response {
 }
 
 /// The results in one of our own response messages.
-fn results_in(payload: &Bytes) -> Value {
-    response_in(payload)
+fn results_in(payload: &Bytes, library: &Library) -> Value {
+    response_in(payload, library)
         .map_or(Value::Null, |response| wire::response_to_json(&response)["results"].take())
 }
 

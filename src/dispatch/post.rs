@@ -13,6 +13,7 @@ use super::admit::Decided;
 use super::open::Reading;
 use super::reply::Answers;
 use super::{Address, Caller, Dispatcher, Effect, House, Reason, Receipt, Ticket};
+use crate::language::Library;
 use crate::openc2::{Content, Members, Response, ResponseType, Results, Status};
 use crate::wire::{self, Limits};
 
@@ -145,7 +146,7 @@ impl Dispatcher {
                 None => Reply { receipt, status: Status::Ok, payload: None },
             });
         } else if waiting.is_complete() {
-            decided.replies.push(waiting.answer(receipt, now_ms));
+            decided.replies.push(waiting.answer(receipt, &self.house.library, now_ms));
         } else {
             for party in waiting.parties.iter().filter(|party| party.said.is_none()) {
                 match self.in_progress.get_mut(&party.ticket) {
@@ -174,7 +175,7 @@ impl Dispatcher {
             if waiting.is_complete()
                 && let Some(waiting) = self.callers.remove(receipt)
             {
-                decided.replies.push(waiting.answer(*receipt, now_ms));
+                decided.replies.push(waiting.answer(*receipt, &self.house.library, now_ms));
             }
         }
     }
@@ -193,7 +194,7 @@ impl Dispatcher {
                 }
             }
         }
-        let reply = waiting.answer(receipt, now_ms);
+        let reply = waiting.answer(receipt, &self.house.library, now_ms);
         vec![Effect::Reply(Box::new(reply))]
     }
 }
@@ -203,12 +204,13 @@ impl Waiting {
         self.parties.iter().all(|party| party.said.is_some())
     }
 
-    fn answer(&self, receipt: Receipt, now_ms: u64) -> Reply {
+    fn answer(&self, receipt: Receipt, library: &Library, now_ms: u64) -> Reply {
         match self.parties.as_slice() {
             [Party { said: Some(payload), .. }] => {
-                Reply { receipt, status: status_of(payload), payload: Some(payload.clone()) }
+                let status = status_of(payload, library);
+                Reply { receipt, status, payload: Some(payload.clone()) }
             }
-            parties => self.reply(receipt, summed_up(parties), now_ms),
+            parties => self.reply(receipt, summed_up(parties, library), now_ms),
         }
     }
 
@@ -227,10 +229,12 @@ impl Waiting {
 
 /// One response for several: the status that all agree on; else 200 where any
 /// succeeded; else the highest. What each said stands in the results.
-fn summed_up(parties: &[Party]) -> Response {
+fn summed_up(parties: &[Party], library: &Library) -> Response {
     let said: Vec<(&str, Response)> = parties
         .iter()
-        .filter_map(|party| Some((party.consumer.as_str(), response_in(party.said.as_ref()?)?)))
+        .filter_map(|party| {
+            Some((party.consumer.as_str(), response_in(party.said.as_ref()?, library)?))
+        })
         .collect();
     let (expected, answered) = (parties.len(), said.len());
     let succeeded = said.iter().filter(|(_, response)| response.status.is_success()).count();
@@ -272,14 +276,14 @@ fn summed_up(parties: &[Party]) -> Response {
 }
 
 /// The status of a response message of ours.
-fn status_of(payload: &Bytes) -> Status {
-    response_in(payload).map_or(Status::InternalError, |response| response.status)
+fn status_of(payload: &Bytes, library: &Library) -> Status {
+    response_in(payload, library).map_or(Status::InternalError, |response| response.status)
 }
 
-pub(super) fn response_in(payload: &Bytes) -> Option<Response> {
+pub(super) fn response_in(payload: &Bytes, library: &Library) -> Option<Response> {
     // It is one of our own, and was written within the limits of its time.
     let limits = Limits { message_bytes: usize::MAX, ..Limits::default() };
-    match wire::read_any(payload, limits).ok()?.message.content {
+    match wire::read_any(payload, limits, library).ok()?.message.content {
         Content::Response(response) => Some(response),
         Content::Request(_) | Content::Notification(_) => None,
     }

@@ -87,6 +87,12 @@ impl Library {
         let [newer, older] = &self.0.languages;
         if version == Version::V1_1 { newer } else { older }
     }
+
+    /// Every version of the language with all profiles, the newest first.
+    #[must_use]
+    pub fn languages(&self) -> [&Language; 2] {
+        Version::ALL.map(|version| self.language(version))
+    }
 }
 
 impl fmt::Debug for Library {

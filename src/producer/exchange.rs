@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::ProducerError;
+use crate::language::Library;
 use crate::mqtt::link::Delivery;
 use crate::openc2::{Content, Response, Status};
 use crate::wire::{self, Encoding, Fault, Limits};
@@ -112,7 +113,7 @@ pub(super) enum HeardKind {
 }
 
 /// Reads a message from a response topic.
-pub(super) fn hear(delivery: &Delivery) -> Heard {
+pub(super) fn hear(delivery: &Delivery, library: &Library) -> Heard {
     let user = |name: &str| {
         let found = delivery.properties.user.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
@@ -121,7 +122,7 @@ pub(super) fn hear(delivery: &Delivery) -> Heard {
         Some("cbor") => Encoding::Cbor,
         _ => Encoding::Json,
     };
-    let every = wire::every_version();
+    let every = library.languages();
     let read = wire::read_by(&delivery.payload, encoding, Limits::default(), &every);
     let (headers, kind) = match read {
         Ok(letter) => {

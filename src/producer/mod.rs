@@ -21,6 +21,7 @@ pub use outgoing::{BadLevel, Envelope, Outgoing, command_topic, subscriptions, t
 pub use slot::{Slot, SlotError, slots_dir};
 
 use crate::dispatch::{Address, Receipt};
+use crate::language::Library;
 use crate::mqtt::link::{Link, LinkError, LinkEvent, LinkEvents, Taken};
 use crate::mqtt::topics::{TopicLevel, TopicPrefix};
 use exchange::{Exchanges, Open, hear};
@@ -91,9 +92,20 @@ impl<C: Connection> Producer<C> {
     /// response topic; `prefix` is the first level of all topics, `oc2` by the
     /// standard.
     pub fn new(link: C, events: LinkEvents, identity: TopicLevel, prefix: TopicPrefix) -> Self {
+        Self::reading_by(Library::built_in(), link, events, identity, prefix)
+    }
+
+    /// The same, who reads responses by other schemas than those that are built in.
+    pub fn reading_by(
+        library: Library,
+        link: C,
+        events: LinkEvents,
+        identity: TopicLevel,
+        prefix: TopicPrefix,
+    ) -> Self {
         let (orders, taken) = mpsc::channel(ORDERS_WAITING);
         let (says, state) = watch::channel(State::default());
-        tokio::spawn(read(link.clone(), events, taken, says));
+        tokio::spawn(read(library, link.clone(), events, taken, says));
         Self { link, identity, prefix, orders, state }
     }
 
@@ -196,6 +208,7 @@ type Held = (mpsc::Sender<Arrival>, Arrival, Option<Receipt>);
 /// While an arrival waits for room, no further event is taken; exchanges are
 /// opened all the same.
 async fn read<C: Connection>(
+    library: Library,
     link: C,
     mut events: LinkEvents,
     mut orders: mpsc::Receiver<Open>,
@@ -229,7 +242,7 @@ async fn read<C: Connection>(
                 Some(LinkEvent::Message(delivery)) => {
                     // A message of QoS 0 has nothing to acknowledge.
                     let receipt = (delivery.qos > 0).then_some(delivery.receipt);
-                    match exchanges.offer(hear(&delivery), Instant::now()) {
+                    match exchanges.offer(hear(&delivery, &library), Instant::now()) {
                         Ok((arrivals, arrival)) => held = Some((arrivals, arrival, receipt)),
                         Err(misfit) => {
                             state.send_modify(|state| state.counts.add(misfit));

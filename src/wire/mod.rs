@@ -204,14 +204,18 @@ pub fn read_by(
 /// # Errors
 ///
 /// What is wrong with it, by the newest version.
-pub fn read_any(payload: &[u8], limits: Limits) -> Result<Letter, Box<Unreadable>> {
-    read_by(payload, Encoding::of(payload), limits, &every_version())
+pub fn read_any(
+    payload: &[u8],
+    limits: Limits,
+    library: &Library,
+) -> Result<Letter, Box<Unreadable>> {
+    read_by(payload, Encoding::of(payload), limits, &library.languages())
 }
 
 /// Every version of the language, the newest first, with the profiles that are built in.
 #[must_use]
 pub fn every_version() -> [&'static Language; 2] {
-    Version::ALL.map(|version| Library::built_in_once().language(version))
+    Library::built_in_once().languages()
 }
 
 /// Judges a document and reads what it holds.
@@ -324,11 +328,19 @@ pub fn from_json(message: &[u8], language: &Language) -> Result<Bytes, Fault> {
 
 /// The JSON of a message, for people: as it stands, or what its CBOR says.
 /// `None` where it cannot be read.
+///
+/// What a profile that is not built in adds has numbers there, and no names.
 #[must_use]
 pub fn shown(message: &[u8]) -> Option<Value> {
+    shown_by(message, &every_version())
+}
+
+/// The same, by the first of these languages in which it is valid.
+#[must_use]
+pub fn shown_by(message: &[u8], languages: &[&Language]) -> Option<Value> {
     match Encoding::of(message) {
         Encoding::Json => serde_json::from_slice(message).ok(),
-        Encoding::Cbor => every_version().iter().find_map(|language| {
+        Encoding::Cbor => languages.iter().find_map(|language| {
             let (schema, root) = (language.schema(), language.message());
             let text = schema.transcode(root, message, Form::CBOR, Form::VERBOSE, MAX_DEPTH);
             serde_json::from_slice(&text.ok()?).ok()

@@ -5,6 +5,7 @@ mod cbor;
 mod features;
 mod packets;
 mod settings;
+mod tools;
 
 use serde_json::{Value as Json, json};
 

@@ -80,7 +80,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["dispatch", "fail_point", "https", "language", "mqtt", "openc2", "producer", "wire"],
     ),
     // dispatch: the receipts and addresses that the doors' own types carry.
-    ("producer", &["dispatch", "https", "mqtt", "openc2", "wire"]),
+    // language: the schemas by which responses are read.
+    ("producer", &["dispatch", "https", "language", "mqtt", "openc2", "wire"]),
     ("https", &["dispatch", "openc2", "tls", "wire"]),
     ("mqtt", &["dispatch", "fail_point", "openc2", "tls", "wire"]),
     // trust: the digests that chain the records.

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{NOW, Room, Seen, deny, deny_and, house, message, ok};
-use crate::dispatch::{Caller, Effect, Event, Reply, Rules, SUMMARY};
+use super::{NOW, Room, Seen, deny, deny_and, face, house, message, ok};
+use crate::dispatch::{Caller, Consumer, Consumers, Effect, Event, Reply, Rules, SUMMARY};
+use crate::language::{Library, Version};
 use crate::openc2::{Response, Status};
+use crate::wire;
 
 impl Room {
     /// soar-1 posts a message.
@@ -230,4 +232,41 @@ fn a_repetition_by_the_other_door_is_answered_there_as_well() {
     assert!(room.posts(&command).replies.is_empty());
     let ended = room.ends(heard.starts[0].ticket, ok());
     assert_eq!((ended.replies.len(), ended.responses.len()), (1, 1));
+}
+
+/// A profile that is not built in has numbers in CBOR that only this house knows.
+#[test]
+fn an_answer_in_cbor_about_a_profile_of_ones_own_keeps_its_status() {
+    const HEAT: &str = r#"{"info": {"package": "urn:example:x-heat:1.0"}, "types": [
+        ["Actuator", "Choice", [], "", [[2100, "x-heat", "Specifiers", [], ""]]],
+        ["Pairs", "Map", ["{1"], "", [[15, "set", "Set-Targets", ["[0", "]0"], ""]]],
+        ["Set-Targets", "Enumerated", [], "", [[1, "x-heat:note", ""]]],
+        ["Target", "Choice", [], "", [[1, "note", "String", [], ""]]],
+        ["Specifiers", "Map", [], "", [[1, "room", "String", ["[0"], ""]]]]}"#;
+    let mut house = house();
+    house.library = Library::with(&[HEAT.into()]).unwrap();
+    house.actuators.insert("hall".to_owned(), face("x-heat", &[("set", &["x-heat:note"])]));
+    house.consumers = Consumers::from_iter([Consumer {
+        id: "home".to_owned(),
+        actuators: vec!["hall".to_owned()],
+        versions: vec![Version::V1_1],
+        rate_limit: None,
+    }]);
+    let language = house.library.clone();
+    let language = language.language(Version::V1_1);
+    let mut room = Room::with(house, Rules::default());
+    let query = json!({"action": "query", "target": {"features": ["pairs"]}});
+    let query = to(&["home"], message("r", &query)).to_string();
+    let query = wire::from_json(query.as_bytes(), language).unwrap();
+    let mut inbound = room.inbound("all", query);
+    inbound.declared.encoding = Some("cbor".to_owned());
+    inbound.declared.is_utf8 = None;
+    inbound.caller =
+        Some(Caller { identity: Some("soar-1".to_owned()), request_id: None, hops: 0 });
+    let seen = room.takes(inbound);
+    assert_eq!(seen.replies[0].status, Status::Ok);
+    let payload = seen.replies[0].payload.as_ref().unwrap();
+    let shown = wire::shown_by(payload, &[language]).unwrap();
+    let pairs = &shown["body"]["openc2"]["response"]["results"]["pairs"];
+    assert_eq!(pairs["set"], json!(["x-heat:note"]));
 }

@@ -8,7 +8,8 @@ use crate::wire::{self, Encoding, Limits};
 ///
 /// Every story of the quiet room passes through here with all that it answers.
 pub(super) fn assert_valid(house: &House, payload: &[u8]) -> Value {
-    let shown = wire::shown(payload).expect("a response is a message");
+    let shown = wire::shown_by(payload, &house.library.languages());
+    let shown = shown.expect("a response is a message");
     let from = shown["headers"]["from"].as_str();
     let consumer = from.and_then(|from| house.consumers.with_id(from));
     // One that left with a reload answers as it was.

@@ -46,7 +46,7 @@ fn a_message_in_cbor_means_what_it_means_in_json() {
     for message in messages {
         let cbor = in_cbor(&message);
         assert_eq!(Encoding::of(&cbor), Encoding::Cbor);
-        let read_from = read_any(&cbor, Limits::default())
+        let read_from = read_any(&cbor, Limits::default(), Library::built_in_once())
             .unwrap_or_else(|unreadable| panic!("{message}: {}", unreadable.fault));
         let expected = read_json(&message).unwrap();
         assert_eq!(read_from.message, expected.message);
@@ -54,7 +54,7 @@ fn a_message_in_cbor_means_what_it_means_in_json() {
         assert_eq!(read_from.manner.encoding, Encoding::Cbor);
         assert_eq!(shown(&cbor), Some(message.clone()));
         let written = write_by(&expected.message, Encoding::Cbor, every_version()[0]).unwrap();
-        let again = read_any(&written, Limits::default()).unwrap();
+        let again = read_any(&written, Limits::default(), Library::built_in_once()).unwrap();
         assert_eq!(again.message, expected.message, "{message}");
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use openc2_bridge::language::Library;
 use openc2_bridge::wire::{self, Encoding, Limits};
 use serde_json::{Value as Json, json};
 
@@ -252,7 +253,7 @@ impl Answer {
         assert_eq!(property(&properties, id::RESPONSE_TOPIC), None);
         let message = wire::shown(&payload).expect("it is an OpenC2 message");
         let limits = Limits { message_bytes: usize::MAX, ..Limits::default() };
-        let read = wire::read_any(&payload, limits);
+        let read = wire::read_any(&payload, limits, Library::built_in_once());
         let fault = read.err().map(|unreadable| unreadable.fault);
         assert_eq!(fault, None, "every response is valid by the schema of its version: {message}");
         let topic = topic.strip_prefix(prefix).and_then(|topic| topic.strip_prefix('/'));
