@@ -84,6 +84,9 @@ fn dialect(file: &Value) -> Result<(Dialect, &Map<String, Value>), Problem> {
                 "this is a draft of JADN v1.1 (info.namespaces is an array), which is not read here",
             ))
         }
+        (None, Some(_)) if has_option(file, &['C', '∩', '∪']) => Err(Problem::of_file(
+            "this is a draft of JADN v1.1 (it combines types: C, ∩ or ∪), which is not read here",
+        )),
         (None, Some(info)) => Ok((Dialect::Cs01, info)),
         (Some(meta), None) if meta.contains_key("package") => {
             Err(Problem::of_file("this is JADN v2.0 (meta.package), which is not read here"))
@@ -91,7 +94,7 @@ fn dialect(file: &Value) -> Result<(Dialect, &Map<String, Value>), Problem> {
         (Some(meta), None) if meta.contains_key("module") => {
             let is_newer = meta.contains_key("config")
                 || meta.get("imports").is_some_and(Value::is_object)
-                || has_newer_options(file);
+                || has_option(file, &['/', '%', '{', '}', '+', '#']);
             Ok((if is_newer { Dialect::Transitional } else { Dialect::Csd01 }, meta))
         }
         (Some(_), None) => Err(Problem::of_file("meta.module is missing")),
@@ -102,15 +105,15 @@ fn dialect(file: &Value) -> Result<(Dialect, &Map<String, Value>), Problem> {
     }
 }
 
-/// Options that CSD01 did not have.
-fn has_newer_options(file: &Value) -> bool {
-    let elements = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let is_newer = |option: &Value| {
-        option.as_str().is_some_and(|it| it.starts_with(['/', '%', '{', '}', '+', '#']))
-    };
+/// Whether an option of a type or of a field begins with one of these letters.
+fn has_option(file: &Value, letters: &[char]) -> bool {
+    fn elements(value: &Value) -> &[Value] {
+        value.as_array().map(Vec::as_slice).unwrap_or_default()
+    }
+    let begins = |option: &Value| option.as_str().is_some_and(|it| it.starts_with(letters));
     elements(&file["types"]).iter().any(|it| {
-        elements(&it[2]).iter().any(is_newer)
-            || elements(&it[4]).iter().any(|field| elements(&field[3]).iter().any(is_newer))
+        elements(&it[2]).iter().any(begins)
+            || elements(&it[4]).iter().any(|field| elements(&field[3]).iter().any(begins))
     })
 }
 

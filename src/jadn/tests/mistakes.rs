@@ -2,6 +2,9 @@
 
 use super::*;
 
+const COMBINED: &str =
+    "this is a draft of JADN v1.1 (it combines types: C, ∩ or ∪), which is not read here";
+
 /// Shows JADN-4.1.2-1: a schema that breaks the syntax is refused with type, field and reason.
 #[test]
 fn every_mistake_of_a_schema_is_named() {
@@ -24,6 +27,9 @@ fn every_mistake_of_a_schema_is_named() {
             r#"{"info": {"namespaces": [["a", "b"]]}, "types": []}"#,
             "this is a draft of JADN v1.1 (info.namespaces is an array), which is not read here",
         ),
+        (r#"{"info": {}, "types": [["A", "Choice", ["CO"]]]}"#, COMBINED),
+        (r#"{"info": {}, "types": [["A", "Choice", ["∪"]]]}"#, COMBINED),
+        (r#"{"info": {}, "types": [["A", "Map", [], "", [[1, "b", "B", ["∩"]]]]]}"#, COMBINED),
     ];
     for (file, problem) in cases {
         assert_eq!(problems(file), [problem], "{file}");
