@@ -167,21 +167,24 @@ enum Wanted {
 /// Sends a command and prints the responses.
 pub fn run(args: &SendArgs) -> Result<Exit, Failure> {
     let library = args.exchange.library()?;
-    let given = match &args.file {
-        Some(path) => Given::from_file(read_file(path)?),
-        None => {
-            let words = args.words(producer::now_ms());
-            if let Some(seed) = words.example.filter(|_| args.seed.is_none()) {
-                tell(format_args!("made up; --seed {seed} makes the same again"));
-            }
-            let command = words.command(producer::now_ms(), &library).map_err(usage)?;
-            Given::Command(command.to_string())
-        }
-    };
+    let given = args.given(&library)?;
     exchange(&given, &library, &args.address.address(), &args.exchange, &args.broker)
 }
 
 impl SendArgs {
+    fn given(&self, library: &Library) -> Result<Given, Failure> {
+        if let Some(path) = &self.file {
+            return Ok(Given::from_file(read_file(path)?));
+        }
+        let now_ms = producer::now_ms();
+        let words = self.words(now_ms);
+        if let (Some(seed), None) = (words.example, self.seed) {
+            tell(format_args!("made up; --seed {seed} makes the same again"));
+        }
+        let command = words.command(now_ms, library).map_err(usage)?;
+        Ok(Given::Command(command.to_string()))
+    }
+
     /// The words; where nothing says from which number an example is made, it is from `number`.
     fn words(&self, number: u64) -> Words {
         Words {

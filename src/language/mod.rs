@@ -154,7 +154,7 @@ fn like_the_annexes(option: &mut Opt) {
     // Language v1.1, section 3.4.2.12.
     const NAMESPACE_CHARS: i64 = 16;
     match option {
-        Opt::Pattern(pattern) => *pattern = r"^(([a-zA-Z][\w-]*:)?[a-zA-Z][\w-]*)?$".to_owned(),
+        Opt::Pattern(pattern) => r"^(([a-zA-Z][\w-]*:)?[a-zA-Z][\w-]*)?$".clone_into(pattern),
         Opt::Min(chars) => *chars = 0,
         Opt::Max(chars) => *chars += NAMESPACE_CHARS + 1,
         _ => {}
