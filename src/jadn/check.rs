@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::compile::{ascii_classes, format_of, integer, number};
+use super::compile::{format_of, integer, number};
 use super::formats::{NetForm, OctetForm, TextFormat, integer_range};
 use super::package::{Base, Content, Field, Opt, Type};
+use super::pattern::ascii_classes;
 use super::resolve::{Merged, each_name};
 use super::table::Shape;
 use super::{Bounds, Problem, Schema};

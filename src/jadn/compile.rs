@@ -2,18 +2,14 @@
 
 use std::collections::HashMap;
 
-use regex::RegexBuilder;
-
 use super::Problem;
 use super::formats::{NetForm, OctetForm, TextFormat, integer_range};
 use super::package::{Base, Content, Dialect, Field, Opt, Package, Type};
+use super::pattern::Pattern;
 use super::table::{FieldRow, ItemRow, MembersKind, Node, NodeId, Schema, Shape, Sizes, Span};
 
 /// Largest integer of I-JSON (RFC 7493, section 2.2): 2^53 - 1.
 const MAX_INTEGER: i64 = (1 << 53) - 1;
-
-/// Largest compiled pattern, in bytes: what a schema may make us hold for one.
-const PATTERN_BYTES: usize = 1 << 20;
 
 /// What holds where neither a type nor its package says how large a value may be.
 ///
@@ -174,6 +170,8 @@ impl<'p> Compiler<'p> {
         for field in fields {
             rows.push(self.field(it, fields, field)?);
         }
+        let required = rows.iter().take(64).enumerate().filter(|(_, it)| it.is_required);
+        let required = required.fold(0, |bits, (at, _)| bits | 1 << at);
         let fields = self.add_fields(rows);
         let kind = match it.base {
             Base::Choice => return Ok(Shape::Choice { fields, by_id }),
@@ -191,7 +189,7 @@ impl<'p> Compiler<'p> {
             return Ok(Shape::Net { form });
         }
         let count = sizes(&it.options, 0, self.bounds.elements);
-        Ok(Shape::Members { kind, fields, count })
+        Ok(Shape::Members { kind, fields, count, required })
     }
 
     fn field(
@@ -434,11 +432,10 @@ impl<'p> Compiler<'p> {
         }) else {
             return Ok(None);
         };
-        let regex =
-            RegexBuilder::new(&ascii_classes(text)).size_limit(PATTERN_BYTES).build().map_err(
-                |error| Problem::at(place, format!("the pattern {text:?} cannot be used: {error}")),
-            )?;
-        self.schema.patterns.push(regex);
+        let pattern = Pattern::new(text).map_err(|error| {
+            Problem::at(place, format!("the pattern {text:?} cannot be used: {error}"))
+        })?;
+        self.schema.patterns.push(pattern);
         Ok(u32::try_from(self.schema.patterns.len() - 1).ok())
     }
 
@@ -467,36 +464,6 @@ fn enumerated(option: &Opt) -> Option<&str> {
 fn span(from: usize, len: usize) -> Span {
     let short = |it| u32::try_from(it).expect("a schema is no gigabytes");
     Span { from: short(from), len: short(len) }
-}
-
-/// `\d` and `\w` mean ASCII in ECMAScript, whose patterns JADN uses, and more here.
-/// Also used where a schema is checked.
-pub(super) fn ascii_classes(pattern: &str) -> String {
-    let mut ascii = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars();
-    let mut in_class = false;
-    while let Some(char) = chars.next() {
-        if char == '\\' {
-            match (chars.next(), in_class) {
-                (Some('d'), true) => ascii.push_str("0-9"),
-                (Some('d'), false) => ascii.push_str("[0-9]"),
-                (Some('w'), true) => ascii.push_str("0-9A-Za-z_"),
-                (Some('w'), false) => ascii.push_str("[0-9A-Za-z_]"),
-                (Some('D'), false) => ascii.push_str("[^0-9]"),
-                (Some('W'), false) => ascii.push_str("[^0-9A-Za-z_]"),
-                // White space of ECMAScript has one character more.
-                (Some('s'), true) => ascii.push_str("\\s\\x{feff}"),
-                (Some('s'), false) => ascii.push_str("[\\s\\x{feff}]"),
-                (Some('S'), false) => ascii.push_str("[^\\s\\x{feff}]"),
-                (Some(other), _) => ascii.extend(['\\', other]),
-                (None, _) => ascii.push('\\'),
-            }
-        } else {
-            in_class = (in_class || char == '[') && char != ']';
-            ascii.push(char);
-        }
-    }
-    ascii
 }
 
 fn sizes(options: &[Opt], min: u32, max: u32) -> Sizes {

@@ -163,7 +163,7 @@ impl<'s> Maker<'s> {
             }
             Shape::Net { form } => Value::String(self.net(*form)),
             Shape::Choice { fields, by_id } => self.choice(*fields, *by_id, depth, pointer)?,
-            Shape::Members { kind, fields, count } => {
+            Shape::Members { kind, fields, count, .. } => {
                 self.members(*kind, *fields, *count, depth, pointer)?
             }
             Shape::List { element, count, is_set } => {

@@ -100,7 +100,7 @@ impl Schema {
                     "minProperties": 1, "maxProperties": 1,
                 })
             }
-            Shape::Members { kind: MembersKind::Array, fields, count } => {
+            Shape::Members { kind: MembersKind::Array, fields, count, .. } => {
                 let fields = self.fields(*fields);
                 let items: Vec<_> = fields
                     .iter()
@@ -119,7 +119,7 @@ impl Schema {
                     "minItems": least.max(count.min as usize),
                 })
             }
-            Shape::Members { kind, fields, count } => {
+            Shape::Members { kind, fields, count, .. } => {
                 let by_id = *kind == MembersKind::Map { by_id: true };
                 self.members_schema(self.fields(*fields), by_id, *count, wanted)
             }

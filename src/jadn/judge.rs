@@ -230,11 +230,11 @@ impl<S: Source> Judge<'_, S> {
             }
             (Shape::Net { form }, Kind::Array) if self.form.has_octets => self.net(*form, begin),
             (Shape::Choice { fields, by_id }, Kind::Map) => self.choice(*fields, *by_id, begin),
-            (Shape::Members { kind, fields, count }, Kind::Map | Kind::Array) => {
+            (Shape::Members { kind, fields, count, required }, Kind::Map | Kind::Array) => {
                 let by_id = matches!(kind, MembersKind::Map { by_id: true });
                 match (kind.is_array(self.form), found) {
-                    (true, Kind::Array) => self.positions(*fields, *count, begin),
-                    (false, Kind::Map) => self.members(*fields, by_id, *count, begin),
+                    (true, Kind::Array) => self.positions(*fields, *count, *required, begin),
+                    (false, Kind::Map) => self.members(*fields, by_id, *count, *required, begin),
                     _ => Err(self.unlike(begin)),
                 }
             }
@@ -351,21 +351,25 @@ impl<S: Source> Judge<'_, S> {
 
     fn choice(&mut self, fields: Span, by_id: bool, begin: &Begin<S::Place>) -> Verdict {
         let fields = self.schema.fields(fields);
+        let by_number = by_id || self.form.names == Names::Numbers;
         self.source.enter_map().map_err(|error| self.broken(&error))?;
-        let at = match self.key(begin.node, fields, by_id, 0, true)? {
-            Some(Met::Field(at)) => at,
-            Some(Met::Taken(key)) => {
-                let hash = self.taken(&key)?;
-                return match self.key(begin.node, fields, by_id, 0, false)? {
-                    None => Ok(hash),
-                    Some(_) => Err(self.too_many(begin)),
-                };
-            }
-            Some(Met::Unknown(fault)) => {
-                let what = format!("no alternative of {}", self.schema.name(begin.node));
-                return Err(unknown(what, fields, fault));
-            }
-            None => return Err(self.unlike(begin)),
+        let place = self.source.place();
+        let at = match self.key(fields, by_number, 0, true)? {
+            Met::Field(at) => at,
+            Met::End => return Err(self.unlike(begin)),
+            Met::Other => match self.other_key(begin.node, place, true)? {
+                Other::Taken(key) => {
+                    let hash = self.taken(&key)?;
+                    return match self.key(fields, by_number, 0, false)? {
+                        Met::End => Ok(hash),
+                        Met::Field(_) | Met::Other => Err(self.too_many(begin)),
+                    };
+                }
+                Other::Unknown(fault) => {
+                    let what = format!("no alternative of {}", self.schema.name(begin.node));
+                    return Err(unknown(what, fields, fault));
+                }
+            },
         };
         let field = &fields[at];
         let member = u32::try_from(at).unwrap_or(u32::MAX);
@@ -373,9 +377,9 @@ impl<S: Source> Judge<'_, S> {
         let result = self.value(field.node, member);
         self.inside(noted, || field.name.to_string());
         let hash = result.map_err(|fault| fault.inside(&field.name))?;
-        match self.key(begin.node, fields, by_id, at, false)? {
-            None => Ok(self.hash(&(at, hash))),
-            Some(_) => Err(self.too_many(begin)),
+        match self.key(fields, by_number, at, false)? {
+            Met::End => Ok(self.hash(&(at, hash))),
+            Met::Field(_) | Met::Other => Err(self.too_many(begin)),
         }
     }
 
@@ -406,41 +410,56 @@ impl<S: Source> Judge<'_, S> {
     }
 
     /// The next key, found among the fields.
+    #[inline]
     fn key(
         &mut self,
-        node: NodeId,
         fields: &[FieldRow],
-        by_id: bool,
+        by_number: bool,
         hint: usize,
         is_first: bool,
-    ) -> Result<Option<Met<S::Place>>, Box<Fault>> {
-        let (schema, place, from) = (self.schema, self.source.place(), self.source.offset());
-        let by_number = by_id || self.form.names == Names::Numbers;
+    ) -> Result<Met, Box<Fault>> {
+        let has_numbers = self.form.has_octets;
         let key = match self.source.next_key(is_first) {
             Ok(Some(key)) => key,
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(Met::End),
             Err(error) => {
                 let fault = error.to_string();
                 return Err(self.broken_by(fault));
             }
         };
-        let has_numbers = self.form.has_octets;
-        let matches = |field: &FieldRow| match key {
-            Key::Text(name) if !by_number => &*field.name == name,
+        let found = match key {
+            Key::Text(name) if !by_number => {
+                // Most senders keep the order of the standard's tables.
+                let is_it = |field: &FieldRow| &*field.name == name;
+                position(fields, hint, is_it)
+            }
             // Only where keys are always text, a number is text as well.
-            Key::Text(name) => !has_numbers && is_number(name, field.id),
-            Key::Integer(id) => by_number && field.id == id,
+            Key::Text(_) if has_numbers => None,
+            Key::Text(name) => position(fields, hint, |field| is_number(name, field.id)),
+            Key::Integer(id) if by_number => position(fields, hint, |field| field.id == id),
+            Key::Integer(_) => None,
         };
-        // Most senders keep the order of the standard's tables.
-        let (before, after) = fields.split_at(hint.min(fields.len()));
-        let found = after
-            .iter()
-            .position(matches)
-            .map(|at| at + before.len())
-            .or_else(|| before.iter().position(matches));
-        if let Some(at) = found {
-            return Ok(Some(Met::Field(at)));
-        }
+        Ok(found.map_or(Met::Other, Met::Field))
+    }
+
+    /// A key that no field has, read once more from where it begins.
+    #[cold]
+    fn other_key(
+        &mut self,
+        node: NodeId,
+        place: S::Place,
+        is_first: bool,
+    ) -> Result<Other<S::Place>, Box<Fault>> {
+        self.source.return_to(place);
+        let (schema, from) = (self.schema, self.source.offset());
+        let key = match self.source.next_key(is_first) {
+            Ok(Some(key)) => key,
+            Ok(None) => Key::Text(""),
+            Err(error) => {
+                let fault = error.to_string();
+                return Err(self.broken_by(fault));
+            }
+        };
         match schema.takes_unknown(node, &key) {
             Ok(()) => {
                 let hash = match key {
@@ -448,7 +467,7 @@ impl<S: Source> Judge<'_, S> {
                     Key::Integer(id) => hash_of(&id),
                 };
                 let to = self.source.offset();
-                Ok(Some(Met::Taken(Taken { place, is_first, from, to, hash })))
+                Ok(Other::Taken(Taken { place, is_first, from, to, hash }))
             }
             Err(why) => {
                 let name = match key {
@@ -456,7 +475,7 @@ impl<S: Source> Judge<'_, S> {
                     Key::Integer(id) => id.to_string(),
                 };
                 let offset = self.source.offset();
-                Ok(Some(Met::Unknown(Fault::new(offset, why).inside(&name))))
+                Ok(Other::Unknown(Fault::new(offset, why).inside(&name)))
             }
         }
     }
@@ -466,9 +485,11 @@ impl<S: Source> Judge<'_, S> {
         fields: Span,
         by_id: bool,
         count: Sizes,
+        required: u64,
         begin: &Begin<S::Place>,
     ) -> Verdict {
         let fields = self.schema.fields(fields);
+        let by_number = by_id || self.form.names == Names::Numbers;
         self.source.enter_map().map_err(|error| self.broken(&error))?;
         let met = self.open_fields(fields.len());
         let hashes = self.tape.hashes.len();
@@ -476,19 +497,22 @@ impl<S: Source> Judge<'_, S> {
         let mut late = Vec::new();
         let (mut hint, mut number, mut hash) = (0, 0, 0u64);
         loop {
-            let at = match self.key(begin.node, fields, by_id, hint, number == 0)? {
-                None => break,
-                Some(Met::Field(at)) => at,
-                Some(Met::Taken(key)) => {
-                    hash = hash.wrapping_add(self.taken(&key)?);
-                    self.tape.hashes.push(key.hash);
-                    number += 1;
-                    continue;
-                }
-                Some(Met::Unknown(fault)) => {
-                    let what = format!("no field of {}", self.schema.name(begin.node));
-                    self.fault(unknown(what, fields, fault))?;
-                    self.skip()?;
+            let place = self.source.place();
+            let at = match self.key(fields, by_number, hint, number == 0)? {
+                Met::End => break,
+                Met::Field(at) => at,
+                Met::Other => {
+                    match self.other_key(begin.node, place, number == 0)? {
+                        Other::Taken(key) => {
+                            hash = hash.wrapping_add(self.taken(&key)?);
+                            self.tape.hashes.push(key.hash);
+                        }
+                        Other::Unknown(fault) => {
+                            let what = format!("no field of {}", self.schema.name(begin.node));
+                            self.fault(unknown(what, fields, fault))?;
+                            self.skip()?;
+                        }
+                    }
                     number += 1;
                     continue;
                 }
@@ -512,19 +536,27 @@ impl<S: Source> Judge<'_, S> {
                 hash = hash.wrapping_add(self.hash(&(at, value)));
             }
         }
-        let end = self.source.place();
-        for (at, place) in late {
-            self.source.return_to(place);
-            let value = self.field(fields, at, begin)?;
-            hash = hash.wrapping_add(self.hash(&(at, value)));
+        if !late.is_empty() {
+            let end = self.source.place();
+            for (at, place) in late {
+                self.source.return_to(place);
+                let value = self.field(fields, at, begin)?;
+                hash = hash.wrapping_add(self.hash(&(at, value)));
+            }
+            self.source.return_to(end);
         }
-        self.source.return_to(end);
-        if !are_distinct(&mut self.tape.hashes[hashes..]) {
-            let reason = "a member stands there twice";
-            self.fault(Fault::new(self.source.offset(), reason))?;
+        if self.tape.hashes.len() > hashes {
+            if !are_distinct(&mut self.tape.hashes[hashes..]) {
+                let reason = "a member stands there twice";
+                self.fault(Fault::new(self.source.offset(), reason))?;
+            }
+            self.tape.hashes.truncate(hashes);
         }
-        self.tape.hashes.truncate(hashes);
-        self.whole(fields, met, number, count, begin)?;
+        if !self.has_all(fields, met, required) {
+            self.missing(fields, met, begin)?;
+        }
+        self.tape.met.truncate(met);
+        self.counted(number, count, "members", begin)?;
         Ok(hash)
     }
 
@@ -536,6 +568,9 @@ impl<S: Source> Judge<'_, S> {
             None => Some(field.node),
             Some(tag) => self.tagged(field.node, tag, begin.mark),
         };
+        if let (Some(node), false) = (node, self.wants_all) {
+            return self.value(node, member).map_err(|fault| fault.inside(&step_of(field)));
+        }
         let depth = (self.tape.met.len(), self.tape.hashes.len(), self.tape.len(), self.sets);
         let noted = self.faults.len();
         let result = if let Some(node) = node {
@@ -584,7 +619,13 @@ impl<S: Source> Judge<'_, S> {
         alternatives.iter().find(|it| it.name == item.name).map(|it| it.node)
     }
 
-    fn positions(&mut self, fields: Span, count: Sizes, begin: &Begin<S::Place>) -> Verdict {
+    fn positions(
+        &mut self,
+        fields: Span,
+        count: Sizes,
+        required: u64,
+        begin: &Begin<S::Place>,
+    ) -> Verdict {
         let fields = self.schema.fields(fields);
         self.source.enter_array().map_err(|error| self.broken(&error))?;
         let met = self.open_fields(fields.len());
@@ -612,17 +653,25 @@ impl<S: Source> Judge<'_, S> {
             }
             at += 1;
         }
-        self.whole(fields, met, number, count, begin)?;
+        if !self.has_all(fields, met, required) {
+            self.missing(fields, met, begin)?;
+        }
+        self.tape.met.truncate(met);
+        self.counted(number, count, "members", begin)?;
         Ok(hash)
     }
 
-    /// Nothing is missing, and there are neither too few nor too many.
-    fn whole(
+    /// Whether all fields were met that must be there; a look is enough where there are few.
+    #[inline]
+    fn has_all(&self, fields: &[FieldRow], met: usize, required: u64) -> bool {
+        fields.len() <= 64 && self.tape.met.get(met).is_some_and(|first| required & !first == 0)
+    }
+
+    /// Says which fields are missing, if any is.
+    fn missing(
         &mut self,
         fields: &[FieldRow],
         met: usize,
-        number: usize,
-        count: Sizes,
         begin: &Begin<S::Place>,
     ) -> Result<(), Box<Fault>> {
         for (at, field) in fields.iter().enumerate() {
@@ -638,10 +687,10 @@ impl<S: Source> Judge<'_, S> {
                 }
             }
         }
-        self.tape.met.truncate(met);
-        self.counted(number, count, "members", begin)
+        Ok(())
     }
 
+    #[inline]
     fn counted(
         &mut self,
         number: usize,
@@ -649,9 +698,17 @@ impl<S: Source> Judge<'_, S> {
         what: &str,
         begin: &Begin<S::Place>,
     ) -> Result<(), Box<Fault>> {
-        if count.hold(number) {
-            return Ok(());
-        }
+        if count.hold(number) { Ok(()) } else { self.miscounted(number, count, what, begin) }
+    }
+
+    #[cold]
+    fn miscounted(
+        &mut self,
+        number: usize,
+        count: Sizes,
+        what: &str,
+        begin: &Begin<S::Place>,
+    ) -> Result<(), Box<Fault>> {
         let name = self.schema.name(begin.node);
         let (bound, side) = if number < count.min as usize {
             (count.min, "at least")
@@ -796,7 +853,10 @@ impl<S: Source> Judge<'_, S> {
 
     fn open_fields(&mut self, count: usize) -> usize {
         let met = self.tape.met.len();
-        self.tape.met.resize(met + count.div_ceil(64), 0);
+        self.tape.met.push(0);
+        if count > 64 {
+            self.tape.met.resize(met + count.div_ceil(64), 0);
+        }
         met
     }
 
@@ -822,6 +882,7 @@ impl<S: Source> Judge<'_, S> {
     }
 
     /// The value is not what its node wants.
+    #[cold]
     fn unlike(&mut self, begin: &Begin<S::Place>) -> Box<Fault> {
         self.source.return_to(begin.place);
         let offset = self.source.offset();
@@ -851,10 +912,12 @@ impl<S: Source> Judge<'_, S> {
     }
 
     /// The encoding is broken, so that nothing can be read any more.
+    #[cold]
     fn broken(&self, error: &S::Error) -> Box<Fault> {
         self.broken_by(error.to_string())
     }
 
+    #[cold]
     fn broken_by(&self, error: String) -> Box<Fault> {
         let mut fault = Fault::new(self.source.offset(), error);
         fault.is_of_encoding = true;
@@ -863,12 +926,20 @@ impl<S: Source> Judge<'_, S> {
 }
 
 /// A key that was read.
-enum Met<P> {
+enum Met {
+    /// There is none: the map is over.
+    End,
     /// The field at this position has it.
     Field(usize),
-    /// No field has it, and the type takes it all the same.
+    /// No field has it.
+    Other,
+}
+
+/// A key that no field has.
+enum Other<P> {
+    /// The type takes it all the same.
     Taken(Taken<P>),
-    /// No field has it; the fault points to it.
+    /// It does not; the fault points to it.
     Unknown(Box<Fault>),
 }
 
@@ -924,6 +995,14 @@ impl Schema {
             _ => false,
         }
     }
+}
+
+/// The first field from `hint` on, and then from the beginning, that is it.
+#[inline]
+fn position(fields: &[FieldRow], hint: usize, is_it: impl Fn(&FieldRow) -> bool) -> Option<usize> {
+    let (before, after) = fields.split_at(hint.min(fields.len()));
+    let behind = after.iter().position(&is_it).map(|at| at + before.len());
+    behind.or_else(|| before.iter().position(&is_it))
 }
 
 /// How a pointer names a field.

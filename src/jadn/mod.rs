@@ -16,6 +16,7 @@ mod judge;
 mod markdown;
 mod outline;
 mod package;
+mod pattern;
 mod problem;
 mod read;
 mod report;

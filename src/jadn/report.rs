@@ -119,7 +119,7 @@ impl Schema {
                     let _ = write!(name, " in the format {}", format.name);
                 }
                 match pattern.and_then(|at| self.patterns.get(at as usize)) {
-                    Some(pattern) => write!(name, " that matches {pattern}"),
+                    Some(pattern) => write!(name, " that matches {}", pattern.as_str()),
                     None => Ok(()),
                 }
             }

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use regex::Regex;
-
 use super::formats::{NetForm, OctetForm, TextFormat};
 use super::judge::{Form, Records};
+use super::pattern::Pattern;
 use crate::encoding::source::Key;
 
 /// A schema, ready to judge messages. Made by [`Schema::compile`](super::Schema::compile).
@@ -18,7 +17,7 @@ pub struct Schema {
     pub(super) fields: Vec<FieldRow>,
     /// The items of all enumerations, those of one side by side.
     pub(super) items: Vec<ItemRow>,
-    pub(super) patterns: Vec<Regex>,
+    pub(super) patterns: Vec<Pattern>,
     /// Longest document, in bytes, where the package says one.
     pub(super) document_bytes: Option<usize>,
     /// The node of each type that has a name.
@@ -120,6 +119,8 @@ pub(super) enum Shape {
         kind: MembersKind,
         fields: Span,
         count: Sizes,
+        /// A bit for each of the first 64 fields that must be there.
+        required: u64,
     },
     List {
         element: NodeId,

@@ -5,6 +5,8 @@ use super::{CborError, CborFlaw};
 /// The major types (RFC 8949, section 3.1).
 pub(super) mod major {
     pub const UNSIGNED: u8 = 0;
+    /// Initial bytes below it are the unsigned integers themselves.
+    pub const SMALL: u8 = 24;
     pub const NEGATIVE: u8 = 1;
     pub const OCTETS: u8 = 2;
     pub const TEXT: u8 = 3;
@@ -35,11 +37,13 @@ pub(super) struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
+    #[inline]
     pub fn peek(&self) -> Result<u8, CborError> {
         self.bytes.get(self.at).copied().ok_or_else(|| self.flaw(CborFlaw::Ends))
     }
 
     /// Reads a head.
+    #[inline]
     pub fn head(&mut self) -> Result<Head, CborError> {
         let first = self.peek()?;
         let (major, info) = (first >> 5, first & 0x1f);
@@ -74,6 +78,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// So many octets. A length beyond the end reserves nothing.
+    #[inline]
     pub fn take(&mut self, count: u64) -> Result<&'a [u8], CborError> {
         let rest = &self.bytes[self.at..];
         let octets = usize::try_from(count).ok().and_then(|count| rest.get(..count));
@@ -88,6 +93,7 @@ impl<'a> Lexer<'a> {
         Ok(is_there)
     }
 
+    #[cold]
     pub fn flaw(&self, flaw: CborFlaw) -> CborError {
         CborError { offset: self.at, flaw }
     }

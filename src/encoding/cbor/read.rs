@@ -25,9 +25,6 @@ pub struct CborSource<'a> {
     depth: usize,
     max_depth: usize,
     /// What is left of each array and map that is open, in elements or members.
-    ///
-    /// An entry outlives its array or map, so that a place inside one can be
-    /// returned to from behind it.
     left: [u32; MAX_DEPTH],
     /// The last string that came in pieces.
     scratch: Vec<u8>,
@@ -90,6 +87,7 @@ impl<'a> CborSource<'a> {
     }
 
     /// Whether the innermost array or map has one more; else it is left.
+    #[inline]
     fn more(&mut self) -> Result<bool, CborError> {
         let Some(innermost) = self.depth.checked_sub(1) else { return Ok(false) };
         let is_over = match self.left[innermost] {
@@ -152,8 +150,14 @@ impl<'a> CborSource<'a> {
         }
     }
 
+    #[inline]
     fn key(&mut self) -> Result<Key<'_>, CborError> {
-        match self.lexer.peek()? >> 5 {
+        let first = self.lexer.peek()?;
+        if first < major::SMALL {
+            self.lexer.at += 1;
+            return Ok(Key::Integer(first.into()));
+        }
+        match first >> 5 {
             major::UNSIGNED | major::NEGATIVE => {
                 let offset = self.lexer.at;
                 let number = i64::try_from(self.integer()?).ok();
@@ -222,7 +226,8 @@ fn checked(octets: &[u8], from: usize) -> Result<&str, CborError> {
         offset: from + error.valid_up_to(),
         flaw: CborFlaw::NotUtf8,
     })?;
-    if !text.is_ascii()
+    // Only what begins with such an octet can be one (RFC 3629, section 3).
+    if octets.iter().any(|octet| *octet >= 0xef)
         && let Some((at, _)) = text.char_indices().find(|it| is_noncharacter(it.1))
     {
         return Err(CborError { offset: from + at, flaw: CborFlaw::Noncharacter });
@@ -232,8 +237,10 @@ fn checked(octets: &[u8], from: usize) -> Result<&str, CborError> {
 
 impl Source for CborSource<'_> {
     type Error = CborError;
-    type Place = (usize, usize);
+    /// Offset, depth, and what is left of the innermost array or map.
+    type Place = (usize, usize, u32);
 
+    #[inline(always)]
     fn kind(&mut self) -> Result<Kind, CborError> {
         let first = self.lexer.peek()?;
         Ok(match (first >> 5, first & 0x1f) {
@@ -259,7 +266,13 @@ impl Source for CborSource<'_> {
         self.lexer.head().map(|head| head.info == 21)
     }
 
+    #[inline]
     fn number(&mut self) -> Result<Number, CborError> {
+        let first = self.lexer.peek()?;
+        if first < major::SMALL {
+            self.lexer.at += 1;
+            return Ok(Number::Integer(first.into()));
+        }
         let begin = self.lexer;
         let head = self.lexer.head()?;
         let bits = head.argument.unwrap_or_default();
@@ -281,6 +294,7 @@ impl Source for CborSource<'_> {
         self.integer()
     }
 
+    #[inline]
     fn text(&mut self) -> Result<&str, CborError> {
         Ok(match self.string(major::TEXT)? {
             Piece::Whole(octets) => checked(octets, self.lexer.at - octets.len())?,
@@ -303,10 +317,12 @@ impl Source for CborSource<'_> {
         self.more()
     }
 
+    #[inline]
     fn enter_map(&mut self) -> Result<(), CborError> {
         self.enter(major::MAP, 2)
     }
 
+    #[inline(always)]
     fn next_key(&mut self, _is_first: bool) -> Result<Option<Key<'_>>, CborError> {
         if self.more()? { self.key().map(Some) } else { Ok(None) }
     }
@@ -338,16 +354,22 @@ impl Source for CborSource<'_> {
         }
     }
 
+    #[inline]
     fn offset(&self) -> usize {
         self.lexer.at
     }
 
+    #[inline]
     fn place(&self) -> Self::Place {
-        (self.lexer.at, self.depth)
+        let left = self.depth.checked_sub(1).map_or(0, |innermost| self.left[innermost]);
+        (self.lexer.at, self.depth, left)
     }
 
-    fn return_to(&mut self, (at, depth): Self::Place) {
+    fn return_to(&mut self, (at, depth, left): Self::Place) {
         self.lexer.at = at;
         self.depth = depth;
+        if let Some(innermost) = depth.checked_sub(1) {
+            self.left[innermost] = left;
+        }
     }
 }

@@ -6,6 +6,9 @@ use super::{JsonError, JsonFlaw, MAX_INTEGER};
 use crate::encoding::is_noncharacter;
 use crate::encoding::source::Number;
 
+/// Integers of so many digits are all exact (RFC 7493, section 2.2).
+const EXACT_DIGITS: usize = 15;
+
 /// How many bytes are plain characters of a string, up to a quotation mark, a
 /// backslash or a control character.
 fn plain_bytes(bytes: &[u8]) -> usize {
@@ -35,6 +38,7 @@ pub(super) struct Lexer<'a> {
     /// The bytes as far as they are UTF-8: to look once at all of them costs less
     /// than to look at each string.
     text: &'a str,
+    /// All of them are ASCII.
     is_ascii: bool,
     pub at: usize,
 }
@@ -45,8 +49,7 @@ impl<'a> Lexer<'a> {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
             std::str::from_utf8(valid)
         });
-        let text = text.unwrap_or_default();
-        Self { bytes, text, is_ascii: text.is_ascii(), at: 0 }
+        Self { bytes, text: text.unwrap_or_default(), is_ascii: bytes.is_ascii(), at: 0 }
     }
 
     /// `true`, `false` or `null`.
@@ -60,7 +63,31 @@ impl<'a> Lexer<'a> {
     }
 
     /// A number, and whether it is written as a whole one.
+    #[inline]
     pub fn number(&mut self) -> Result<(Number, bool), JsonError> {
+        let begin = self.at;
+        let is_negative = self.take(b'-');
+        let from = self.at;
+        let mut number = 0i64;
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            // Beyond so many digits it is read once more, and refused.
+            number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+            self.at += 1;
+        }
+        let digits = self.at - from;
+        let is_plain = matches!(digits, 1..=EXACT_DIGITS)
+            && !matches!(self.peek(), Some(b'.' | b'e' | b'E'))
+            && (digits == 1 || self.bytes.get(from) != Some(&b'0'));
+        if is_plain {
+            return Ok((Number::Integer(if is_negative { -number } else { number }), true));
+        }
+        self.at = begin;
+        self.any_number()
+    }
+
+    /// The same for what is not a plain integer.
+    #[cold]
+    fn any_number(&mut self) -> Result<(Number, bool), JsonError> {
         let begin = self.at;
         self.take(b'-');
         if !self.take(b'0') {
@@ -128,9 +155,18 @@ impl<'a> Lexer<'a> {
     }
 
     /// The characters up to the next quotation mark or backslash.
+    #[inline]
     pub fn plain(&mut self) -> Result<&'a str, JsonError> {
         let begin = self.at;
         self.at += plain_bytes(self.bytes.get(begin..).unwrap_or_default());
+        match self.peek() {
+            Some(0x20..) if self.is_ascii => Ok(self.text.get(begin..self.at).unwrap_or_default()),
+            _ => self.plain_in_unicode(begin),
+        }
+    }
+
+    /// The same where not all is ASCII, or where the string does not end.
+    fn plain_in_unicode(&self, begin: usize) -> Result<&'a str, JsonError> {
         match self.peek() {
             None => return Err(self.ends_inside(begin)),
             Some(0..=0x1f) => return Err(self.flaw(JsonFlaw::Control)),
@@ -141,8 +177,7 @@ impl<'a> Lexer<'a> {
             let offset = begin + error.map_or(0, |error| error.valid_up_to());
             return Err(JsonError { offset, flaw: JsonFlaw::NotUtf8 });
         };
-        if !self.is_ascii
-            && !text.is_ascii()
+        if !text.is_ascii()
             && let Some((offset, _)) = text.char_indices().find(|it| is_noncharacter(it.1))
         {
             return Err(JsonError { offset: begin + offset, flaw: JsonFlaw::Noncharacter });
@@ -151,6 +186,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The text ends inside a string; what is no UTF-8 there is the graver fault.
+    #[cold]
     fn ends_inside(&self, begin: usize) -> JsonError {
         match std::str::from_utf8(&self.bytes[begin..]) {
             Err(error) if error.error_len().is_some() => {
@@ -214,26 +250,31 @@ impl<'a> Lexer<'a> {
         self.at == self.bytes.len()
     }
 
+    #[inline]
     pub fn white_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
+    #[inline]
     pub fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     pub fn take(&mut self, byte: u8) -> bool {
         let is_there = self.peek() == Some(byte);
         self.at += usize::from(is_there);
         is_there
     }
 
+    #[cold]
     pub fn flaw(&self, flaw: JsonFlaw) -> JsonError {
         JsonError { offset: self.at, flaw }
     }
 
+    #[cold]
     pub fn unexpected(&self, expected: &'static str) -> JsonError {
         match self.peek() {
             Some(_) => self.flaw(JsonFlaw::Unexpected { expected }),

@@ -60,6 +60,7 @@ impl<'a> JsonSource<'a> {
     }
 
     /// What follows a value, or the opening bracket; whether there is one more.
+    #[inline]
     fn more(&mut self, close: u8, is_first: bool) -> Result<bool, JsonError> {
         self.lexer.white_space();
         if self.lexer.take(close) {
@@ -76,6 +77,7 @@ impl<'a> JsonSource<'a> {
         Err(self.lexer.unexpected(if close == b'}' { "a comma or }" } else { "a comma or ]" }))
     }
 
+    #[inline]
     fn string(&mut self) -> Result<&str, JsonError> {
         self.lexer.at += 1;
         let plain = self.lexer.plain()?;
@@ -93,6 +95,7 @@ impl Source for JsonSource<'_> {
     type Error = JsonError;
     type Place = (usize, usize);
 
+    #[inline(always)]
     fn kind(&mut self) -> Result<Kind, JsonError> {
         self.lexer.white_space();
         Ok(match self.lexer.peek() {
@@ -117,6 +120,7 @@ impl Source for JsonSource<'_> {
         }
     }
 
+    #[inline]
     fn number(&mut self) -> Result<Number, JsonError> {
         let (number, _) = self.lexer.number()?;
         Ok(match number {
@@ -130,6 +134,7 @@ impl Source for JsonSource<'_> {
         Err(self.lexer.unexpected("text, since JSON has no integers of 64 bits"))
     }
 
+    #[inline]
     fn text(&mut self) -> Result<&str, JsonError> {
         self.string()
     }
@@ -146,16 +151,25 @@ impl Source for JsonSource<'_> {
         self.more(b']', is_first)
     }
 
+    #[inline]
     fn enter_map(&mut self) -> Result<(), JsonError> {
         self.enter()
     }
 
+    #[inline(always)]
     fn next_key(&mut self, is_first: bool) -> Result<Option<Key<'_>>, JsonError> {
-        if !self.more(b'}', is_first)? {
-            return Ok(None);
-        }
-        if self.lexer.peek() != Some(b'"') {
-            return Err(self.lexer.unexpected("a member name in quotation marks"));
+        // Most senders write no white space.
+        let is_next = is_first || self.lexer.peek() == Some(b',');
+        let at = self.lexer.at + usize::from(!is_first);
+        if is_next && self.lexer.bytes.get(at) == Some(&b'"') {
+            self.lexer.at = at;
+        } else {
+            if !self.more(b'}', is_first)? {
+                return Ok(None);
+            }
+            if self.lexer.peek() != Some(b'"') {
+                return Err(self.lexer.unexpected("a member name in quotation marks"));
+            }
         }
         // Borrowed from the text, or from the scratch; the colon is read before it is given out.
         self.lexer.at += 1;
@@ -166,9 +180,11 @@ impl Source for JsonSource<'_> {
             self.scratch.push_str(plain);
             self.lexer.rest_of_string(&mut self.scratch)?;
         }
-        self.lexer.white_space();
         if !self.lexer.take(b':') {
-            return Err(self.lexer.unexpected("a colon"));
+            self.lexer.white_space();
+            if !self.lexer.take(b':') {
+                return Err(self.lexer.unexpected("a colon"));
+            }
         }
         Ok(Some(Key::Text(if is_plain { plain } else { &self.scratch })))
     }
@@ -196,10 +212,12 @@ impl Source for JsonSource<'_> {
         if self.lexer.is_at_end() { Ok(()) } else { Err(self.lexer.flaw(JsonFlaw::Trailing)) }
     }
 
+    #[inline]
     fn offset(&self) -> usize {
         self.lexer.at
     }
 
+    #[inline]
     fn place(&self) -> Self::Place {
         (self.lexer.at, self.depth)
     }
