@@ -240,6 +240,7 @@ impl Source for CborSource<'_> {
     /// Offset, depth, and what is left of the innermost array or map.
     type Place = (usize, usize, u32);
 
+    #[expect(clippy::inline_always, reason = "counted: a twentieth of the whole judgement")]
     #[inline(always)]
     fn kind(&mut self) -> Result<Kind, CborError> {
         let first = self.lexer.peek()?;
@@ -322,6 +323,7 @@ impl Source for CborSource<'_> {
         self.enter(major::MAP, 2)
     }
 
+    #[expect(clippy::inline_always, reason = "counted: a twentieth of the whole judgement")]
     #[inline(always)]
     fn next_key(&mut self, _is_first: bool) -> Result<Option<Key<'_>>, CborError> {
         if self.more()? { self.key().map(Some) } else { Ok(None) }
