@@ -1,6 +1,6 @@
 //! What a value of a type looks like, for whoever writes one by hand.
 
-use super::judge::Form;
+use super::form::Form;
 use super::table::{FieldRow, NodeId, Schema, Shape};
 
 /// The way in which a value of a type is written in verbose JSON.

@@ -7,8 +7,8 @@
 
 use std::fmt::Write;
 
+use super::form::{Form, Names};
 use super::formats::OctetForm;
-use super::judge::{Form, Names};
 use super::table::{NodeId, Schema, Shape, Sizes};
 use crate::encoding::source::{Kind, Number, Source};
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::form::{Form, Records};
 use super::formats::{NetForm, OctetForm, TextFormat};
-use super::judge::{Form, Records};
 use super::pattern::Pattern;
 use crate::encoding::source::Key;
 

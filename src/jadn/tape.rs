@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::judge::Form;
+use super::form::Form;
 use super::table::{NodeId, Schema, Shape};
 
 /// Room for one message at a time; made once and used again, so that a

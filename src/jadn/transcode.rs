@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::form::{Form, Names};
 use super::formats::{NetForm, OctetForm};
-use super::judge::{Form, Names};
 use super::report::Fault;
 use super::table::{FieldRow, MembersKind, NodeId, Schema, Shape, Span};
 use super::tape::{Mark, Tape, View};
