@@ -199,6 +199,7 @@ impl<'m> Checker<'m> {
                 Opt::Max(number) => most = Some(*number),
                 Opt::Format(name) => self.format(place, base, name),
                 Opt::Pattern(pattern) => self.pattern(place, pattern),
+                Opt::KeyType(name) => self.key_type(place, name),
                 _ => {}
             }
         }
@@ -234,6 +235,25 @@ impl<'m> Checker<'m> {
         if base == Base::MapOf && !has(|it| matches!(it, Opt::KeyType(_))) {
             self.bad(place, "the type of its keys is missing");
         }
+    }
+
+    /// In JSON a key is a text, so only what has one form as a text can be one.
+    fn key_type(&mut self, place: &str, name: &str) {
+        let (base, options): (_, &[Opt]) = match self.types.get(name) {
+            Some(it) => (Some(it.base), &it.options),
+            None => (Base::named(name), &[]),
+        };
+        let is_wide = || matches!(integer(options, format_of(options)), Shape::WideInteger { .. });
+        let reason = match base {
+            Some(Base::Integer) if is_wide() => "holds numbers beyond what JSON has exactly",
+            // What is unknown has been told; an enumeration may be derived.
+            None
+            | Some(Base::String | Base::Binary | Base::Integer | Base::Enumerated | Base::Any) => {
+                return;
+            }
+            Some(_) => "is no String, Binary, Integer or Enumerated",
+        };
+        self.bad(place, format!("{name} cannot be the type of keys: it {reason}"));
     }
 
     fn format(&mut self, place: &str, base: Base, name: &str) {
