@@ -53,6 +53,7 @@ fn command(number: u64) -> Inbound {
             encoding: Some("json".to_owned()),
             is_utf8: Some(true),
             has_response_topic: false,
+            hops: 0,
             twofold: None,
         },
         retained: false,

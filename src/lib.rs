@@ -18,7 +18,7 @@
 //! | [`tls`], [`mqtt`] | one connection kept up, and the OpenC2 door on it |
 //! | [`https`] | the OpenC2 door for what is posted |
 //! | [`producer`] | sends commands and collects responses |
-//! | [`actuator`] | what carries commands out: programs, MQTT devices, consumers behind HTTPS, the log |
+//! | [`actuator`] | what carries commands out: programs, MQTT devices, consumers behind HTTPS or on a broker, the log |
 //! | [`fail_point`] | where a test can have the process end |
 //! | [`config`], [`telemetry`] | `bridge.toml` and `topics.toml`; the log |
 //! | [`daemon`] | starts in order, carries effects out in order, ends in order |

@@ -8,6 +8,7 @@ pub mod exec;
 pub mod log;
 mod pairs;
 pub mod relay;
+pub mod route;
 mod runner;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,13 @@ impl Progress {
         let report = Report::Progress { ticket: self.ticket, text: text.into() };
         // Full or closed: see above.
         let _lost = self.reports.try_send(report);
+    }
+
+    /// Lets those go who wait for the command, with what there is to say by now; it goes on.
+    pub async fn meanwhile(&self, outcome: Outcome) {
+        let report = Report::Meanwhile { ticket: self.ticket, outcome };
+        // Closed: the bridge is ending, and nobody waits any more.
+        let _gone = self.reports.send(report).await;
     }
 }
 
@@ -122,6 +130,8 @@ pub enum Kind {
     Device,
     /// A consumer behind HTTPS: [`relay`].
     Https,
+    /// A consumer on another broker: [`route`].
+    Mqtt,
     /// The log: [`log`].
     Log,
 }
@@ -133,6 +143,9 @@ pub enum KindConfig {
     Exec(exec::ExecConfig),
     Device(device::DeviceConfig),
     Https(relay::RelayConfig),
+    Mqtt(route::BrokerConfig),
+    /// The end of a `[[route]]`: [`route`].
+    Route(route::RouteConfig),
     Log,
 }
 
@@ -152,6 +165,7 @@ pub enum Actuator {
     Exec(exec::Exec),
     Device(device::Device),
     Https(Box<relay::Relay>),
+    Mqtt(route::Route),
     Log(log::Log),
 }
 
@@ -161,6 +175,7 @@ impl Perform for Actuator {
             Self::Exec(exec) => exec.perform(work, progress).await,
             Self::Device(device) => device.perform(work, progress).await,
             Self::Https(relay) => relay.perform(work, progress).await,
+            Self::Mqtt(route) => route.perform(work, progress).await,
             Self::Log(log) => log.perform(work, progress).await,
         }
     }
@@ -170,6 +185,7 @@ impl Perform for Actuator {
             Self::Exec(exec) => exec.close().await,
             Self::Device(device) => device.close().await,
             Self::Https(relay) => relay.close().await,
+            Self::Mqtt(route) => route.close().await,
             Self::Log(log) => log.close().await,
         }
     }

@@ -54,7 +54,7 @@ pub async fn converse<C: Connection, W: Write>(
         })?
         .map_err(not_sent)?;
     let deadline = sent + patience.wait;
-    if responses.taken() == Taken::NoMatchingSubscribers {
+    if responses.taken() == Some(Taken::NoMatchingSubscribers) {
         tell("nobody has subscribed to that topic: no consumer will get the command");
         return Ok(Exit::NoResponse);
     }

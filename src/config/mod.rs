@@ -4,6 +4,7 @@
 //! look finds every mistake in both files. `bridge.toml` is read once;
 //! `topics.toml` may be read again while the bridge runs.
 
+mod routes;
 mod schemas;
 mod source;
 mod topics;

@@ -291,6 +291,8 @@ fn the_manual_has_every_key_of_every_table_and_no_other() {
     use crate::actuator::device::DeviceConfig;
     use crate::actuator::exec::{ExecConfig, ExecLimits, RunAs};
     use crate::actuator::relay::RelayConfig;
+    use crate::actuator::route::{BrokerConfig, RouteTable};
+    use crate::dispatch::Match;
     use topics::{ConsumerConfig, ShortDevice};
 
     let manual = include_str!("../../docs/configuration.md");
@@ -315,7 +317,10 @@ fn the_manual_has_every_key_of_every_table_and_no_other() {
         ("exec: run-as", keys_of::<RunAs>("")),
         ("kind = \"device\"", of_kind(keys_of::<DeviceConfig>(""))),
         ("kind = \"https\"", of_kind(keys_of::<RelayConfig>(""))),
+        ("kind = \"mqtt\"", of_kind(keys_of::<BrokerConfig>(""))),
         ("[[device]]", keys_of::<ShortDevice>("")),
+        ("[[route]]", keys_of::<RouteTable>("")),
+        ("route: match", keys_of::<Match>("")),
     ];
     for (heading, mut keys) in tables {
         let section = manual.split("\n## ").find(|it| it.lines().next().unwrap().contains(heading));
@@ -336,7 +341,7 @@ fn the_door_for_posts_is_https_with_everything_it_needs_or_testing_or_none() {
     let known = "[https.identities]\n\"URI:urn:x\" = \"soar-1\"\n";
     let with_tls = |more: &str, known: &str| format!("{tls}{more}{known}");
     #[rustfmt::skip]
-    let cases: [(String, &[&str]); 11] = [
+    let cases: [(String, &[&str]); 12] = [
         // [https]                                                  told
         (String::new(),                                             &[]),
         (with_tls("", known),                                       &[]),
@@ -348,6 +353,7 @@ fn the_door_for_posts_is_https_with_everything_it_needs_or_testing_or_none() {
         (with_tls("", ""),                                          &["[https.identities] is empty"]),
         (with_tls("", "[https.identities]\n\"soar-1\" = \"\"\n"),    &["begins with none of URI:, DNS: and EMAIL:", "is empty"]),
         (with_tls("max-wait = \"0s\"\n", known),                    &["allowed are 1s to 1h"]),
+        (with_tls("keep-for = \"25h\"\n", known),                   &["https.keep-for: keep-for is 25h; allowed is up to 1d"]),
         (with_tls("max_wait = \"1s\"\n", known),                    &["unknown key `https.max_wait`; did you mean `max-wait`?"]),
     ];
     for (table, told) in cases {

@@ -11,6 +11,7 @@ use super::{Mistake, Source, nearest_of, read_file, refuse_the_rest, source};
 use crate::actuator::device::{self, DeviceConfig, DeviceError, MapConfig};
 use crate::actuator::exec::{Exec, ExecConfig, Understood};
 use crate::actuator::relay::{Relay, RelayConfig};
+use crate::actuator::route::BrokerConfig;
 use crate::actuator::{
     self, ActuatorConfig, CommonConfig, Kind, KindConfig, OwnPairs, Reach, Skills, Unpaired,
 };
@@ -64,8 +65,8 @@ impl ShortDevice {
 
 impl Topics {
     /// What may stand at the top of the file.
-    pub(super) const KEYS: [&'static str; 6] =
-        ["prefix", "consumer", "device", "actuator", "map", "map-files"];
+    pub(super) const KEYS: [&'static str; 8] =
+        ["prefix", "producer", "consumer", "device", "actuator", "route", "map", "map-files"];
 
     /// Reads topics.toml and the files that it names; the schemas of profiles
     /// are those of `library`.
@@ -111,8 +112,10 @@ impl Topics {
         let mut actuators = read_actuators(&mut source, &maps, &mut house);
         read_consumers(&mut source, &mut house);
         read_short_devices(&mut source, &maps, &mut house, &mut actuators);
+        super::routes::read(&mut source, &prefix, &mut house, &mut actuators);
         refuse_the_rest(&mut source, Self::KEYS);
-        if source.mistakes.is_empty() && house.consumers.is_empty() {
+        let is_nobody = house.consumers.is_empty() && house.routes.is_empty();
+        if source.mistakes.is_empty() && is_nobody {
             source.note("", "there is no consumer: nobody could be addressed", None);
         }
         if source.mistakes.is_empty() {
@@ -181,7 +184,7 @@ fn read_actuators(
             continue;
         };
         let kind: Option<Kind> = table.get("kind").and_then(|kind| kind.clone().try_into().ok());
-        let own = [Kind::Exec, Kind::Device, Kind::Https].into_iter();
+        let own = [Kind::Exec, Kind::Device, Kind::Https, Kind::Mqtt].into_iter();
         let own = own.filter(|it| kind.is_none_or(|kind| kind == *it)).flat_map(keys_of_kind);
         let known = CommonConfig::KEYS.map(str::to_owned).into_iter().chain(own);
         refuse_strangers(source, &path, &mut table, &known.collect::<Vec<_>>());
@@ -207,6 +210,10 @@ fn read_kind(source: &mut Source<'_>, path: &str, kind: Kind, own: Table) -> Opt
             let relay = source.read::<RelayConfig>(path, Value::Table(own));
             relay.map(|relay| KindConfig::Https(relay.beside(source.folder())))
         }
+        Kind::Mqtt => {
+            let broker = source.read::<BrokerConfig>(path, Value::Table(own));
+            broker.map(|broker| KindConfig::Mqtt(broker.beside(source.folder())))
+        }
         // It has no keys of its own.
         Kind::Log => Some(KindConfig::Log),
     }
@@ -218,6 +225,7 @@ fn keys_of_kind(kind: Kind) -> Vec<String> {
         Kind::Exec => source::keys_of::<ExecConfig>(),
         Kind::Device => source::keys_of::<DeviceConfig>(),
         Kind::Https => source::keys_of::<RelayConfig>(),
+        Kind::Mqtt => source::keys_of::<BrokerConfig>(),
         Kind::Log => Vec::new(),
     }
 }
@@ -298,6 +306,17 @@ fn add_actuator(
             // The peer itself says what it does not support.
             (OwnPairs::Default(actuator::log::pairs()), skills)
         }
+        KindConfig::Mqtt(broker) => {
+            let connection = broker.connection();
+            if let Err(error) = connection.check() {
+                source.note(&format!("{path}.url"), format!("{path}: {error}"), None);
+            }
+            for (key, error) in connection.check_files() {
+                source.note(&format!("{path}.{key}"), format!("{path}.{key}: {error}"), None);
+            }
+            (OwnPairs::Default(actuator::log::pairs()), Skills::default())
+        }
+        KindConfig::Route(_) => unreachable!("a route is no [actuator.NAME] table"),
         KindConfig::Log => {
             let skills = Skills { stop: Reach::All, ..Skills::default() };
             (OwnPairs::Default(actuator::log::pairs()), skills)
@@ -306,7 +325,10 @@ fn add_actuator(
     let profile = house.library.profile(&config.common.profile);
     match actuator::pairs(&config.common.pairs, &own_pairs, profile) {
         Ok(pairs) => {
-            house.actuators.insert(name.to_owned(), actuator::face(&config.common, pairs, &skills));
+            let mut face = actuator::face(&config.common, pairs, &skills);
+            // A consumer knows a command that is published again.
+            face.idempotent |= matches!(config.kind, KindConfig::Mqtt(_));
+            house.actuators.insert(name.to_owned(), face);
             actuators.insert(name.to_owned(), config);
         }
         Err(problems) => {

@@ -11,12 +11,14 @@ use crate::actuator::device::{Device, DeviceError, DeviceLink, MapConfig};
 use crate::actuator::exec::{Exec, ExecError};
 use crate::actuator::log::Log;
 use crate::actuator::relay::{Breaker, Relay};
+use crate::actuator::route::{Broker, BrokerError, Route, RouteConfig, Terms};
 use crate::actuator::{Actuator, ActuatorConfig, Ended, Job, KindConfig, Runner, report};
 use crate::config::{Settings, Topics};
 use crate::dispatch::{Errand, Outcome, Report, Ticket, Work};
 use crate::https::PeerMistake;
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::link::{Link, LinkSettings};
+use crate::mqtt::topics::{TopicLevel, TopicPrefix};
 use crate::openc2::Status;
 
 /// An actuator that cannot be set up.
@@ -46,9 +48,20 @@ pub enum CrewError {
         /// Why.
         source: Box<PeerMistake>,
     },
+    /// A broker that cannot be spoken to.
+    #[error("actuator {name:?}")]
+    Broker {
+        /// Its name in topics.toml.
+        name: String,
+        /// Why.
+        source: BrokerError,
+    },
     /// The connection to the devices.
     #[error("the connection to the devices")]
     Link(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The connection of the routes.
+    #[error("the connection for what goes by routes")]
+    Routes(#[source] BrokerError),
 }
 
 pub(super) struct Crew {
@@ -60,11 +73,22 @@ pub(super) struct Crew {
     reports: Option<mpsc::Sender<Report>>,
     /// Ends what is still running after the time to finish.
     enough: CancellationToken,
+    /// Ends what the next start goes on with.
+    leave: CancellationToken,
     settings: Settings,
     link: Option<DeviceLink>,
+    routes: Option<RouteBroker>,
     peers: watch::Sender<Peers>,
     /// The means to take back what actuators work on.
     under_way: HashMap<Ticket, CancellationToken>,
+}
+
+/// The connection of all routes.
+#[derive(Clone)]
+struct RouteBroker {
+    identity: TopicLevel,
+    prefix: TopicPrefix,
+    broker: Arc<Broker>,
 }
 
 /// How the peers of the relays are doing, by name of the actuator.
@@ -90,8 +114,10 @@ impl Crew {
             leaving: BTreeMap::new(),
             reports: Some(reports),
             enough: CancellationToken::new(),
+            leave: CancellationToken::new(),
             settings: settings.clone(),
             link: None,
+            routes: None,
             peers: watch::Sender::default(),
             under_way: HashMap::new(),
         };
@@ -108,6 +134,7 @@ impl Crew {
             let link = device_link(&self.settings);
             self.link = Some(link.map_err(CrewError::Link)?);
         }
+        let routes = self.broker_for(topics).map_err(CrewError::Routes)?;
         let mut ready = Vec::new();
         for (name, config) in &topics.actuators {
             let map = map_of(config, topics);
@@ -116,9 +143,15 @@ impl Crew {
                 .get(name)
                 .is_some_and(|post| post.config == *config && post.map.as_ref() == map);
             if !is_as_before {
-                ready.push((name, config, map.cloned(), self.set_up(name, config, topics)?));
+                ready.push((
+                    name,
+                    config,
+                    map.cloned(),
+                    self.set_up(name, config, topics, routes.as_ref())?,
+                ));
             }
         }
+        self.routes = routes;
         // Nothing is refused from here on. The old runners end by themselves
         // when their queues close and what they had is done.
         let gone = self.runners.extract_if(.., |name, _| !topics.actuators.contains_key(name));
@@ -143,6 +176,7 @@ impl Crew {
         name: &str,
         config: &ActuatorConfig,
         topics: &Topics,
+        routes: Option<&RouteBroker>,
     ) -> Result<Actuator, CrewError> {
         Ok(match &config.kind {
             KindConfig::Exec(exec) => {
@@ -164,6 +198,18 @@ impl Crew {
                 })?;
                 Actuator::Https(Box::new(relay))
             }
+            KindConfig::Mqtt(config) => {
+                let broker = Broker::open(&config.connection(), &config.from, &config.prefix);
+                let broker =
+                    broker.map_err(|source| CrewError::Broker { name: name.to_owned(), source })?;
+                Actuator::Mqtt(Route::new(name, config.terms(), broker))
+            }
+            KindConfig::Route(RouteConfig { terms, .. }) => {
+                let broker = &routes.expect("opened above when there is a route").broker;
+                let keep_for = self.settings.https.keep_for;
+                let terms = Terms { keep_for, ..terms.clone() };
+                Actuator::Mqtt(Route::new(name, terms, Arc::clone(broker)))
+            }
             KindConfig::Log => Actuator::Log(Log::new(name)),
         })
     }
@@ -180,12 +226,17 @@ impl Crew {
         // Never more wait here than may run: the others wait in `dispatch`.
         let (work_in, work) = mpsc::channel(concurrency);
         let actuator = Arc::new(actuator);
-        let enough = self.enough.clone();
+        let leave = is_left(&config);
+        let enough = if leave { self.leave.clone() } else { self.enough.clone() };
         let runner = Runner { actuator, work, reports, concurrency };
         let its_name = name.to_owned();
         tokio::spawn(async move {
             if let Ended::Aborted { commands } = runner.run(enough).await {
-                tracing::warn!(actuator = its_name, commands, "aborted; they are in doubt now");
+                if leave {
+                    tracing::info!(actuator = its_name, commands, "left to the next start");
+                } else {
+                    tracing::warn!(actuator = its_name, commands, "aborted; they are in doubt now");
+                }
             }
         });
         self.runners.insert(name.to_owned(), Post { work: work_in, config, map });
@@ -240,12 +291,36 @@ impl Crew {
         self.link.clone()
     }
 
+    /// The connection of the routes, if there are any.
+    pub fn route_broker(&self) -> Option<Arc<Broker>> {
+        self.routes.as_ref().map(|routes| Arc::clone(&routes.broker))
+    }
+
+    /// The connection that routes need: the one there is, where nothing of it has changed.
+    fn broker_for(&self, topics: &Topics) -> Result<Option<RouteBroker>, BrokerError> {
+        let mut configs = topics.actuators.values();
+        let route = configs.find_map(|config| match &config.kind {
+            KindConfig::Route(route) => Some(route),
+            _ => None,
+        });
+        let Some(RouteConfig { identity, prefix, .. }) = route else { return Ok(None) };
+        if let Some(routes) = &self.routes
+            && (&routes.identity, &routes.prefix) == (identity, prefix)
+        {
+            return Ok(Some(routes.clone()));
+        }
+        let broker = Broker::open(&self.settings.mqtt, identity, prefix)?;
+        broker.ask_around();
+        Ok(Some(RouteBroker { identity: identity.clone(), prefix: prefix.clone(), broker }))
+    }
+
     /// Nothing more comes: the actuators finish what they have by the
     /// deadline, and then end.
     pub fn dismiss(&mut self, deadline: Instant) {
         self.runners.clear();
         self.leaving.clear();
         self.reports = None;
+        self.leave.cancel();
         let enough = self.enough.clone();
         tokio::spawn(async move {
             tokio::time::sleep_until(deadline).await;
@@ -254,11 +329,21 @@ impl Crew {
     }
 }
 
+/// Whether the next start may go on with what an actuator had begun, so that nobody
+/// waits for it at the end: a command is published again, and known there.
+fn is_left(config: &ActuatorConfig) -> bool {
+    matches!(config.kind, KindConfig::Mqtt(_) | KindConfig::Route(_))
+}
+
 /// The operator's own map that an actuator goes by, if it does.
 fn map_of<'a>(config: &ActuatorConfig, topics: &'a Topics) -> Option<&'a MapConfig> {
     match &config.kind {
         KindConfig::Device(device) => topics.maps.get(&device.map),
-        KindConfig::Exec(_) | KindConfig::Https(_) | KindConfig::Log => None,
+        KindConfig::Exec(_)
+        | KindConfig::Https(_)
+        | KindConfig::Mqtt(_)
+        | KindConfig::Route(_)
+        | KindConfig::Log => None,
     }
 }
 

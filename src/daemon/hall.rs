@@ -424,6 +424,9 @@ impl Hall {
         if let Some(link) = self.crew.link() {
             link.close(FAREWELL).await;
         }
+        if let Some(broker) = self.crew.route_broker() {
+            broker.close().await;
+        }
         let counters = self.count();
         self.counters.send_replace(counters);
         Ok(counters)

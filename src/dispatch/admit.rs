@@ -89,11 +89,11 @@ impl Dispatcher {
         known: &[Option<Known>],
         named: &[Option<Named>],
     ) -> Vec<Effect> {
-        let Opened { inbound, reading, consumers, keys, habits, .. } = opened;
+        let Opened { inbound, reading, consumers, routed, keys, habits, .. } = opened;
         let receipt = inbound.receipt;
         let sender = inbound.caller.as_ref().map(|caller| caller.sender(&reading));
         let mut decided = Decided::default();
-        let cases = consumers.len().max(1) as u64;
+        let cases = (consumers.len() + routed.len()).max(1) as u64;
         self.counters.deliveries += 1;
         self.counters.received += cases;
         self.counters.without_properties += if habits.without_properties { cases } else { 0 };
@@ -138,13 +138,14 @@ impl Dispatcher {
                 if request.is_signed {
                     self.counters.unverified_signatures += cases;
                 }
-                if consumers.is_empty() {
+                if consumers.is_empty() && routed.is_empty() {
                     let headers = request.headers;
                     let envelope = Envelope::of(headers.from, headers.request_id);
                     decided.unsaid = Some((Status::NotFound, not_addressed()));
                     self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
                     let command = Arc::new(request.command.clone());
+                    let here = consumers.len();
                     for (at, consumer) in consumers.into_iter().enumerate() {
                         let key = keys.get(at).cloned();
                         let known = known.get(at).and_then(Option::as_ref);
@@ -164,6 +165,16 @@ impl Dispatcher {
                                 self.carry_out(&mut decided, &case, consumer, key, verdict);
                             }
                         }
+                    }
+                    for (at, routed) in (here..).zip(routed) {
+                        let key = keys.get(at).cloned();
+                        let known = known.get(at).and_then(Option::as_ref);
+                        let inbound =
+                            Inbound { address: routed.address.clone(), ..inbound.clone() };
+                        let (request, command) = (&*request, &command);
+                        let case = Case { inbound: &inbound, request, command, named: None };
+                        let verdict = self.judge_routed(&case, &routed, key.as_ref(), known);
+                        self.carry_out(&mut decided, &case, routed.consumer, key, verdict);
                     }
                 }
             }
@@ -254,14 +265,7 @@ impl Dispatcher {
             Err((status, reason)) => return Verdict::RefuseUnkeyed(status, reason),
         };
         if let Some(known) = self.seen(key, known) {
-            return if known.digest == Some(request.digest) {
-                Verdict::Repeat(known)
-            } else {
-                Verdict::RefuseUnkeyed(
-                    Status::BadRequest,
-                    "this request_id was used before, for another command".into(),
-                )
-            };
+            return Self::seen_before(case, known);
         }
         if let Some(text) = self.outside_window(&request.headers, now_ms) {
             return Verdict::RefuseUnkeyed(Status::BadRequest, Reason::Ours(text));
@@ -374,8 +378,17 @@ impl Dispatcher {
         }
     }
 
+    /// A command whose key is known: the same once more, or another one.
+    pub(super) fn seen_before(case: &Case<'_>, known: Known) -> Verdict {
+        if known.digest == Some(case.request.digest) {
+            return Verdict::Repeat(known);
+        }
+        let text = "this request_id was used before, for another command";
+        Verdict::RefuseUnkeyed(Status::BadRequest, text.into())
+    }
+
     /// What is known of a key, here or in the journal.
-    fn seen(&self, key: &Key, known: Option<&Known>) -> Option<Known> {
+    pub(super) fn seen(&self, key: &Key, known: Option<&Known>) -> Option<Known> {
         if let Some(ticket) = self.keys.get(key).copied()
             && let Some(command) = self.in_progress.get(&ticket)
         {
@@ -463,6 +476,7 @@ impl Dispatcher {
             }
             return;
         }
+        let to = self.house.elsewhere(&actuator, &inbound.address, &request.headers.to);
         let work = Work {
             errand: Errand::Perform,
             ticket,
@@ -475,6 +489,7 @@ impl Dispatcher {
             command: Arc::clone(command),
             signed: request.is_signed.then(|| inbound.payload.clone()),
             hops,
+            to,
         };
         if let Some(key) = &key {
             self.keys.insert(key.clone(), ticket);
@@ -499,6 +514,7 @@ impl Dispatcher {
             response,
             is_published,
             callers: Vec::new(),
+            meanwhile: None,
         };
         self.in_progress.insert(ticket, under_way);
         self.line_up(decided, work, false, at_ms);
@@ -506,16 +522,16 @@ impl Dispatcher {
 }
 
 /// A command that came, as all its consumers see it.
-struct Case<'a> {
-    inbound: &'a Inbound,
-    request: &'a Request,
-    command: &'a Arc<Command>,
+pub(super) struct Case<'a> {
+    pub inbound: &'a Inbound,
+    pub request: &'a Request,
+    pub command: &'a Arc<Command>,
     /// The other command that it is about.
-    named: Option<&'a Named>,
+    pub named: Option<&'a Named>,
 }
 
 /// The key of a command, where its envelope has all that it needs.
-fn key_or_fault<'a>(case: &Case<'_>, key: Option<&'a Key>) -> Result<&'a Key, Unsaid> {
+pub(super) fn key_or_fault<'a>(case: &Case<'_>, key: Option<&'a Key>) -> Result<&'a Key, Unsaid> {
     let Case { inbound, request, command, .. } = *case;
     let wants = command.args.response_requested.unwrap_or_default();
     if let Some(caller) = &inbound.caller {

@@ -194,7 +194,7 @@ impl Envelope {
             message: inbound.payload.clone(),
             unverified_signature: self.is_signed,
             posted: inbound.caller.is_some(),
-            hops: inbound.caller.as_ref().map_or(0, |caller| caller.hops),
+            hops: inbound.hops(),
         }
     }
 

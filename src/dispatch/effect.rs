@@ -281,6 +281,9 @@ pub struct Work {
     pub signed: Option<Bytes>,
     /// How often the command was relayed on its way here.
     pub hops: u8,
+    /// Consumers elsewhere that it is for, where it goes by a route; empty: all that its
+    /// address reaches.
+    pub to: Vec<String>,
 }
 
 /// What an actuator says of a command: the only way back into the quiet room.
@@ -292,6 +295,13 @@ pub enum Report {
         ticket: Ticket,
         /// For people.
         text: String,
+    },
+    /// It goes on, and who waits for it is to wait no longer: what there is to say by now.
+    Meanwhile {
+        /// Which command.
+        ticket: Ticket,
+        /// What there is to say.
+        outcome: Outcome,
     },
     /// Done, one way or another. Nothing follows.
     Outcome {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::ops::Deref;
 
-use super::{Address, Reason};
+use super::{Address, Reason, Route};
 use crate::language::{Library, Own, Version};
 use crate::openc2::{Action, Actuator, Args, Command, Members, Pairs, Status, TargetName};
 
@@ -15,6 +15,8 @@ pub struct House {
     pub consumers: Consumers,
     /// By name.
     pub actuators: BTreeMap<String, ActuatorFace>,
+    /// The ways to consumers elsewhere; the first that matches counts.
+    pub routes: Vec<Route>,
     /// The versions of the language, with the profiles that are known here.
     pub library: Library,
 }

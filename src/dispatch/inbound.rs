@@ -21,6 +21,14 @@ pub struct Inbound {
     pub caller: Option<Caller>,
 }
 
+impl Inbound {
+    /// How often the command was relayed on its way here.
+    #[must_use]
+    pub fn hops(&self) -> u8 {
+        self.caller.as_ref().map_or(self.declared.hops, |caller| caller.hops)
+    }
+}
+
 /// The other side of a POST, as the HTTPS door knows it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Caller {
@@ -68,4 +76,6 @@ pub struct Declared {
     pub is_utf8: Option<bool>,
     /// A Response Topic was set, which producers must not do. It is ignored and counted.
     pub has_response_topic: bool,
+    /// User property [`HOPS`](super::HOPS): how often the command was relayed on its way here.
+    pub hops: u8,
 }

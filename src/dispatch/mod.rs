@@ -29,6 +29,7 @@ mod recover;
 mod reply;
 mod report;
 mod resolve;
+mod route;
 mod schedule;
 mod timing;
 mod window;
@@ -46,8 +47,9 @@ pub use errand::{Due, Errand, Finding, Place, Unfinished};
 pub use house::{ActuatorFace, Consumer, Consumers, House};
 pub use inbound::{Address, Caller, Declared, Inbound, Receipt};
 pub use open::Opened;
-pub use post::{Reply, SUMMARY};
+pub use post::{Reply, SUMMARY, Tally};
 pub use resolve::IN_DOUBT;
+pub use route::{HOPS, MAX_HOPS, Match, Pattern, Route};
 pub use schedule::{Missed, TimeRules};
 pub use window::WithoutCreated;
 
@@ -175,6 +177,8 @@ struct InProgress {
     is_published: bool,
     /// POST requests that wait for its end.
     callers: Vec<Receipt>,
+    /// What those are told who do not wait for its end.
+    meanwhile: Option<bytes::Bytes>,
 }
 
 impl Dispatcher {

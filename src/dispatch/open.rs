@@ -1,5 +1,6 @@
 //! First step: read a message and find out whom here it is for.
 
+use super::route::Routed;
 use super::{Address, ContentDigest, Declared, Dispatcher, House, Inbound, Key, Reason, Receipt};
 use crate::language::{Language, Version};
 use crate::openc2::{Command, Content, Headers, Status};
@@ -16,9 +17,11 @@ pub struct Opened {
     pub(super) reading: Reading,
     /// Consumers here that it is for; empty where it is for none.
     pub(super) consumers: Vec<String>,
-    /// Of the same length as `consumers`, or empty where nothing can be looked up.
+    /// What of it goes to consumers elsewhere.
+    pub(super) routed: Vec<Routed>,
+    /// Of the consumers, then of what is routed; or empty where nothing can be looked up.
     pub(super) keys: Vec<Key>,
-    /// The same with the name of the other command in place of the request
+    /// Of the consumers, with the name of the other command in place of the request
     /// id, where it is about one; else empty.
     pub(super) names: Vec<Key>,
     pub(super) habits: Habits,
@@ -102,22 +105,30 @@ impl Dispatcher {
             Reading::Faulty { glimpse, .. } => glimpse.to.as_slice(),
             Reading::Dropped { .. } | Reading::Unread { .. } => &[],
         };
+        let routed = match &reading {
+            Reading::Command(request) if inbound.caller.is_some() => self.house.routed(request),
+            _ => Vec::new(),
+        };
         if inbound.caller.is_some() {
             inbound.address = self.house.posted_to(to);
         }
+        // What names nobody and goes by a route is for the consumers here as well:
+        // they hear it where the route publishes it.
+        let goes_round = !routed.is_empty() && to.is_empty();
         // A filter: whoever is not named does not act and does not respond
         // (Transfer via MQTT v1.0, section 2.4.2).
         let consumers: Vec<String> = self
             .house
             .addressed(&inbound.address)
             .map(|consumer| &consumer.id)
-            .filter(|id| to.is_empty() || to.contains(id))
+            .filter(|id| if to.is_empty() { !goes_round } else { to.contains(id) })
             .cloned()
             .collect();
         let keys = match &reading {
             Reading::Command(request) => match &request.headers.from {
                 Some(from) => consumers
                     .iter()
+                    .chain(routed.iter().map(|routed| &routed.addressee))
                     .map(|consumer| Key {
                         consumer: consumer.clone(),
                         producer: from.clone(),
@@ -133,9 +144,12 @@ impl Dispatcher {
             _ => None,
         };
         let names = name.map_or_else(Vec::new, |(_, name)| {
-            keys.iter().map(|key| Key { request_id: name.to_owned(), ..key.clone() }).collect()
+            keys.iter()
+                .take(consumers.len())
+                .map(|key| Key { request_id: name.to_owned(), ..key.clone() })
+                .collect()
         });
-        Opened { inbound, reading, consumers, keys, names, habits }
+        Opened { inbound, reading, consumers, routed, keys, names, habits }
     }
 
     fn read(&self, inbound: &Inbound, habits: &mut Habits) -> Reading {
@@ -353,7 +367,7 @@ fn name(kind: Kind) -> &'static str {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         use std::fmt::Write;
         write!(text, "{byte:02x}").expect("writing to a String does not fail");

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::admit::Decided;
 use super::open::Reading;
 use super::reply::Answers;
-use super::{Address, Caller, Dispatcher, Effect, House, Reason, Receipt, Ticket};
+use super::{Address, Caller, Dispatcher, Effect, House, Outcome, Reason, Receipt, Ticket};
 use crate::language::Library;
 use crate::openc2::{Content, Members, Response, ResponseType, Results, Status};
 use crate::wire::{self, Limits};
@@ -180,13 +180,42 @@ impl Dispatcher {
         }
     }
 
+    /// A command goes on, and those who posted it are to wait no longer. Nothing of it
+    /// is recorded: what they are told now is no outcome.
+    pub(super) fn meanwhile(
+        &mut self,
+        decided: &mut Decided,
+        ticket: Ticket,
+        outcome: Outcome,
+        now_ms: u64,
+    ) {
+        let Some(command) = self.in_progress.get(&ticket) else { return };
+        if command.wants == ResponseType::None {
+            return;
+        }
+        let speaker = self.house.speaker(command, outcome.reason.is_some()).to_owned();
+        let (producer, request_id) = (command.producer.clone(), command.request_id.clone());
+        let to = Answers {
+            consumer: Some(&speaker),
+            producer: Some(&producer),
+            request_id: request_id.as_deref(),
+            manner: command.manner,
+        };
+        let payload = self.letter(&to, outcome.response, now_ms);
+        let Some(command) = self.in_progress.get_mut(&ticket) else { return };
+        command.meanwhile = Some(payload.clone());
+        let callers = std::mem::take(&mut command.callers);
+        self.tell_callers(decided, ticket, &callers, &payload, now_ms);
+    }
+
     /// A caller has waited as long as it may. The commands go on: the same POST
     /// again finds what became of them.
     pub fn give_up(&mut self, receipt: Receipt, now_ms: u64) -> Vec<Effect> {
-        let Some(waiting) = self.callers.remove(&receipt) else { return Vec::new() };
-        for party in &waiting.parties {
+        let Some(mut waiting) = self.callers.remove(&receipt) else { return Vec::new() };
+        for party in &mut waiting.parties {
             if let Some(command) = self.in_progress.get_mut(&party.ticket) {
                 command.callers.retain(|caller| *caller != receipt);
+                party.said = party.said.take().or_else(|| command.meanwhile.clone());
             } else if let Some(callers) = self.callers_away.get_mut(&party.ticket) {
                 callers.retain(|caller| *caller != receipt);
                 if callers.is_empty() {
@@ -227,52 +256,78 @@ impl Waiting {
     }
 }
 
-/// One response for several: the status that all agree on; else 200 where any
-/// succeeded; else the highest. What each said stands in the results.
+/// What several consumers have said to one command.
+#[derive(Clone, Copy, Debug)]
+pub struct Tally<'a> {
+    /// How many are to answer.
+    pub expected: usize,
+    /// Who has answered, and what.
+    pub said: &'a [(String, Response)],
+    /// Others may still answer.
+    pub is_open: bool,
+}
+
+impl Tally<'_> {
+    /// One response for several: the status that all agree on; else 200 where any
+    /// succeeded; else the highest. What each said stands in the results.
+    #[must_use]
+    pub fn sum_up(self) -> Response {
+        let Response { status, status_text, .. } = self.in_short();
+        let responses: Vec<Value> = self
+            .said
+            .iter()
+            .map(|(consumer, response)| {
+                let mut entry = Members::new();
+                entry.insert("from".to_owned(), consumer.as_str().into());
+                if let Value::Object(members) = wire::response_to_json(response) {
+                    entry.extend(members);
+                }
+                entry.into()
+            })
+            .collect();
+        let (expected, answered) = (self.expected, self.said.len());
+        let summary = json!({"expected": expected, "answered": answered, "responses": responses});
+        let extensions = Members::from_iter([(SUMMARY.to_owned(), summary)]);
+        let results = Results { extensions, ..Results::default() };
+        Response { status, status_text, results: Some(results) }
+    }
+
+    /// The same without what each said.
+    #[must_use]
+    pub fn in_short(self) -> Response {
+        let Self { expected, said, is_open } = self;
+        let answered = said.len();
+        let failed = said.iter().filter(|(_, it)| it.status.code() >= 400).count();
+        let succeeded = said.iter().any(|(_, response)| response.status.is_success());
+        let all_agree = said.windows(2).all(|pair| pair[0].1.status == pair[1].1.status);
+        let status = match said.first() {
+            None => Status::ServiceUnavailable,
+            Some((_, first)) if all_agree => first.status,
+            Some(_) if succeeded => Status::Ok,
+            Some(_) => said.iter().map(|(_, response)| response.status).max().expect("not empty"),
+        };
+        let failures = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+        let rest = if is_open {
+            "; what was begun goes on, and the same request again brings what is new"
+        } else {
+            ""
+        };
+        let text = format!("{answered} of {expected} answered in time{failures}{rest}");
+        Response::with_text(status, text)
+    }
+}
+
+/// One response for the consumers that a POST is for.
 fn summed_up(parties: &[Party], library: &Library) -> Response {
-    let said: Vec<(&str, Response)> = parties
+    let said: Vec<(String, Response)> = parties
         .iter()
         .filter_map(|party| {
-            Some((party.consumer.as_str(), response_in(party.said.as_ref()?, library)?))
+            Some((party.consumer.clone(), response_in(party.said.as_ref()?, library)?))
         })
         .collect();
-    let (expected, answered) = (parties.len(), said.len());
-    let succeeded = said.iter().filter(|(_, response)| response.status.is_success()).count();
-    let all_agree = said.windows(2).all(|pair| pair[0].1.status == pair[1].1.status);
-    let status = match said.first() {
-        None => Status::ServiceUnavailable,
-        Some((_, first)) if all_agree => first.status,
-        Some(_) if succeeded > 0 => Status::Ok,
-        Some(_) => said.iter().map(|(_, response)| response.status).max().expect("not empty"),
-    };
-    let failures = match said.iter().filter(|(_, it)| it.status.code() >= 400).count() {
-        0 => String::new(),
-        failed => format!(", {failed} failed"),
-    };
-    let rest = if answered < expected {
-        "; what was begun goes on, and the same request again brings what is new"
-    } else {
-        ""
-    };
-    let text = format!("{answered} of {expected} answered in time{failures}{rest}");
-    if expected == 1 {
-        return Response::with_text(status, text);
-    }
-    let responses: Vec<Value> = said
-        .iter()
-        .map(|(consumer, response)| {
-            let mut entry = Members::new();
-            entry.insert("from".to_owned(), (*consumer).into());
-            if let Value::Object(members) = wire::response_to_json(response) {
-                entry.extend(members);
-            }
-            entry.into()
-        })
-        .collect();
-    let summary = json!({"expected": expected, "answered": answered, "responses": responses});
-    let extensions = Members::from_iter([(SUMMARY.to_owned(), summary)]);
-    let results = Results { extensions, ..Results::default() };
-    Response { status, status_text: Some(text), results: Some(results) }
+    let is_open = said.len() < parties.len();
+    let tally = Tally { expected: parties.len(), said: &said, is_open };
+    if parties.len() == 1 { tally.in_short() } else { tally.sum_up() }
 }
 
 /// The status of a response message of ours.

@@ -82,14 +82,14 @@ impl Dispatcher {
         now_ms: u64,
     ) -> Option<(InProgress, Work)> {
         let Unfinished { ticket, accepted_ms, started, cancelled, .. } = unfinished;
-        let (command, manner) = match self.read_again(&unfinished.accepted) {
+        let (command, manner, to) = match self.read_again(&unfinished.accepted) {
             Ok(read) => read,
             Err(fault) => {
                 self.give_up_unread(decided, &unfinished, &fault, now_ms);
                 return None;
             }
         };
-        let work = work(&unfinished, Arc::clone(&command), Errand::Perform);
+        let work = self.work(&unfinished, Arc::clone(&command), &to, Errand::Perform);
         let Accepted {
             key,
             digest,
@@ -121,18 +121,23 @@ impl Dispatcher {
             response: None,
             is_published: !posted,
             callers: self.callers_away.remove(&ticket).unwrap_or_default(),
+            meanwhile: None,
         };
         Some((under_way, work))
     }
 
     /// What an actuator needs to do something more about a command.
     pub(super) fn work_again(&self, unfinished: &Unfinished, errand: Errand) -> Option<Work> {
-        let (command, _) = self.read_again(&unfinished.accepted).ok()?;
-        Some(work(unfinished, command, errand))
+        let (command, _, to) = self.read_again(&unfinished.accepted).ok()?;
+        Some(self.work(unfinished, command, &to, errand))
     }
 
-    /// It was read once; by other rules, if the limits have been lowered since.
-    pub(super) fn read_again(&self, accepted: &Accepted) -> Result<(Arc<Command>, Manner), Fault> {
+    /// A command and whom it names. It was read once; by other rules, if the limits have been
+    /// lowered since.
+    pub(super) fn read_again(
+        &self,
+        accepted: &Accepted,
+    ) -> Result<(Arc<Command>, Manner, Vec<String>), Fault> {
         let encoding = Encoding::of(&accepted.message);
         let consumer = self.house.consumer(&accepted.consumer);
         let versions = consumer.map_or(&[Version::V1_1][..], |consumer| &consumer.versions);
@@ -143,7 +148,7 @@ impl Dispatcher {
         let Content::Request(command) = letter.message.content else {
             unreachable!("only requests are accepted for an actuator");
         };
-        Ok((Arc::new(command), manner))
+        Ok((Arc::new(command), manner, letter.message.headers.to))
     }
 
     fn give_up_unread(
@@ -194,23 +199,33 @@ impl Dispatcher {
         self.counters.ended(Class::Answered);
         self.counters.in_doubt += 1;
     }
-}
 
-fn work(unfinished: &Unfinished, command: Arc<Command>, errand: Errand) -> Work {
-    let Unfinished { ticket, accepted, .. } = unfinished;
-    let known_by = accepted.key.as_ref().map(|key| key.request_id.clone());
-    let known_by = known_by.or(accepted.request_id.clone()).unwrap_or_default();
-    Work {
-        errand,
-        ticket: *ticket,
-        actuator: accepted.actuator.clone().unwrap_or_default(),
-        consumer: accepted.consumer.clone(),
-        producer: accepted.producer.clone().unwrap_or_default(),
-        command_id: command.command_id.clone().unwrap_or_else(|| known_by.clone()),
-        request_id: known_by,
-        address: accepted.address.clone(),
-        command,
-        signed: accepted.unverified_signature.then(|| accepted.message.clone()),
-        hops: accepted.hops,
+    /// What an actuator gets of a command that comes out of the journal.
+    fn work(
+        &self,
+        unfinished: &Unfinished,
+        command: Arc<Command>,
+        to: &[String],
+        errand: Errand,
+    ) -> Work {
+        let Unfinished { ticket, accepted, .. } = unfinished;
+        let known_by = accepted.key.as_ref().map(|key| key.request_id.clone());
+        let known_by = known_by.or(accepted.request_id.clone()).unwrap_or_default();
+        let actuator = accepted.actuator.clone().unwrap_or_default();
+        let to = self.house.elsewhere(&actuator, &accepted.address, to);
+        Work {
+            errand,
+            ticket: *ticket,
+            actuator,
+            consumer: accepted.consumer.clone(),
+            producer: accepted.producer.clone().unwrap_or_default(),
+            command_id: command.command_id.clone().unwrap_or_else(|| known_by.clone()),
+            request_id: known_by,
+            address: accepted.address.clone(),
+            command,
+            signed: accepted.unverified_signature.then(|| accepted.message.clone()),
+            hops: accepted.hops,
+            to,
+        }
     }
 }

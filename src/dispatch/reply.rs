@@ -26,7 +26,7 @@ impl Dispatcher {
     }
 
     /// A response message, written as its command was.
-    fn letter(&self, to: &Answers<'_>, response: Response, now_ms: u64) -> bytes::Bytes {
+    pub(super) fn letter(&self, to: &Answers<'_>, response: Response, now_ms: u64) -> bytes::Bytes {
         let Manner { encoding, version } = to.manner;
         let language = self.house.library.language(version);
         let written = wire::write_by(&message(to, response, now_ms), encoding, language);

@@ -21,6 +21,9 @@ impl Dispatcher {
             Report::Progress { ticket, text } => {
                 self.progress(&mut decided, ticket, text, now_ms);
             }
+            Report::Meanwhile { ticket, outcome } => {
+                self.meanwhile(&mut decided, ticket, outcome, now_ms);
+            }
             Report::Outcome { ticket, outcome } => {
                 if let Some(command) = self.in_progress.remove(&ticket) {
                     let actuator = command.actuator.clone();
@@ -108,6 +111,7 @@ impl Dispatcher {
         } else if let (Some(stop_ms), true) = (command.stop_ms, command.is_started) {
             self.agenda.remove((stop_ms, ticket));
         }
+        let speaker = self.house.speaker(&command, reason.is_some()).to_owned();
         let class = match command.wants {
             ResponseType::None => Class::Silent,
             ResponseType::Ack | ResponseType::Status | ResponseType::Complete => Class::Answered,
@@ -117,7 +121,7 @@ impl Dispatcher {
             ResponseType::None | ResponseType::Ack => None,
             ResponseType::Status | ResponseType::Complete => {
                 let to = Answers {
-                    consumer: Some(&command.consumer),
+                    consumer: Some(&speaker),
                     producer: Some(&command.producer),
                     request_id: command.request_id.as_deref(),
                     manner: command.manner,

@@ -16,7 +16,7 @@ impl Dispatcher {
         let mut decided = Decided::default();
         let Unfinished { ticket, accepted_ms, ref accepted, .. } = *command;
         let (wants, manner) = match self.read_again(accepted) {
-            Ok((command, manner)) => (command.args.response_requested, manner),
+            Ok((command, manner, _)) => (command.args.response_requested, manner),
             // It was read once, by other rules.
             Err(_) => {
                 (None, Manner { encoding: Encoding::of(&accepted.message), ..Manner::default() })

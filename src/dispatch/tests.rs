@@ -6,6 +6,7 @@ mod posts;
 mod reasons;
 mod recorded;
 mod replays;
+mod routes;
 mod shapes;
 mod time;
 mod versions;
@@ -317,6 +318,7 @@ fn house() -> House {
             ("probe".to_owned(), probe),
             ("lamp".to_owned(), lamp),
         ]),
+        routes: Vec::new(),
         library: Library::built_in(),
     }
 }

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hyper::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::door::DoorEvent;
 use super::problem::Problem;
 use crate::dispatch::{Inbound, Receipt, Reply};
+use crate::format::duration;
 
 /// POST requests that may wait at the same time.
 pub(super) const MAX_WAITING: usize = 1024;
@@ -37,11 +39,25 @@ impl Callers {
         Self { waiting: Mutex::default(), room, events, max_wait }
     }
 
+    /// How long a caller waits who would like to wait so long.
+    pub(super) fn wait(&self, wanted: Option<Duration>) -> Result<Duration, Problem> {
+        match wanted {
+            None => Ok(self.max_wait),
+            Some(wanted) if wanted <= self.max_wait => Ok(wanted),
+            Some(_) => {
+                let longest = duration::format(self.max_wait);
+                let detail = format!("a wait is at most {longest}");
+                Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+            }
+        }
+    }
+
     /// Hands a message in and waits for its reply. Where the connection goes
     /// away meanwhile the command goes on, and its wait as well: whoever cuts
     /// connections gets no further than whoever keeps them.
     pub(super) async fn ask(
         &self,
+        wait_for: Duration,
         inbound: impl FnOnce(Receipt) -> Inbound,
     ) -> Result<Reply, Problem> {
         let busy = || Problem::busy("too many commands wait for their responses");
@@ -51,7 +67,7 @@ impl Callers {
             self.lock().replies.remove(&receipt);
             return Err(busy());
         }
-        let wait = wait(receipt, reply, self.events.clone(), self.max_wait, permit);
+        let wait = wait(receipt, reply, self.events.clone(), wait_for, permit);
         match tokio::spawn(wait).await {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err(ending()),
@@ -102,10 +118,10 @@ async fn wait(
     receipt: Receipt,
     mut reply: oneshot::Receiver<Reply>,
     events: mpsc::Sender<DoorEvent>,
-    max_wait: Duration,
+    wait_for: Duration,
     _permit: OwnedSemaphorePermit,
 ) -> Option<Reply> {
-    if let Ok(reply) = timeout(max_wait, &mut reply).await {
+    if let Ok(reply) = timeout(wait_for, &mut reply).await {
         return reply.ok();
     }
     // Answered at once, with what there is to say by now.

@@ -16,6 +16,9 @@ const KINDS: [&str; 3] = ["URI:", "DNS:", "EMAIL:"];
 /// Longest `max-wait`.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
+/// Longest `keep-for`.
+const LONGEST_KEPT: Duration = Duration::from_hours(24);
+
 /// The `[https]` table of the configuration file. Without `listen` there is no HTTPS door.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -31,6 +34,9 @@ pub struct HttpsConfig {
     /// Longest wait of a POST for its response.
     #[serde(deserialize_with = "duration::deserialize")]
     pub max_wait: Duration,
+    /// How much longer late answers to a command are taken that went by a route.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub keep_for: Duration,
     /// Plain HTTP, on this machine only, and everybody is believed: the
     /// testing target (section 4.1).
     pub testing: bool,
@@ -47,6 +53,7 @@ impl Default for HttpsConfig {
             key_file: None,
             client_ca_file: None,
             max_wait: Duration::from_mins(1),
+            keep_for: Duration::from_hours(1),
             testing: false,
             identities: BTreeMap::new(),
         }
@@ -100,6 +107,12 @@ pub enum HttpsMistake {
         /// As configured.
         wait: Duration,
     },
+    /// Late answers that are taken for too long.
+    #[error("keep-for is {}; allowed is up to {}", duration::format(*.time), duration::format(LONGEST_KEPT))]
+    Kept {
+        /// As configured.
+        time: Duration,
+    },
     /// The TLS files are not usable.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -114,6 +127,7 @@ impl HttpsMistake {
             Self::TestingWithTls { key } | Self::NoFile { key } => key,
             Self::Nobody | Self::UnknownKind { .. } | Self::EmptyIdentity { .. } => "identities",
             Self::Wait { .. } => "max-wait",
+            Self::Kept { .. } => "keep-for",
             Self::Tls(_) => "cert-file",
         }
     }
@@ -151,6 +165,9 @@ impl HttpsConfig {
         }
         if !(Duration::from_secs(1)..=LONGEST_WAIT).contains(&self.max_wait) {
             mistakes.push(HttpsMistake::Wait { wait: self.max_wait });
+        }
+        if self.keep_for > LONGEST_KEPT {
+            mistakes.push(HttpsMistake::Kept { time: self.keep_for });
         }
         mistakes
     }

@@ -189,9 +189,11 @@ async fn answer(
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
     };
-    let Posted { payload, request_id, hops } = request::read(request, shared.message_bytes).await?;
+    let Posted { payload, request_id, hops, prefers } =
+        request::read(request, shared.message_bytes).await?;
+    let wait = shared.callers.wait(prefers.wait)?;
     let caller = Caller { identity, request_id: request_id.clone(), hops };
-    let reply = shared.callers.ask(|receipt| Inbound {
+    let reply = shared.callers.ask(wait, |receipt| Inbound {
         receipt,
         // The quiet room finds out whom it is for.
         address: Address::All,

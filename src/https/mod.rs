@@ -12,6 +12,7 @@ mod date;
 mod door;
 mod media;
 mod peer;
+mod prefer;
 mod problem;
 mod request;
 

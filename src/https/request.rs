@@ -9,14 +9,19 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
+use super::prefer::Preferences;
 use super::problem::Problem;
 use super::{WELL_KNOWN, media};
+use crate::dispatch;
 
 /// What other tools follow a request by (Transfer via HTTPS v1.1, section 3.3.3).
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How often a command was relayed on its way: our own mark, against loops.
-pub(super) const HOPS: HeaderName = HeaderName::from_static("x-oc2b-hops");
+pub(super) const HOPS: HeaderName = HeaderName::from_static(dispatch::HOPS);
+
+/// What a request prefers (RFC 7240).
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// Longest `X-Request-ID`, in characters.
 const MAX_REQUEST_ID: usize = 128;
@@ -32,6 +37,8 @@ pub(super) struct Posted {
     pub request_id: Option<String>,
     /// How often it was relayed on its way here.
     pub hops: u8,
+    /// What its caller prefers.
+    pub prefers: Preferences,
 }
 
 /// Reads a request. What its head shows to be wrong is said before its body is read.
@@ -41,6 +48,7 @@ pub(super) async fn read(
 ) -> Result<Posted, Problem> {
     let (head, body) = request.into_parts();
     let (request_id, hops) = check(&head)?;
+    let prefers = Preferences::read(&all(&head.headers, &PREFER)?)?;
     if body.size_hint().lower() > message_bytes as u64 {
         return Err(too_long(message_bytes));
     }
@@ -57,7 +65,7 @@ pub(super) async fn read(
             return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
         }
     };
-    Ok(Posted { payload, request_id, hops })
+    Ok(Posted { payload, request_id, hops, prefers })
 }
 
 /// Checks the head of a request, and gives back its `X-Request-ID` and its hops.
@@ -84,13 +92,11 @@ fn check(head: &Parts) -> Result<(Option<String>, u8), Problem> {
         let detail = "a message is posted as it is, without Content-Encoding";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    if headers.contains_key(header::ACCEPT) {
-        let ranges: Vec<_> =
-            headers.get_all(header::ACCEPT).iter().map(text).collect::<Result<_, _>>()?;
-        if !media::admits_openc2(&ranges.join(",")) {
-            let detail = format!("the response is {}, and Accept does not admit it", media::OPENC2);
-            return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail));
-        }
+    if headers.contains_key(header::ACCEPT)
+        && !media::admits_openc2(&all(headers, &header::ACCEPT)?)
+    {
+        let detail = format!("the response is {}, and Accept does not admit it", media::OPENC2);
+        return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail));
     }
     let request_id = single(headers, &REQUEST_ID)?;
     if request_id.is_some_and(|id| id.is_empty() || id.len() > MAX_REQUEST_ID) {
@@ -102,6 +108,12 @@ fn check(head: &Parts) -> Result<(Option<String>, u8), Problem> {
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     };
     Ok((request_id.map(str::to_owned), hops))
+}
+
+/// All values of a header, as if they stood in one.
+fn all(headers: &HeaderMap, name: &HeaderName) -> Result<String, Problem> {
+    let values: Vec<_> = headers.get_all(name).iter().map(text).collect::<Result<_, _>>()?;
+    Ok(values.join(","))
 }
 
 /// The one value of a header, if it is there.

@@ -3,7 +3,7 @@
 use rumqttc::PublishProperties;
 
 use super::link::Properties;
-use crate::dispatch::Declared;
+use crate::dispatch::{Declared, HOPS};
 use crate::wire::{Encoding, Kind};
 
 /// Content Type of every `OpenC2` message.
@@ -67,6 +67,8 @@ impl Properties {
             encoding: user("encoding"),
             is_utf8: self.is_utf8,
             has_response_topic: self.response_topic.is_some(),
+            // What is no number is as far as it can be.
+            hops: said(HOPS).map(|hops| hops.parse().unwrap_or(u8::MAX)).max().unwrap_or(0),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::openc2::{Content, Response, Status};
 use crate::wire::{self, Encoding, Fault, Limits};
 
 /// Commands that may wait for responses at the same time.
-const OPEN_EXCHANGES: usize = 1024;
+const OPEN_EXCHANGES: usize = 4096;
 
 /// Final responses an exchange remembers in order to recognise them when they
 /// come again. Past that, a repetition is shown as often as it comes.

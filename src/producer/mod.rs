@@ -150,23 +150,33 @@ impl<C: Connection> Producer<C> {
         outgoing: &Outgoing,
         to: &Address,
     ) -> Result<Responses, ProducerError> {
-        let publication = outgoing.publication(&self.prefix, to)?;
+        // Before anybody listens for its responses: an address that is none.
+        outgoing.publication(&self.prefix, to)?;
+        let mut responses = self.listen(outgoing.request_id()).await?;
+        responses.taken = Some(self.publish(outgoing, to).await?);
+        Ok(responses)
+    }
+
+    /// Hands out the responses to a command that is yet to be published, with
+    /// [`Producer::publish`].
+    pub async fn listen(&self, request_id: Option<&str>) -> Result<Responses, ProducerError> {
         let (arrivals, waiting) = mpsc::channel(RESPONSES_WAITING);
         let (answer, opened) = oneshot::channel();
-        let order = Open {
-            request_id: outgoing.request_id().map(str::to_owned),
-            since: Instant::now(),
-            arrivals,
-            answer,
-        };
+        let request_id = request_id.map(str::to_owned);
+        let order = Open { request_id, since: Instant::now(), arrivals, answer };
         self.orders.send(order).await.map_err(|_| LinkError::Closed)?;
         opened.await.map_err(|_| LinkError::Closed)??;
-        let taken = self.link.publish(publication).await?;
-        Ok(Responses { taken, arrivals: waiting })
+        Ok(Responses { taken: None, arrivals: waiting })
+    }
+
+    /// Publishes a command, for the first time or once more, and returns once the
+    /// broker has taken it over. Waits for the connection as long as it takes.
+    pub async fn publish(&self, outgoing: &Outgoing, to: &Address) -> Result<Taken, ProducerError> {
+        Ok(self.link.publish(outgoing.publication(&self.prefix, to)?).await?)
     }
 
     /// Disconnects cleanly.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.link.close(CLOSE_GRACE).await;
     }
 }
@@ -174,14 +184,14 @@ impl<C: Connection> Producer<C> {
 /// The responses to one command, as they come.
 #[derive(Debug)]
 pub struct Responses {
-    taken: Taken,
+    taken: Option<Taken>,
     arrivals: mpsc::Receiver<Arrival>,
 }
 
 impl Responses {
-    /// How the broker took the command.
+    /// How the broker took the command; `None` where it was not [sent](Producer::send).
     #[must_use]
-    pub fn taken(&self) -> Taken {
+    pub fn taken(&self) -> Option<Taken> {
         self.taken
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::dispatch::Address;
+use crate::dispatch::{Address, HOPS};
 use crate::mqtt::link::{Publication, Subscription};
 use crate::mqtt::openc2_properties;
 use crate::mqtt::topics::{self, TopicError, TopicLevel, TopicPrefix};
@@ -44,6 +44,7 @@ impl Envelope {
 pub struct Outgoing {
     request_id: Option<String>,
     payload: Bytes,
+    hops: u8,
 }
 
 impl Outgoing {
@@ -59,7 +60,7 @@ impl Outgoing {
             others: Members::new(),
         };
         let message = Message { headers, content: Content::Request(command), signature: None };
-        Self { request_id: Some(request_id), payload: wire::write(&message) }
+        Self::as_written(wire::write(&message), Some(request_id))
     }
 
     /// A message that is written already, and goes out byte for byte.
@@ -68,7 +69,13 @@ impl Outgoing {
     /// response without one is taken for an answer to it.
     #[must_use]
     pub fn as_written(payload: Bytes, request_id: Option<String>) -> Self {
-        Self { request_id, payload }
+        Self { request_id, payload, hops: 0 }
+    }
+
+    /// The same, marked as having been relayed so often.
+    #[must_use]
+    pub fn after_hops(self, hops: u8) -> Self {
+        Self { hops, ..self }
     }
 
     /// What its responses are known by.
@@ -90,11 +97,15 @@ impl Outgoing {
     ///
     /// [`BadLevel`] when the address cannot stand in a topic.
     pub fn publication(&self, prefix: &TopicPrefix, to: &Address) -> Result<Publication, BadLevel> {
+        let mut properties = openc2_properties(Kind::Request, Encoding::of(&self.payload));
+        if self.hops > 0 {
+            properties.user.push((HOPS.to_owned(), self.hops.to_string()));
+        }
         Ok(Publication {
             topic: command_topic(prefix, to)?,
             payload: self.payload.clone(),
             qos: AT_LEAST_ONCE,
-            properties: openc2_properties(Kind::Request, Encoding::of(&self.payload)),
+            properties,
         })
     }
 }

@@ -3,6 +3,7 @@
 mod exchange;
 mod http;
 mod relay;
+mod route;
 mod tls;
 
 use serde_json::Value as Json;
@@ -48,6 +49,11 @@ impl Site {
     }
 
     async fn prepare(test: &str, further: &str) -> Option<Self> {
+        Self::prepare_with(test, further, &topics()).await
+    }
+
+    /// The same with other consumers, actuators and routes.
+    async fn prepare_with(test: &str, further: &str, topics: &str) -> Option<Self> {
         if !has_curl(test) || !tools::has("openssl", test) {
             return None;
         }
@@ -65,7 +71,7 @@ impl Site {
             path("server.key"),
             path("ca.pem"),
         );
-        let scene = Scene::prepare(test, "gateway-1", &settings, &topics()).await?;
+        let scene = Scene::prepare(test, "gateway-1", &settings, topics).await?;
         Some(Self { scene, papers })
     }
 

@@ -154,6 +154,7 @@ async fn a_command_comes_in_and_is_acknowledged_when_the_daemon_says_so() {
         has_response_topic: true,
         // The two that the message above has.
         twofold: Some("msgType"),
+        hops: 0,
     };
     assert_eq!(inbound.declared, expected);
     opened.door.acknowledge(inbound.receipt);

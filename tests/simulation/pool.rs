@@ -212,6 +212,7 @@ fn house() -> House {
                 ActuatorFace { stops: safe.pairs.clone(), probes: safe.pairs.clone(), ..safe },
             ),
         ]),
+        routes: Vec::new(),
         library: Library::built_in(),
     }
 }

@@ -18,15 +18,11 @@ pub use breaker::{Breaker, Verdict, View};
 pub use config::RelayConfig;
 
 use super::{Perform, Progress};
-use crate::dispatch::{Errand, Outcome, Work};
+use crate::dispatch::{Errand, MAX_HOPS, Outcome, Work};
 use crate::https::{Answer, Peer, PeerError, PeerMistake};
-use crate::openc2::{Content, Headers, Members, Message, Response, ResponseType, Status};
+use crate::openc2::{Command, Content, Headers, Members, Message, Response, ResponseType, Status};
 use crate::producer;
 use crate::wire::{self, Encoding, Limits};
-
-/// How often a command may be relayed on its way: two bridges that point at
-/// one another stop there.
-const MAX_HOPS: u8 = 1;
 
 /// Pauses between attempts, where the peer does not say: doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -58,11 +54,6 @@ impl Relay {
         if let Some(signed) = &work.signed {
             return signed.clone();
         }
-        let mut command = (*work.command).clone();
-        // How its producer wants to be answered is our business; we want the outcome.
-        if command.args.response_requested.is_some() {
-            command.args.response_requested = Some(ResponseType::Complete);
-        }
         let from = self.config.from.as_ref().unwrap_or(&work.consumer);
         wire::write(&Message {
             headers: Headers {
@@ -72,7 +63,7 @@ impl Relay {
                 to: Vec::new(),
                 others: Members::new(),
             },
-            content: Content::Request(command),
+            content: Content::Request(passed_on(&work.command)),
             signature: None,
         })
     }
@@ -168,13 +159,28 @@ impl Perform for Relay {
             return Outcome::ours(Status::NotImplemented, text);
         }
         if work.hops >= MAX_HOPS {
-            let text = "the command was relayed before, and one hop is all it may make";
-            return Outcome::ours(Status::Forbidden, text);
+            return one_hop_too_many();
         }
         self.relay(&work).await
     }
 
     async fn close(&self) {}
+}
+
+/// A command as the bridge says it to others. How its producer wants to be answered
+/// is our business; we want the outcome.
+pub(super) fn passed_on(command: &Command) -> Command {
+    let mut command = command.clone();
+    if command.args.response_requested.is_some() {
+        command.args.response_requested = Some(ResponseType::Complete);
+    }
+    command
+}
+
+/// What becomes of a command that has made its hop.
+pub(super) fn one_hop_too_many() -> Outcome {
+    let text = "the command was relayed before, and one hop is all it may make";
+    Outcome::ours(Status::Forbidden, text)
 }
 
 /// What an answer of HTTP means.

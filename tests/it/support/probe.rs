@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
+use super::bridge::Bridge;
 use super::scene::Scene;
 
 const PROGRAM: &str = include_str!("probe.sh");
@@ -28,8 +29,13 @@ allow-root = true
 
 /// Puts the program, and the gate at which it waits, into the bridge's folder.
 pub fn install(scene: &Scene) -> Gate {
-    scene.bridge.program("probe", PROGRAM);
-    Gate::make(&scene.bridge.path("gate"))
+    install_in(&scene.bridge)
+}
+
+/// The same, of a bridge that is not the scene's.
+pub fn install_in(bridge: &Bridge) -> Gate {
+    bridge.program("probe", PROGRAM);
+    Gate::make(&bridge.path("gate"))
 }
 
 /// `set x-probe:act`, done by whoever has this profile.
@@ -39,7 +45,12 @@ pub fn act(what: &str, profile: &str) -> Json {
 
 /// How often the probe has done this.
 pub fn acts(scene: &Scene, what: &str) -> usize {
-    let acts = std::fs::read_to_string(scene.bridge.path("acts")).unwrap_or_default();
+    acts_in(&scene.bridge, what)
+}
+
+/// The same, of a bridge that is not the scene's.
+pub fn acts_in(bridge: &Bridge, what: &str) -> usize {
+    let acts = std::fs::read_to_string(bridge.path("acts")).unwrap_or_default();
     acts.lines().filter(|act| *act == what).count()
 }
 

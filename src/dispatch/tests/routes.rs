@@ -1,0 +1,117 @@
+//! Stories of what is posted and goes by a route.
+
+use serde_json::{Value, json};
+
+use super::{NOW, Room, Seen, deny, face, house, message, ok};
+use crate::dispatch::{
+    ActuatorFace, Address, Caller, House, Match, Outcome, Report, Route, Rules, Work,
+};
+use crate::openc2::Status;
+
+/// The house of the other stories, and a route that ends in the actuator `way`.
+fn house_with_route(matches: Match) -> House {
+    let mut house = house();
+    let way = ActuatorFace { concurrency: 2, ..face("", &[]) };
+    house.actuators.insert("way".to_owned(), way);
+    house.routes.push(Route { actuator: "way".to_owned(), matches, identity: "bridge".to_owned() });
+    house
+}
+
+fn firewalls() -> Match {
+    Match { device: Some("fw-*".to_owned().into()), ..Match::default() }
+}
+
+fn to(consumers: &[&str], mut message: Value) -> Value {
+    message["headers"]["to"] = json!(consumers);
+    message
+}
+
+impl Room {
+    fn is_posted(&mut self, message: &Value) -> Seen {
+        let mut inbound = self.inbound("all", message.to_string());
+        let identity = Some("soar-1".to_owned());
+        inbound.caller = Some(Caller { identity, ..Caller::default() });
+        self.takes(inbound)
+    }
+}
+
+fn answer(seen: &Seen) -> (u16, Value) {
+    let [reply] = seen.replies.as_slice() else { panic!("one reply: {seen:?}") };
+    let payload = reply.payload.as_ref().expect("a body");
+    (reply.status.code(), serde_json::from_slice(payload).unwrap())
+}
+
+#[test]
+fn each_address_has_its_way() {
+    let named = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
+    let mut with_profile = message("r-3", &deny());
+    with_profile["body"]["openc2"]["request"]["actuator"] = json!({"slpf": {}});
+    #[rustfmt::skip]
+    let cases = [
+        // message                                            published on                      for whom               who answers
+        (to(&["fw-1"], message("r-1", &deny())),              Address::Device("fw-1".into()),   named(&["fw-1"]),         "fw-1"),
+        (to(&["fw-1", "fw-2"], message("r-2", &deny())),      Address::All,                     named(&["fw-1", "fw-2"]), "bridge"),
+        (with_profile,                                        Address::Profile("slpf".into()),  named(&[]),               "bridge"),
+        (message("r-4", &deny()),                             Address::All,                     named(&[]),               "bridge"),
+    ];
+    for (message, address, whom, consumer) in cases {
+        let mut room = Room::with(house_with_route(Match::default()), Rules::default());
+        let seen = room.is_posted(&message);
+        let [Work { actuator, address: found, to, consumer: who, .. }] = seen.starts.as_slice()
+        else {
+            panic!("one start: {seen:?}")
+        };
+        assert_eq!(
+            (actuator.as_str(), found, to, who.as_str()),
+            ("way", &address, &whom, consumer)
+        );
+    }
+}
+
+#[test]
+fn what_no_route_leads_to_is_for_nobody_and_what_is_here_stays_here() {
+    let mut room = Room::with(house_with_route(firewalls()), Rules::default());
+    assert_eq!(answer(&room.is_posted(&to(&["cam-1"], message("r-1", &deny())))).0, 404);
+    let seen = room.is_posted(&to(&["gateway-1", "fw-1"], message("r-2", &deny())));
+    let actuators: Vec<_> = seen.starts.iter().map(|work| work.actuator.as_str()).collect();
+    assert_eq!(actuators.len(), 2);
+    assert!(actuators.contains(&"way") && actuators[0] != "way", "{actuators:?}");
+}
+
+/// Who waits is let go with what there is to say, and the command goes on.
+#[test]
+fn meanwhile_is_no_outcome() {
+    let mut room = Room::with(house_with_route(firewalls()), Rules::default());
+    let message = to(&["fw-1"], message("r-1", &deny()));
+    let seen = room.is_posted(&message);
+    let ticket = seen.starts[0].ticket;
+    let outcome = Outcome::ours(Status::ServiceUnavailable, "not yet");
+    let effects = room.dispatcher.report(Report::Meanwhile { ticket, outcome }, NOW);
+    let seen = room.see(effects);
+    let (status, said) = answer(&seen);
+    assert_eq!((status, &said["headers"]["from"]), (503, &json!("bridge")), "the bridge says so");
+    assert!(seen.records.is_empty(), "nothing of it is recorded: {seen:?}");
+
+    let seen = room.is_posted(&message);
+    assert!(seen.starts.is_empty() && seen.replies.is_empty(), "who comes again waits: {seen:?}");
+    let (status, said) = answer(&room.ends(ticket, ok()));
+    assert_eq!((status, &said["headers"]["from"]), (200, &json!("fw-1")));
+}
+
+/// Two producers may use the same `request_id`; a command taken up again keeps its own.
+#[test]
+fn each_command_is_passed_on_under_its_own_id() {
+    let mut room = Room::with(house_with_route(firewalls()), Rules::default());
+    let mut ids: Vec<String> = Vec::new();
+    for request in ["r-1", "r-2"] {
+        let seen = room.is_posted(&to(&["fw-1"], message(request, &deny())));
+        ids.push(seen.starts[0].passed_on_as());
+    }
+    assert_ne!(ids[0], ids[1]);
+    for id in ids {
+        let form: String =
+            id.chars().map(|it| if it.is_ascii_hexdigit() { 'x' } else { it }).collect();
+        assert_eq!(form, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
+        assert!(id[14..].starts_with('4') && "89ab".contains(&id[19..20]), "{id}");
+    }
+}
