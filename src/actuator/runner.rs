@@ -197,6 +197,7 @@ pub(super) mod tests {
             command: Arc::new(wire::command_from_json(&command).unwrap()),
             signed: None,
             hops: 0,
+            again: false,
             to: Vec::new(),
         }
     }

@@ -293,6 +293,7 @@ fn the_manual_has_every_key_of_every_table_and_no_other() {
     use crate::actuator::relay::RelayConfig;
     use crate::actuator::route::{BrokerConfig, RouteTable};
     use crate::dispatch::Match;
+    use crate::https::Operators;
     use topics::{ConsumerConfig, ShortDevice};
 
     let manual = include_str!("../../docs/configuration.md");
@@ -303,6 +304,7 @@ fn the_manual_has_every_key_of_every_table_and_no_other() {
     let tables = [
         ("[mqtt]", keys_of::<MqttConfig>("")),
         ("[https]", keys_of::<HttpsConfig>("")),
+        ("https: operators", keys_of::<Operators>("")),
         ("[journal]", keys_of::<JournalConfig>("")),
         ("[limits]", keys_of::<LimitsConfig>("")),
         ("[time]", keys_of::<TimeConfig>("")),
@@ -341,7 +343,7 @@ fn the_door_for_posts_is_https_with_everything_it_needs_or_testing_or_none() {
     let known = "[https.identities]\n\"URI:urn:x\" = \"soar-1\"\n";
     let with_tls = |more: &str, known: &str| format!("{tls}{more}{known}");
     #[rustfmt::skip]
-    let cases: [(String, &[&str]); 12] = [
+    let cases: [(String, &[&str]); 13] = [
         // [https]                                                  told
         (String::new(),                                             &[]),
         (with_tls("", known),                                       &[]),
@@ -354,6 +356,7 @@ fn the_door_for_posts_is_https_with_everything_it_needs_or_testing_or_none() {
         (with_tls("", "[https.identities]\n\"soar-1\" = \"\"\n"),    &["begins with none of URI:, DNS: and EMAIL:", "is empty"]),
         (with_tls("max-wait = \"0s\"\n", known),                    &["allowed are 1s to 1h"]),
         (with_tls("keep-for = \"25h\"\n", known),                   &["https.keep-for: keep-for is 25h; allowed is up to 1d"]),
+        (with_tls("", &format!("{known}[https.operators]\nidentities = [\"x\"]\n")), &["no certificate stands for \"x\""]),
         (with_tls("max_wait = \"1s\"\n", known),                    &["unknown key `https.max_wait`; did you mean `max-wait`?"]),
     ];
     for (table, told) in cases {

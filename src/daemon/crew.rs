@@ -78,6 +78,8 @@ pub(super) struct Crew {
     settings: Settings,
     link: Option<DeviceLink>,
     routes: Option<RouteBroker>,
+    /// The same for others.
+    told_routes: watch::Sender<Option<Arc<Broker>>>,
     peers: watch::Sender<Peers>,
     /// The means to take back what actuators work on.
     under_way: HashMap<Ticket, CancellationToken>,
@@ -118,6 +120,7 @@ impl Crew {
             settings: settings.clone(),
             link: None,
             routes: None,
+            told_routes: watch::Sender::default(),
             peers: watch::Sender::default(),
             under_way: HashMap::new(),
         };
@@ -151,6 +154,7 @@ impl Crew {
                 ));
             }
         }
+        self.told_routes.send_replace(routes.as_ref().map(|routes| Arc::clone(&routes.broker)));
         self.routes = routes;
         // Nothing is refused from here on. The old runners end by themselves
         // when their queues close and what they had is done.
@@ -291,9 +295,9 @@ impl Crew {
         self.link.clone()
     }
 
-    /// The connection of the routes, if there are any.
-    pub fn route_broker(&self) -> Option<Arc<Broker>> {
-        self.routes.as_ref().map(|routes| Arc::clone(&routes.broker))
+    /// The connection of the routes, if there are any, now and after a reload.
+    pub fn route_broker(&self) -> watch::Receiver<Option<Arc<Broker>>> {
+        self.told_routes.subscribe()
     }
 
     /// The connection that routes need: the one there is, where nothing of it has changed.

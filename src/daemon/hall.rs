@@ -424,7 +424,8 @@ impl Hall {
         if let Some(link) = self.crew.link() {
             link.close(FAREWELL).await;
         }
-        if let Some(broker) = self.crew.route_broker() {
+        let routes = self.crew.route_broker().borrow().clone();
+        if let Some(broker) = routes {
             broker.close().await;
         }
         let counters = self.count();

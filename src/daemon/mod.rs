@@ -4,6 +4,7 @@
 //! `dispatch`, and this room only does it. *Recorded before acknowledged,
 //! acknowledged before started.*
 
+mod archive;
 mod clock;
 mod crew;
 mod hall;
@@ -23,6 +24,7 @@ use crate::dispatch::{Counters, Dispatcher};
 use crate::https;
 use crate::journal::{Journal, JournalError, Socket, Storage};
 use crate::mqtt::door::{Door, DoorSettings, OpenError};
+use archive::Files;
 use clock::Clock;
 use crew::{Crew, CrewError, Peers};
 use hall::Hall;
@@ -92,7 +94,13 @@ pub async fn run(
         topics: topics.command_topics(),
     };
     let (door, events) = Door::open(&settings.mqtt, &door_settings)?;
-    let https = https::Door::open(&settings.https, settings.limits.message).await?;
+    let (counters, counted) = watch::channel(Counters::default());
+    let files = Arc::new(Files {
+        journal: journal.clone(),
+        counters: counted.clone(),
+        routes: crew.route_broker(),
+    });
+    let https = https::Door::open(&settings.https, settings.limits.message, files).await?;
     let (https, posts) = https.unzip();
 
     let mut dispatcher = Dispatcher::new(
@@ -103,7 +111,6 @@ pub async fn run(
     );
     let latest_ms = if settings.time.trust_clock { 0 } else { recovered.clock_ms };
     dispatcher.remember(latest_ms, recovered.forgotten_ms);
-    let (counters, counted) = watch::channel(Counters::default());
     let (status_of_door, status_of_https) = (door.clone(), https.clone());
     let journal_status = journal.clone();
     let status = Arc::new(move || {

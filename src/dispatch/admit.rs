@@ -489,6 +489,7 @@ impl Dispatcher {
             command: Arc::clone(command),
             signed: request.is_signed.then(|| inbound.payload.clone()),
             hops,
+            again: false,
             to,
         };
         if let Some(key) = &key {

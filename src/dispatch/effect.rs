@@ -281,6 +281,8 @@ pub struct Work {
     pub signed: Option<Bytes>,
     /// How often the command was relayed on its way here.
     pub hops: u8,
+    /// It may have been carried out, in full or in part, before the bridge stopped.
+    pub again: bool,
     /// Consumers elsewhere that it is for, where it goes by a route; empty: all that its
     /// address reaches.
     pub to: Vec<String>,

@@ -39,6 +39,8 @@ pub struct Caller {
     pub request_id: Option<String>,
     /// How often the command was relayed on its way here.
     pub hops: u8,
+    /// It will not wait for the end: `Prefer: respond-async` (RFC 7240, section 4.1).
+    pub will_not_wait: bool,
 }
 
 /// A door's own name for a message that waits for its acknowledgement.

@@ -14,6 +14,7 @@ mod admit;
 mod agenda;
 mod at_once;
 mod cancel;
+mod command_id;
 mod counters;
 mod desk;
 mod doubt;
@@ -38,6 +39,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use cancel::Named;
+pub use command_id::{command_id, ticket_in};
 pub use counters::Counters;
 pub use effect::{
     Accepted, Alarm, Class, Concluded, ContentDigest, Effect, Event, Key, LogLine, OutboxId,
@@ -47,7 +49,7 @@ pub use errand::{Due, Errand, Finding, Place, Unfinished};
 pub use house::{ActuatorFace, Consumer, Consumers, House};
 pub use inbound::{Address, Caller, Declared, Inbound, Receipt};
 pub use open::Opened;
-pub use post::{Reply, SUMMARY, Tally};
+pub use post::{CommandIds, Reply, SUMMARY, Tally};
 pub use resolve::IN_DOUBT;
 pub use route::{HOPS, MAX_HOPS, Match, Pattern, Route};
 pub use schedule::{Missed, TimeRules};

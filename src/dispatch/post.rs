@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::admit::Decided;
 use super::open::Reading;
 use super::reply::Answers;
-use super::{Address, Caller, Dispatcher, Effect, House, Outcome, Reason, Receipt, Ticket};
+use super::{
+    Address, Caller, Dispatcher, Effect, House, Outcome, Reason, Receipt, Ticket, command_id,
+};
 use crate::language::Library;
 use crate::openc2::{Content, Members, Response, ResponseType, Results, Status};
 use crate::wire::{self, Limits};
@@ -33,6 +35,17 @@ pub struct Reply {
     pub status: Status,
     /// The response message; `None` where the producer asked for none.
     pub payload: Option<Bytes>,
+    /// Commands that have only begun, to be asked after.
+    pub begun: Option<CommandIds>,
+}
+
+/// The names of the commands that one POST has led to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CommandIds {
+    /// Their request id.
+    pub request_id: String,
+    /// One for each; see [`command_id`](super::command_id).
+    pub ids: Vec<String>,
 }
 
 /// A POST whose answer is not complete.
@@ -58,6 +71,7 @@ pub(super) struct Sender {
     pub producer: Option<String>,
     pub request_id: Option<String>,
     pub wants_silence: bool,
+    pub will_not_wait: bool,
 }
 
 impl Caller {
@@ -92,21 +106,25 @@ impl Caller {
 
     /// Of a message, as it was completed.
     pub(super) fn sender(&self, reading: &Reading) -> Sender {
+        let will_not_wait = self.will_not_wait;
         match reading {
             Reading::Command(request) => Sender {
                 producer: request.headers.from.clone(),
                 request_id: request.headers.request_id.clone(),
                 wants_silence: request.command.args.response_requested == Some(ResponseType::None),
+                will_not_wait,
             },
             Reading::Faulty { glimpse, .. } | Reading::Dropped { glimpse, .. } => Sender {
                 producer: glimpse.from.clone(),
                 request_id: glimpse.request_id.clone(),
                 wants_silence: glimpse.wants_silence,
+                will_not_wait,
             },
             Reading::Unread { .. } => Sender {
                 producer: self.identity.clone(),
                 request_id: self.request_id.clone(),
                 wants_silence: false,
+                will_not_wait,
             },
         }
     }
@@ -133,7 +151,7 @@ impl Dispatcher {
         sender: Sender,
         now_ms: u64,
     ) {
-        let Sender { producer, request_id, wants_silence } = sender;
+        let Sender { producer, request_id, wants_silence, will_not_wait } = sender;
         let parties = std::mem::take(&mut decided.parties);
         let waiting = Waiting { producer, request_id, parties };
         if waiting.parties.is_empty() {
@@ -143,10 +161,12 @@ impl Dispatcher {
                     let response = Response::with_text(status, reason.text());
                     waiting.reply(receipt, response, now_ms)
                 }
-                None => Reply { receipt, status: Status::Ok, payload: None },
+                None => Reply { receipt, status: Status::Ok, payload: None, begun: None },
             });
         } else if waiting.is_complete() {
             decided.replies.push(waiting.answer(receipt, &self.house.library, now_ms));
+        } else if will_not_wait {
+            decided.replies.push(waiting.begun(receipt, now_ms));
         } else {
             for party in waiting.parties.iter().filter(|party| party.said.is_none()) {
                 match self.in_progress.get_mut(&party.ticket) {
@@ -236,11 +256,22 @@ impl Waiting {
     fn answer(&self, receipt: Receipt, library: &Library, now_ms: u64) -> Reply {
         match self.parties.as_slice() {
             [Party { said: Some(payload), .. }] => {
-                let status = status_of(payload, library);
-                Reply { receipt, status, payload: Some(payload.clone()) }
+                let (status, payload) = (status_of(payload, library), Some(payload.clone()));
+                Reply { receipt, status, payload, begun: None }
             }
             parties => self.reply(receipt, summed_up(parties, library), now_ms),
         }
+    }
+
+    /// The commands are recorded, and nobody waits for their end.
+    fn begun(&self, receipt: Receipt, now_ms: u64) -> Reply {
+        let (producer, request_id) = (self.producer.as_deref(), self.request_id.as_deref());
+        let (producer, request_id) = (producer.unwrap_or_default(), request_id.unwrap_or_default());
+        let id = |party: &Party| command_id(party.ticket, producer, request_id);
+        let ids = self.parties.iter().map(id).collect();
+        let begun = CommandIds { request_id: request_id.to_owned(), ids };
+        let reply = self.reply(receipt, Response::new(Status::Processing), now_ms);
+        Reply { begun: Some(begun), ..reply }
     }
 
     /// A response of the bridge itself.
@@ -252,7 +283,7 @@ impl Waiting {
             ..Answers::default()
         };
         let payload = wire::write(&super::reply::message(&to, response, now_ms));
-        Reply { receipt, status, payload: Some(payload) }
+        Reply { receipt, status, payload: Some(payload), begun: None }
     }
 }
 

@@ -225,6 +225,7 @@ impl Dispatcher {
             command,
             signed: accepted.unverified_signature.then(|| accepted.message.clone()),
             hops: accepted.hops,
+            again: unfinished.started,
             to,
         }
     }

@@ -7,9 +7,8 @@
 use super::admit::{Case, Verdict, key_or_fault};
 use super::open::Request;
 use super::timing::Schedule;
-use super::{Address, Dispatcher, House, InProgress, Key, Known, Reason, Work};
+use super::{Address, Dispatcher, House, InProgress, Key, Known, Reason};
 use crate::openc2::{Command, Status};
-use crate::trust;
 
 /// How often a command may be passed on on its way: two bridges that point at
 /// one another stop there.
@@ -227,22 +226,6 @@ impl Dispatcher {
         }
         let schedule = Schedule { start_ms: inbound.received_ms, stop_ms: None };
         Verdict::Start(routed.actuator.clone(), schedule)
-    }
-}
-
-impl Work {
-    /// The `request_id` under which a command is passed on: a UUID in the form of
-    /// version 4 that is this command's alone, since two producers may have used the
-    /// same one, and the same whenever the command is taken up again.
-    #[must_use]
-    pub fn passed_on_as(&self) -> String {
-        let Self { ticket, consumer, producer, request_id, .. } = self;
-        let whole = format!("{ticket}\n{consumer}\n{producer}\n{request_id}");
-        let mut bytes = trust::digest_of_bytes(whole.as_bytes());
-        bytes[6] = bytes[6] & 0x0f | 0x40;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        let hex = super::open::hex(&bytes[..16]);
-        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
     }
 }
 

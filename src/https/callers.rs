@@ -60,8 +60,7 @@ impl Callers {
         wait_for: Duration,
         inbound: impl FnOnce(Receipt) -> Inbound,
     ) -> Result<Reply, Problem> {
-        let busy = || Problem::busy("too many commands wait for their responses");
-        let permit = Arc::clone(&self.room).try_acquire_owned().map_err(|_| busy())?;
+        let permit = self.place()?;
         let (receipt, reply) = self.enrol().ok_or_else(ending)?;
         if self.events.try_send(DoorEvent::Posted(Box::new(inbound(receipt)))).is_err() {
             self.lock().replies.remove(&receipt);
@@ -74,6 +73,11 @@ impl Callers {
             // Nobody cancels it, so this is a panic: pass it on.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+    }
+
+    /// Room for one who waits.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.room).try_acquire_owned().map_err(|_| busy())
     }
 
     /// Gives a reply to whoever waits for it.
@@ -127,6 +131,10 @@ async fn wait(
     // Answered at once, with what there is to say by now.
     events.send(DoorEvent::GaveUp(receipt)).await.ok()?;
     reply.await.ok()
+}
+
+fn busy() -> Problem {
+    Problem::busy("too many commands wait for their responses")
 }
 
 fn ending() -> Problem {

@@ -43,6 +43,16 @@ pub struct HttpsConfig {
     /// Which producer the holder of a certificate is, by a subject alternative
     /// name of it: `"URI:urn:example:soar-1" = "soar-1"`.
     pub identities: BTreeMap<String, String>,
+    /// Who sees more than its own commands.
+    pub operators: Operators,
+}
+
+/// The `[https.operators]` table.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Operators {
+    /// Identities that see every command.
+    pub identities: Vec<String>,
 }
 
 impl Default for HttpsConfig {
@@ -56,6 +66,7 @@ impl Default for HttpsConfig {
             keep_for: Duration::from_hours(1),
             testing: false,
             identities: BTreeMap::new(),
+            operators: Operators::default(),
         }
     }
 }
@@ -101,6 +112,12 @@ pub enum HttpsMistake {
         /// As configured.
         name: String,
     },
+    /// Somebody who sees everything, and whom no certificate stands for.
+    #[error("operators.identities: no certificate stands for {identity:?}")]
+    UnknownOperator {
+        /// As configured.
+        identity: String,
+    },
     /// A wait that makes no sense.
     #[error("max-wait is {}; allowed are 1s to {}", duration::format(*.wait), duration::format(LONGEST_WAIT))]
     Wait {
@@ -126,6 +143,7 @@ impl HttpsMistake {
             Self::NoListen | Self::TestingElsewhere { .. } => "listen",
             Self::TestingWithTls { key } | Self::NoFile { key } => key,
             Self::Nobody | Self::UnknownKind { .. } | Self::EmptyIdentity { .. } => "identities",
+            Self::UnknownOperator { .. } => "operators.identities",
             Self::Wait { .. } => "max-wait",
             Self::Kept { .. } => "keep-for",
             Self::Tls(_) => "cert-file",
@@ -161,6 +179,11 @@ impl HttpsConfig {
             }
             if identity.is_empty() {
                 mistakes.push(HttpsMistake::EmptyIdentity { name: name.clone() });
+            }
+        }
+        for identity in &self.operators.identities {
+            if !self.testing && !self.identities.values().any(|known| known == identity) {
+                mistakes.push(HttpsMistake::UnknownOperator { identity: identity.clone() });
             }
         }
         if !(Duration::from_secs(1)..=LONGEST_WAIT).contains(&self.max_wait) {

@@ -22,10 +22,12 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::Archive;
 use super::callers::Callers;
 use super::media;
 use super::problem::{Problem, RETRY_AFTER_SECS};
-use super::request::{self, Posted, REQUEST_ID};
+use super::request::{self, PREFERENCE_APPLIED, Posted, REQUEST_ID};
+use super::resources::{self, Asker};
 use crate::dispatch::{Address, Caller, Declared, Inbound, Reply};
 use crate::openc2::Status;
 use crate::tls::{Secured, ServerTls};
@@ -52,6 +54,9 @@ pub(super) struct Shared {
     /// `None` is plain HTTP: the testing target.
     pub tls: Option<ServerTls>,
     pub identities: BTreeMap<String, String>,
+    /// Identities that see every command.
+    pub operators: Vec<String>,
+    pub archive: Arc<dyn Archive>,
     pub message_bytes: usize,
     pub counted: Counted,
 }
@@ -61,6 +66,7 @@ pub(super) struct Counted {
     pub connections: AtomicU64,
     pub refused_handshakes: AtomicU64,
     pub posts: AtomicU64,
+    pub reads: AtomicU64,
     pub problems: AtomicU64,
 }
 
@@ -170,8 +176,14 @@ async fn serve(
     peer: &Peer,
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    let Counted { posts, reads, problems, .. } = &shared.counted;
+    let is_read = request.uri().path().starts_with(resources::ROOT);
     let answered = answer(request, peer, shared).await;
-    let counted = if answered.is_ok() { &shared.counted.posts } else { &shared.counted.problems };
+    let counted = match answered {
+        Ok(_) if is_read => reads,
+        Ok(_) => posts,
+        Err(_) => problems,
+    };
     counted.fetch_add(1, Ordering::Relaxed);
     Ok(answered.unwrap_or_else(Problem::into_response))
 }
@@ -189,10 +201,16 @@ async fn answer(
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
     };
+    if request.uri().path().starts_with(resources::ROOT) {
+        let asker = Asker::new(identity.as_deref(), &shared.operators);
+        let (head, _) = request.into_parts();
+        return resources::answer(&head, asker, shared).await;
+    }
     let Posted { payload, request_id, hops, prefers } =
         request::read(request, shared.message_bytes).await?;
     let wait = shared.callers.wait(prefers.wait)?;
-    let caller = Caller { identity, request_id: request_id.clone(), hops };
+    let will_not_wait = prefers.respond_async;
+    let caller = Caller { identity, request_id: request_id.clone(), hops, will_not_wait };
     let reply = shared.callers.ask(wait, |receipt| Inbound {
         receipt,
         // The quiet room finds out whom it is for.
@@ -214,6 +232,7 @@ async fn answer(
 /// 4.2.1). hyper adds Date.
 fn response(reply: Reply, request_id: Option<&str>) -> Response<Full<Bytes>> {
     let code = match reply.status {
+        Status::Processing if reply.begun.is_some() => StatusCode::ACCEPTED,
         Status::Processing => StatusCode::OK,
         status => StatusCode::from_u16(status.code()).expect("one of nine codes"),
     };
@@ -224,6 +243,11 @@ fn response(reply: Reply, request_id: Option<&str>) -> Response<Full<Bytes>> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if has_message {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media::OPENC2));
+    }
+    if let Some(begun) = &reply.begun {
+        let location = HeaderValue::try_from(resources::location(begun));
+        headers.insert(header::LOCATION, location.expect("a path, encoded"));
+        headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
     }
     if code == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECS.into());

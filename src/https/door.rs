@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::HttpsConfig;
 use super::callers::Callers;
 use super::connections::{Counted, Shared, listen};
+use super::{Archive, HttpsConfig};
 use crate::dispatch::{Inbound, Receipt, Reply};
 use crate::tls::{ServerTls, TlsError};
 
@@ -54,6 +54,8 @@ pub struct DoorStatistics {
     pub refused_handshakes: u64,
     /// Requests that were answered with an `OpenC2` response.
     pub posts: u64,
+    /// Requests that asked after commands or consumers, and were told.
+    pub reads: u64,
     /// Requests that were answered with a problem of HTTP.
     pub problems: u64,
     /// Requests that wait for their response now.
@@ -76,10 +78,11 @@ pub struct DoorHandle {
 impl Door {
     /// Opens the door where `config` names an address. Must be called within a tokio runtime.
     ///
-    /// `message_bytes` is the longest message that is read.
+    /// `message_bytes` is the longest message that is read; `archive` knows what became of commands.
     pub async fn open(
         config: &HttpsConfig,
         message_bytes: usize,
+        archive: Arc<dyn Archive>,
     ) -> Result<Option<(DoorHandle, mpsc::Receiver<DoorEvent>)>, OpenError> {
         let Some(listen_on) = config.listen else { return Ok(None) };
         let tls = config.server_files().map(ServerTls::load).transpose()?;
@@ -94,6 +97,8 @@ impl Door {
             callers: Callers::new(events, config.max_wait),
             tls,
             identities: config.identities.clone(),
+            operators: config.operators.identities.clone(),
+            archive,
             message_bytes,
             counted: Counted::default(),
         });
@@ -133,11 +138,13 @@ impl DoorHandle {
     /// What has been counted so far.
     #[must_use]
     pub fn statistics(&self) -> DoorStatistics {
-        let Counted { connections, refused_handshakes, posts, problems } = &self.shared.counted;
+        let Counted { connections, refused_handshakes, posts, reads, problems } =
+            &self.shared.counted;
         DoorStatistics {
             connections: connections.load(Ordering::Relaxed),
             refused_handshakes: refused_handshakes.load(Ordering::Relaxed),
             posts: posts.load(Ordering::Relaxed),
+            reads: reads.load(Ordering::Relaxed),
             problems: problems.load(Ordering::Relaxed),
             waiting: self.shared.callers.number() as u64,
         }

@@ -5,6 +5,7 @@
 //! it (path, method, media type, length) is answered here as a problem (RFC 9457);
 //! everything else is an `OpenC2` response, and the quiet room's.
 
+mod archive;
 mod callers;
 mod config;
 mod connections;
@@ -14,9 +15,12 @@ mod media;
 mod peer;
 mod prefer;
 mod problem;
+mod query;
 mod request;
+mod resources;
 
-pub use config::{HttpsConfig, HttpsMistake};
+pub use archive::{Archive, Failure, Filed, Soon, Wanted};
+pub use config::{HttpsConfig, HttpsMistake, Operators};
 pub use door::{Door, DoorEvent, DoorHandle, DoorStatistics, OpenError};
 pub use peer::{Answer, Peer, PeerConfig, PeerError, PeerMistake, PeerUrl};
 

@@ -14,6 +14,8 @@ const LONGEST: usize = 256;
 pub(super) struct Preferences {
     /// `wait=10`: longest wait for the response, in seconds (section 4.3).
     pub wait: Option<Duration>,
+    /// `respond-async`: not to wait for the response (section 4.1).
+    pub respond_async: bool,
 }
 
 impl Preferences {
@@ -30,6 +32,7 @@ impl Preferences {
             let preference = preference.split(';').next().unwrap_or_default();
             let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
             let value = value.trim().trim_matches('"');
+            preferences.respond_async |= name.trim().eq_ignore_ascii_case("respond-async");
             if name.trim().eq_ignore_ascii_case("wait") && preferences.wait.is_none() {
                 let Ok(secs) = value.parse() else {
                     return Err(bad("Prefer: wait is a number of seconds".to_owned()));
@@ -58,6 +61,8 @@ mod tests {
         ] {
             assert_eq!(Preferences::read(text).unwrap().wait, wait, "{text:?}");
         }
+        assert!(Preferences::read("wait=1, Respond-Async").unwrap().respond_async);
+        assert!(!Preferences::read("x=respond-async").unwrap().respond_async);
         for text in ["wait", "wait=", "wait=soon", "wait=-1", &"x".repeat(LONGEST + 1)] {
             assert!(Preferences::read(text).is_err(), "{text:?}");
         }

@@ -23,6 +23,9 @@ pub(super) const HOPS: HeaderName = HeaderName::from_static(dispatch::HOPS);
 /// What a request prefers (RFC 7240).
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
+/// Which of them were followed.
+pub(super) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
 /// Longest `X-Request-ID`, in characters.
 const MAX_REQUEST_ID: usize = 128;
 
@@ -71,7 +74,7 @@ pub(super) async fn read(
 /// Checks the head of a request, and gives back its `X-Request-ID` and its hops.
 fn check(head: &Parts) -> Result<(Option<String>, u8), Problem> {
     if head.uri.path() != WELL_KNOWN {
-        let detail = format!("commands are posted to {WELL_KNOWN}");
+        let detail = format!("commands are posted to {WELL_KNOWN}, and asked after under /v1/");
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));
     }
     if head.method != Method::POST {

@@ -3,6 +3,7 @@
 mod exchange;
 mod http;
 mod relay;
+mod resources;
 mod route;
 mod tls;
 

@@ -12,7 +12,7 @@ use crate::mqtt::MqttConfig;
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::link::{Link, LinkSettings};
 use crate::mqtt::topics::{TopicLevel, TopicPrefix};
-use crate::producer::{self, Answer, Arrival, Outgoing, Producer, State};
+use crate::producer::{self, Arrival, Outgoing, Producer, State};
 use crate::wire;
 
 /// How often consumers are asked for their features.
@@ -26,6 +26,9 @@ const SEEN_FOR: Duration = Duration::from_mins(15);
 
 /// Consumers that are remembered.
 const MOST_SEEN: usize = 10_000;
+
+/// What they are asked for.
+const FEATURES: [&str; 3] = ["profiles", "versions", "pairs"];
 
 /// Why a connection cannot be set up.
 pub type BrokerError = Box<dyn std::error::Error + Send + Sync>;
@@ -41,8 +44,17 @@ pub struct Broker {
 #[derive(Clone, Debug)]
 struct Seen {
     at: Instant,
-    /// Those that it said it has.
-    profiles: Vec<String>,
+    /// The same in milliseconds since 1970-01-01T00:00:00Z, for people.
+    at_ms: u64,
+    /// What it said of itself, once it was asked: profiles, versions, pairs.
+    features: Option<Value>,
+}
+
+impl Seen {
+    fn has(&self, profile: &str) -> bool {
+        let listed = self.features.as_ref().and_then(|features| features["profiles"].as_array());
+        listed.into_iter().flatten().any(|it| it == profile)
+    }
 }
 
 impl Broker {
@@ -73,17 +85,20 @@ impl Broker {
         &self.producer
     }
 
-    /// Connected, and both response topics are listened to.
-    pub(super) fn is_up(&self) -> bool {
-        self.producer.state().borrow().is_up
-    }
-
-    /// Waits until it is up.
+    /// Waits until it is connected, and both response topics are listened to.
     pub(super) async fn up(&self) {
         if self.producer.state().wait_for(|state| state.is_up).await.is_err() {
             // The bridge is ending.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// The same, but no longer than until the connection is lost, or does not come about:
+    /// whether it is up.
+    pub(super) async fn up_or_lost(&self) -> bool {
+        let mut state = self.producer.state();
+        let known = state.wait_for(|state| state.is_up || state.trouble.is_some()).await;
+        known.is_ok_and(|state| state.is_up)
     }
 
     /// A consumer was heard.
@@ -94,15 +109,32 @@ impl Broker {
     /// Consumers that were heard of late, and that an address means.
     pub(super) fn seen(&self, address: &Address) -> Vec<String> {
         let seen = self.lock();
-        let is_meant = |id: &str, profiles: &[String]| match address {
+        let is_meant = |id: &str, it: &Seen| match address {
             Address::All => true,
-            Address::Profile(profile) => profiles.contains(profile),
+            Address::Profile(profile) => it.has(profile),
             Address::Device(device) => device == id,
         };
         seen.iter()
-            .filter(|(id, it)| it.at.elapsed() < SEEN_FOR && is_meant(id, &it.profiles))
+            .filter(|(id, it)| it.at.elapsed() < SEEN_FOR && is_meant(id, it))
             .map(|(id, _)| id.clone())
             .collect()
+    }
+
+    /// Consumers that were heard of late, when, and what they said of themselves.
+    #[must_use]
+    pub fn consumers(&self) -> Value {
+        let seen = self.lock();
+        let of_late = seen.iter().filter(|(_, it)| it.at.elapsed() < SEEN_FOR);
+        let shown = of_late.map(|(id, Seen { at_ms, features, .. })| {
+            let mut shown = json!({"id": id, "seen_ms": at_ms});
+            for name in FEATURES {
+                if let Some(feature) = features.as_ref().and_then(|features| features.get(name)) {
+                    shown[name] = feature.clone();
+                }
+            }
+            shown
+        });
+        shown.collect()
     }
 
     /// Disconnects.
@@ -110,22 +142,20 @@ impl Broker {
         self.producer.close().await;
     }
 
-    fn note(&self, id: &str, profiles: Option<Vec<String>>) {
+    fn note(&self, id: &str, features: Option<Value>) {
         let mut seen = self.lock();
         seen.retain(|_, it| it.at.elapsed() < SEEN_FOR);
         if seen.len() >= MOST_SEEN && !seen.contains_key(id) {
             return;
         }
-        let at = Instant::now();
-        let it = seen.entry(id.to_owned()).or_insert(Seen { at, profiles: Vec::new() });
-        it.at = at;
-        it.profiles = profiles.unwrap_or_else(|| std::mem::take(&mut it.profiles));
+        let (at, at_ms) = (Instant::now(), producer::now_ms());
+        let before = seen.remove(id).and_then(|it| it.features);
+        seen.insert(id.to_owned(), Seen { at, at_ms, features: features.or(before) });
     }
 
     /// Asks all consumers for their features, and listens for a while.
     async fn ask(&self) {
-        let features =
-            json!({"action": "query", "target": {"features": ["profiles", "versions", "pairs"]}});
+        let features = json!({"action": "query", "target": {"features": FEATURES}});
         let command = wire::command_from_json(&features).expect("it is one of the standard's");
         let outgoing = Outgoing::command(self.producer.envelope(), command);
         let until = Instant::now() + ASK_FOR;
@@ -140,7 +170,7 @@ impl Broker {
             if let Arrival::Answer(answer) = arrival
                 && let Some(from) = &answer.from
             {
-                self.note(from, Some(profiles(&answer)));
+                self.note(from, answer.results.clone());
             }
         }
     }
@@ -148,13 +178,6 @@ impl Broker {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The profiles that an answer to `query features` lists.
-fn profiles(answer: &Answer) -> Vec<String> {
-    let listed = answer.results.as_ref().and_then(|results| results["profiles"].as_array());
-    let listed = listed.into_iter().flatten().filter_map(Value::as_str);
-    listed.map(str::to_owned).collect()
 }
 
 /// Asks whenever there is a connection again, and every now and then.

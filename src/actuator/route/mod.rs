@@ -59,7 +59,7 @@ impl Route {
     async fn pass_on(&self, work: &Work, progress: &Progress) -> Outcome {
         let deadline = Instant::now() + self.terms.wait;
         let end = deadline + self.terms.keep_for;
-        if let Err(outcome) = self.connected(deadline, end, progress).await {
+        if let Err(outcome) = self.connected(work, deadline, end, progress).await {
             return outcome;
         }
         let outgoing = self.message(work).after_hops(work.hops + 1);
@@ -76,18 +76,20 @@ impl Route {
         self.collect(exchange, responses, progress).await
     }
 
-    /// Waits for the connection where that is wanted; else, or where it does not come
-    /// about, this is the end.
+    /// Waits for the connection: where it is lost, only if that is wanted, or if the
+    /// command may have been published before. Without one, this is the end.
     async fn connected(
         &self,
+        work: &Work,
         deadline: Instant,
         end: Instant,
         progress: &Progress,
     ) -> Result<(), Outcome> {
         let unavailable = |text: &str| Outcome::ours(Status::ServiceUnavailable, text);
         let nothing = "there is no connection to the broker; nothing was begun";
-        if !self.terms.queue && !self.broker.is_up() {
-            return Err(unavailable(nothing));
+        if !self.terms.queue && !work.again {
+            let is_up = timeout_at(deadline, self.broker.up_or_lost()).await;
+            return if is_up == Ok(true) { Ok(()) } else { Err(unavailable(nothing)) };
         }
         if timeout_at(deadline, self.broker.up()).await.is_ok() {
             return Ok(());
@@ -96,7 +98,9 @@ impl Route {
             let text = "there is no connection to the broker; the command waits for it";
             progress.meanwhile(unavailable(text)).await;
         }
-        timeout_at(end, self.broker.up()).await.map_err(|_| unavailable(nothing))
+        timeout_at(end, self.broker.up())
+            .await
+            .map_err(|_| if work.again { self.unknown() } else { unavailable(nothing) })
     }
 
     /// Collects responses, and publishes again while there is hope.
@@ -260,6 +264,10 @@ impl Route {
         if collection.has_some() {
             return collection.outcome();
         }
+        self.unknown()
+    }
+
+    fn unknown(&self) -> Outcome {
         let wait = duration::format(self.terms.wait + self.terms.keep_for);
         let text = format!("no answer came within {wait}: the outcome is unknown");
         Outcome::ours(Status::InternalError, text)

@@ -18,7 +18,7 @@ impl Room {
         let caller = Caller {
             identity: Some(identity.to_owned()),
             request_id: request_id.map(str::to_owned),
-            hops: 0,
+            ..Caller::default()
         };
         let mut inbound = self.inbound("all", payload);
         inbound.caller = Some(caller);

@@ -54,7 +54,7 @@ async fn commands_are_posted_to_the_well_known_path_and_to_no_other() {
     // IMF-fixdate: Sun, 06 Nov 1994 08:49:37 GMT.
     assert!(date.len() == 29 && date.ends_with(" GMT") && &date[3..5] == ", ", "{date}");
 
-    for other in ["/", "/.well-known/openc2/", "/.well-known/OpenC2", "/v1/commands"] {
+    for other in ["/", "/.well-known/openc2/", "/.well-known/OpenC2", "/v1/events"] {
         assert_problem(&post(other), 404, other);
     }
     for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"] {

@@ -20,7 +20,7 @@ const QOS_1: u8 = 1;
 const FIVE: [&str; 5] = ["fw-1", "fw-2", "fw-3", "fw-4", "fw-5"];
 
 /// A consumer here, and routes with these further lines.
-fn topics(routes: &[&str]) -> String {
+pub(super) fn topics(routes: &[&str]) -> String {
     let mut topics = "
 [[consumer]]
 id = \"gateway-1\"
@@ -39,13 +39,13 @@ pairs = { deny = [\"uri\"] }
 }
 
 /// Consumers that do nothing but what the test says.
-struct Crowd {
+pub(super) struct Crowd {
     client: Client,
     prefix: String,
 }
 
 /// A command as it came.
-struct Heard {
+pub(super) struct Heard {
     /// Without the prefix: `device/fw-1`.
     to: String,
     message: Json,
@@ -53,13 +53,13 @@ struct Heard {
 }
 
 impl Heard {
-    fn id(&self) -> &str {
+    pub fn id(&self) -> &str {
         self.message["headers"]["request_id"].as_str().expect("a request_id")
     }
 }
 
 impl Crowd {
-    async fn gather(site: &Site) -> Self {
+    pub async fn gather(site: &Site) -> Self {
         let scene = &site.scene;
         let mut client = Client::connect(scene.broker.port(), "Crowd").await;
         client.subscribe(&format!("{}/cmd/#", scene.prefix), QOS_1).await;
@@ -77,7 +77,7 @@ impl Crowd {
     }
 
     /// The next command on this topic.
-    async fn hears_on(&mut self, topic: &str) -> Heard {
+    pub async fn hears_on(&mut self, topic: &str) -> Heard {
         loop {
             let heard = self.hears().await;
             if heard.to == topic {
@@ -86,7 +86,7 @@ impl Crowd {
         }
     }
 
-    async fn hears_anything(&mut self) -> Heard {
+    pub async fn hears_anything(&mut self) -> Heard {
         let publish = self.client.message().await;
         let to = publish.topic.strip_prefix(&format!("{}/cmd/", self.prefix)).expect("a command");
         Heard {
@@ -109,12 +109,12 @@ impl Crowd {
     }
 
     /// A consumer answers.
-    async fn answers(&mut self, heard: &Heard, from: &str, status: u16) {
+    pub async fn answers(&mut self, heard: &Heard, from: &str, status: u16) {
         let response = json!({"status": status, "status_text": format!("said {from}")});
         self.responds(heard, from, &response).await;
     }
 
-    async fn responds(&mut self, heard: &Heard, from: &str, response: &Json) {
+    pub async fn responds(&mut self, heard: &Heard, from: &str, response: &Json) {
         let producer = heard.message["headers"]["from"].as_str().expect("a producer");
         let message = json!({
             "headers": {"request_id": heard.id(), "created": 1_795_466_039_961_u64, "from": from, "to": [producer]},
@@ -131,7 +131,7 @@ fn is_question(heard: &Heard) -> bool {
     heard.message["body"]["openc2"]["request"]["target"]["features"].is_array()
 }
 
-fn to(consumers: &[&str], request_id: &str, profile: &str) -> Json {
+pub(super) fn to(consumers: &[&str], request_id: &str, profile: &str) -> Json {
     let mut message = letter(request_id, &act("work", profile));
     message["headers"]["to"] = json!(consumers);
     message

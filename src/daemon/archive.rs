@@ -1,0 +1,147 @@
+//! What the HTTPS door is told of commands: out of the journal.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::actuator::route::Broker;
+use crate::dispatch::{Class, Counters, Effect, command_id, ticket_in};
+use crate::https::{Archive, Failure, Filed, Soon, Wanted};
+use crate::journal::{Entry, Journal, JournalError, Listing, State};
+
+/// Least time between two looks at a command that is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The journal, and the consumers that the routes have heard.
+pub(super) struct Files {
+    pub journal: Journal<Vec<Effect>>,
+    /// Changes whenever something may have happened to a command.
+    pub counters: watch::Receiver<Counters>,
+    pub routes: watch::Receiver<Option<Arc<Broker>>>,
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files").finish_non_exhaustive()
+    }
+}
+
+impl Files {
+    async fn look(&self, id: &str) -> Result<Option<(State, Filed)>, JournalError> {
+        let Some(ticket) = ticket_in(id) else { return Ok(None) };
+        let Some(detail) = self.journal.show(ticket).await? else { return Ok(None) };
+        if name_of(&detail.entry).as_deref() != Some(id) {
+            return Ok(None);
+        }
+        let mut filed = filed(&detail.entry);
+        filed.view["response"] = detail.response.unwrap_or_default();
+        Ok(Some((detail.entry.state, filed)))
+    }
+
+    /// The command, once it has ended or the time is over.
+    async fn wait(&self, id: &str, wait: Duration) -> Result<Option<Filed>, JournalError> {
+        let until = Instant::now() + wait;
+        let mut counters = self.counters.clone();
+        loop {
+            counters.mark_unchanged();
+            let Some((state, filed)) = self.look(id).await? else { return Ok(None) };
+            let is_over = state == State::Ended || wait.is_zero();
+            if is_over || timeout_at(until, counters.changed()).await.is_err() {
+                return Ok(Some(filed));
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn list(&self, wanted: Wanted) -> Result<Vec<Filed>, JournalError> {
+        let Wanted { limit, before, state, consumer, producer, request_id } = wanted;
+        let states = match state.as_deref() {
+            Some("pending") => vec![Some(State::Accepted), Some(State::Started)],
+            Some("accepted") => vec![Some(State::Accepted)],
+            Some("started") => vec![Some(State::Started)],
+            Some("in_doubt") => vec![Some(State::InDoubt)],
+            Some(_) => vec![Some(State::Ended)],
+            None => vec![None],
+        };
+        let mut found = Vec::new();
+        for state in states {
+            let mut listing = Listing {
+                limit,
+                before,
+                state,
+                consumer: consumer.clone(),
+                producer: producer.clone(),
+                request_id: request_id.clone(),
+            };
+            let mut room = limit;
+            while room > 0 {
+                let entries = self.journal.list(listing.clone()).await?;
+                let commands = entries.iter().filter(|entry| is_command(entry)).map(filed);
+                let before = found.len();
+                found.extend(commands.take(room));
+                room -= found.len() - before;
+                match entries.last() {
+                    Some(last) if entries.len() == limit => listing.before = Some(last.ticket),
+                    _ => break,
+                }
+            }
+        }
+        found.sort_unstable_by_key(|filed| Reverse(filed.number));
+        found.truncate(limit);
+        Ok(found)
+    }
+}
+
+impl Archive for Files {
+    fn command<'a>(
+        &'a self,
+        id: &'a str,
+        wait: Duration,
+    ) -> Soon<'a, Result<Option<Filed>, Failure>> {
+        Box::pin(async move { self.wait(id, wait).await.map_err(|error| error.to_string()) })
+    }
+
+    fn commands(&self, wanted: Wanted) -> Soon<'_, Result<Vec<Filed>, Failure>> {
+        Box::pin(async move { self.list(wanted).await.map_err(|error| error.to_string()) })
+    }
+
+    fn consumers(&self) -> Value {
+        let broker = self.routes.borrow().clone();
+        broker.map_or_else(|| json!([]), |broker| broker.consumers())
+    }
+}
+
+/// Whether a message was a command to somebody here, and not one more of the same.
+fn is_command(entry: &Entry) -> bool {
+    let nothing = [Class::Dropped, Class::Repeated].map(Class::as_str);
+    entry.class.as_deref().is_none_or(|class| !nothing.contains(&class))
+}
+
+/// The public name of a command; what came without a request id has none.
+fn name_of(entry: &Entry) -> Option<String> {
+    let producer = entry.producer.as_deref().unwrap_or_default();
+    let ticket = crate::dispatch::Ticket(entry.ticket);
+    entry.request_id.as_deref().map(|request_id| command_id(ticket, producer, request_id))
+}
+
+/// A command as it is shown. Times are milliseconds since 1970-01-01T00:00:00Z.
+fn filed(entry: &Entry) -> Filed {
+    let view = json!({
+        "id": name_of(entry),
+        "state": if entry.is_in_doubt() { State::InDoubt } else { entry.state },
+        "producer": entry.producer,
+        "request_id": entry.request_id,
+        "consumer": entry.consumer,
+        "command": entry.summary,
+        "accepted_ms": entry.accepted_ms,
+        "started_ms": entry.started_ms,
+        "ended_ms": entry.ended_ms,
+        "status": entry.status,
+        "status_text": entry.text,
+    });
+    Filed { producer: entry.producer.clone(), number: entry.ticket, view }
+}

@@ -1,0 +1,182 @@
+//! What can be asked about commands beside posting them.
+//!
+//! A producer sees its own commands; an identity of `[https.operators]` sees all.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::archive::{Filed, Wanted};
+use super::connections::Shared;
+use super::problem::Problem;
+use super::query::{Query, encoded};
+use crate::dispatch::CommandIds;
+
+/// Where commands are asked after.
+const COMMANDS: &str = "/v1/commands";
+
+/// Where consumers are listed.
+const CONSUMERS: &str = "/v1/consumers";
+
+/// What all of them begin with.
+pub(super) const ROOT: &str = "/v1/";
+
+/// Commands of one page where nothing else is asked for, and at most.
+const PAGE: (usize, usize) = (50, 500);
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asker<'a> {
+    /// A producer, who sees its own.
+    Producer(&'a str),
+    /// Who sees all.
+    Operator,
+}
+
+impl<'a> Asker<'a> {
+    /// Of this identity; without one, everybody is believed.
+    pub fn new(identity: Option<&'a str>, operators: &[String]) -> Self {
+        match identity {
+            Some(identity) if !operators.iter().any(|it| it == identity) => {
+                Self::Producer(identity)
+            }
+            _ => Self::Operator,
+        }
+    }
+
+    fn sees(self, producer: Option<&str>) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Producer(identity) => producer == Some(identity),
+        }
+    }
+}
+
+/// Answers a request for one of these paths.
+pub(super) async fn answer(
+    head: &Parts,
+    asker: Asker<'_>,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Problem> {
+    let path = head.uri.path();
+    let is_one = path.strip_prefix(COMMANDS).and_then(|rest| rest.strip_prefix('/'));
+    if path != COMMANDS && path != CONSUMERS && is_one.is_none_or(|id| id.contains('/')) {
+        return Err(nothing_here());
+    }
+    if head.method != Method::GET {
+        let header = Some((header::ALLOW, HeaderValue::from_static("GET")));
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "it can only be read");
+        return Err(Problem { header, ..problem });
+    }
+    let mut query = Query::read(head.uri.query())?;
+    let view = match is_one {
+        Some(id) => one(id, &mut query, asker, shared).await?,
+        None if path == COMMANDS => several(&mut query, asker, shared).await?,
+        None => {
+            query.end()?;
+            return Ok(response(&json!({"consumers": shared.archive.consumers()})));
+        }
+    };
+    query.end()?;
+    Ok(response(&view))
+}
+
+/// `GET /v1/commands/{id}`, with `wait=N` once it has ended, or after N seconds.
+async fn one(
+    id: &str,
+    query: &mut Query,
+    asker: Asker<'_>,
+    shared: &Shared,
+) -> Result<Value, Problem> {
+    let wait = query.take_number("wait")?.map_or(Duration::ZERO, Duration::from_secs);
+    let wait = shared.callers.wait(Some(wait))?;
+    let at_once =
+        shared.archive.command(id, Duration::ZERO).await.map_err(|failure| failed(&failure))?;
+    let at_once = at_once.filter(|filed| asker.sees(filed.producer.as_deref()));
+    let Some(at_once) = at_once else { return Err(nothing_here()) };
+    if wait.is_zero() {
+        return Ok(at_once.view);
+    }
+    let _place = shared.callers.place()?;
+    let later = shared.archive.command(id, wait).await.map_err(|failure| failed(&failure))?;
+    Ok(later.unwrap_or(at_once).view)
+}
+
+/// `GET /v1/commands`, newest first.
+async fn several(query: &mut Query, asker: Asker<'_>, shared: &Shared) -> Result<Value, Problem> {
+    let limit = query.take_number("limit")?.unwrap_or(PAGE.0);
+    if !(1..=PAGE.1).contains(&limit) {
+        let detail = format!("limit is 1 to {}", PAGE.1);
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    let before = query.take_number("before")?;
+    let [state, consumer, request_id, producer] =
+        ["state", "consumer", "request_id", "producer"].map(|name| query.take(name));
+    if let Some(state) = &state
+        && !["pending", "accepted", "started", "ended", "in_doubt"].contains(&state.as_str())
+    {
+        let detail = "state is pending, accepted, started, ended or in_doubt";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    let filters = [
+        ("state", &state),
+        ("consumer", &consumer),
+        ("request_id", &request_id),
+        ("producer", &producer),
+    ];
+    let filters: String = filters
+        .iter()
+        .filter_map(|(name, value)| Some(format!("&{name}={}", encoded(value.as_ref()?))))
+        .collect();
+    let producer = match asker {
+        Asker::Operator => producer,
+        Asker::Producer(own) if producer.as_deref().is_none_or(|it| it == own) => {
+            Some(own.to_owned())
+        }
+        Asker::Producer(_) => {
+            let detail = "a producer sees its own commands";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+    };
+    let wanted = Wanted { limit, before, state, consumer, producer, request_id };
+    let found = shared.archive.commands(wanted).await.map_err(|failure| failed(&failure))?;
+    let next = (found.len() == limit).then(|| found.last()).flatten();
+    let next = next.map(|last| format!("{COMMANDS}?limit={limit}&before={}{filters}", last.number));
+    let commands: Vec<Value> = found.into_iter().map(|Filed { view, .. }| view).collect();
+    let mut page = json!({"commands": commands});
+    if let Some(next) = next {
+        page["next"] = next.into();
+    }
+    Ok(page)
+}
+
+/// Where what was begun can be asked after.
+pub(super) fn location(ids: &CommandIds) -> String {
+    match ids.ids.as_slice() {
+        [id] => format!("{COMMANDS}/{id}"),
+        _ => format!("{COMMANDS}?request_id={}", encoded(&ids.request_id)),
+    }
+}
+
+fn response(view: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(view.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// Nor is there what others may not see.
+fn nothing_here() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing here, or nothing for this certificate")
+}
+
+fn failed(failure: &str) -> Problem {
+    tracing::error!(failure, "the journal does not answer");
+    Problem::busy("the journal does not answer")
+}
