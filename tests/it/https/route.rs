@@ -147,12 +147,12 @@ fn senders(response: &Json) -> Vec<&str> {
 async fn a_command_for_five_is_answered_once_in_every_mode() {
     let test = "a_command_for_five_is_answered_once_in_every_mode";
     let route = |profile: &str, rest: &str| {
-        format!("match = {{ device = \"fw-*\", profile = \"{profile}\" }}\nwait = \"2s\"\n{rest}")
+        format!("match = {{ device = \"fw-*\", profile = \"{profile}\" }}\n{rest}")
     };
     let routes = [
-        route("x-first", "collect = \"first\""),
-        route("x-most", "collect = \"quorum:3\""),
-        route("x-all", ""),
+        route("x-first", "collect = \"first\"\nwait = \"30s\""),
+        route("x-most", "collect = \"quorum:3\"\nwait = \"30s\""),
+        route("x-all", "wait = \"4s\""),
     ];
     let topics = topics(&routes.each_ref().map(String::as_str));
     let Some(mut site) = Site::prepare_with(test, "", &topics).await else { return };
