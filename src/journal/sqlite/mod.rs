@@ -616,7 +616,11 @@ impl Store for Sqlite {
     }
 
     fn tidy(&mut self) -> Result<(), JournalError> {
-        if self.wal_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+        // Never in an open transaction: records for which nobody waits may be in one, and a
+        // checkpoint is an error there. It comes after the next commit.
+        if self.connection.is_autocommit()
+            && self.wal_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES
+        {
             self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)")?;
             self.wal_pages.store(0, Ordering::Relaxed);
         }

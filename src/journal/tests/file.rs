@@ -2,6 +2,25 @@
 
 use super::*;
 
+/// Records for which nobody waits are in an open transaction when the log has become long.
+#[test]
+fn a_long_log_is_moved_into_the_database_once_no_transaction_is_open() {
+    const COMMANDS: u64 = 3_000;
+    let dir = TempDir::new().unwrap();
+    let mut store = Sqlite::open(&config(&dir)).unwrap();
+    (1..=COMMANDS).for_each(|ticket| store.apply(accepted(ticket)).unwrap());
+    store.commit().unwrap();
+    let database = config(&dir).dir.join("journal.db");
+    let before = std::fs::metadata(&database).unwrap().len();
+
+    store.apply(accepted(COMMANDS + 1)).unwrap();
+    store.tidy().unwrap();
+    assert_eq!(std::fs::metadata(&database).unwrap().len(), before, "not yet");
+    store.commit().unwrap();
+    store.tidy().unwrap();
+    assert!(std::fs::metadata(&database).unwrap().len() > before);
+}
+
 #[tokio::test]
 async fn a_new_journal_is_empty_and_for_this_user_only() {
     use std::os::unix::fs::PermissionsExt;
