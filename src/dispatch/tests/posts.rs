@@ -261,8 +261,12 @@ fn an_answer_in_cbor_about_a_profile_of_ones_own_keeps_its_status() {
     let mut inbound = room.inbound("all", query);
     inbound.declared.encoding = Some("cbor".to_owned());
     inbound.declared.is_utf8 = None;
-    inbound.caller =
-        Some(Caller { identity: Some("soar-1".to_owned()), request_id: None, hops: 0 });
+    inbound.caller = Some(Caller {
+        identity: Some("soar-1".to_owned()),
+        request_id: None,
+        hops: 0,
+        will_not_wait: false,
+    });
     let seen = room.takes(inbound);
     assert_eq!(seen.replies[0].status, Status::Ok);
     let payload = seen.replies[0].payload.as_ref().unwrap();
