@@ -101,7 +101,7 @@ async fn what_is_sent_in_cbor_is_answered_in_cbor_and_watched_as_json() {
     assert_eq!(sent.status.code(), Some(0), "{sent:?}");
     let told = &lines(&sent)[0];
     let targets = json!(["x-heat:note", "x-heat:rooms", "x-heat:setpoint"]);
-    let pairs = json!({"query": ["command", "features"], "cancel": ["command"], "set": targets});
+    let pairs = json!({"query": ["features"], "set": targets});
     assert_eq!((&told["status"], &told["results"]["pairs"]), (&json!(200), &pairs));
     let id = told["request_id"].as_str().unwrap().to_owned();
     // In CBOR, the name of a target of a profile is a number.
