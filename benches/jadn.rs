@@ -4,9 +4,10 @@
 //! language with five profiles.
 
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use openc2_bridge::jadn::{Bounds, Form, Package, Schema, Tape, resolve};
 use openc2_bridge::language::{Language, Profile, Version};
 use serde_json::Value;
@@ -14,6 +15,22 @@ use serde_json::Value;
 const LANGUAGE: &str = include_str!("../schemas/oc2ls-1.1.jadn");
 const SLPF: &str = include_str!("../schemas/slpf-1.0.jadn");
 const IOT: &str = include_str!("../schemas/x-iot-1.0.jadn");
+
+/// Where criterion writes what it has measured.
+const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/criterion");
+
+/// The two commands, as groups of measurements.
+const ANNEX: &str = "annex C.2";
+const LONG: &str = "2 KiB";
+
+/// What is measured of each.
+const JSON: &str = "ours, with the tape";
+const CBOR: &str = "ours, with the tape, in CBOR";
+const PARSED: &str = "serde_json alone";
+const OTHER: &str = "serde_json and jsonschema";
+
+/// And of schema files.
+const LOADING: &str = "load the language and five profiles";
 
 /// Nesting that messages stay within, as the bridge has it by default.
 const DEPTH: usize = 32;
@@ -73,7 +90,7 @@ fn judge(c: &mut Criterion) {
         .build(&schema.to_json_schema(root))
         .expect("what we write is a JSON Schema");
     let long = long_command();
-    for (name, text) in [("annex C.2", COMMAND), ("2 KiB", long.as_str())] {
+    for (name, text) in [(ANNEX, COMMAND), (LONG, long.as_str())] {
         let mut group = c.benchmark_group(name);
         group.throughput(Throughput::Bytes(text.len() as u64));
         let mut tape = Tape::default();
@@ -81,7 +98,7 @@ fn judge(c: &mut Criterion) {
         verdict.expect("the message is valid");
         let value: Value = serde_json::from_str(text).expect("the message is JSON");
         assert!(validator.is_valid(&value), "the message is valid there as well");
-        group.bench_function("ours, with the tape", |b| {
+        group.bench_function(JSON, |b| {
             b.iter(|| {
                 let bytes = black_box(text.as_bytes());
                 schema.judge_bytes(root, bytes, Form::VERBOSE, DEPTH, &mut tape).is_ok()
@@ -90,15 +107,15 @@ fn judge(c: &mut Criterion) {
         let cbor = schema
             .transcode(root, text.as_bytes(), Form::VERBOSE, Form::CBOR, DEPTH)
             .expect("the message is valid");
-        group.bench_function("ours, with the tape, in CBOR", |b| {
+        group.bench_function(CBOR, |b| {
             b.iter(|| {
                 schema.judge_bytes(root, black_box(&cbor), Form::CBOR, DEPTH, &mut tape).is_ok()
             });
         });
-        group.bench_function("serde_json alone", |b| {
+        group.bench_function(PARSED, |b| {
             b.iter(|| serde_json::from_slice::<Value>(black_box(text.as_bytes())).is_ok());
         });
-        group.bench_function("serde_json and jsonschema", |b| {
+        group.bench_function(OTHER, |b| {
             b.iter(|| {
                 let value: Value = serde_json::from_slice(black_box(text.as_bytes()))
                     .expect("the message is JSON");
@@ -109,12 +126,56 @@ fn judge(c: &mut Criterion) {
     }
     c.bench_function("load the language", |b| b.iter(self::schema));
     let files = profiles();
-    c.bench_function("load the language and five profiles", |b| b.iter(|| load(&files)));
+    c.bench_function(LOADING, |b| b.iter(|| load(&files)));
 }
 
-criterion_group! {
-    name = benches;
-    config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
-    targets = judge
+/// The median of a measurement, in nanoseconds, as criterion has written it down.
+fn median_ns(of: &str) -> Option<f64> {
+    let file = Path::new(RESULTS).join(of).join("new/estimates.json");
+    let estimates: Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+    estimates["median"]["point_estimate"].as_f64()
 }
-criterion_main!(benches);
+
+/// The table of the README.
+fn table() -> Option<String> {
+    let mut lines = vec![
+        "| median, nanoseconds | annex C.2 | 2 KiB |".to_owned(),
+        "| --- | ---: | ---: |".to_owned(),
+    ];
+    let row = |what: &str, of: &dyn Fn(&str) -> Option<String>| {
+        Some(format!("| {what} | {} | {} |", of(ANNEX)?, of(LONG)?))
+    };
+    let time = |bench: &str, group: &str| median_ns(&format!("{group}/{bench}"));
+    for (what, bench) in [
+        ("`oc2`, JSON to verdict and tape", JSON),
+        ("`oc2`, CBOR to verdict and tape", CBOR),
+        ("`serde_json`, JSON to `Value`", PARSED),
+        ("`serde_json` and `jsonschema`, JSON to verdict", OTHER),
+    ] {
+        lines.push(row(what, &|group| Some(format!("{:.0}", time(bench, group)?)))?);
+    }
+    for (what, bench) in [
+        ("times the rate of `serde_json` and `jsonschema`", OTHER),
+        ("times the rate of `serde_json` alone", PARSED),
+    ] {
+        let ratio = |group: &str| Some(format!("{:.2}", time(bench, group)? / time(JSON, group)?));
+        lines.push(row(what, &ratio)?);
+    }
+    let loading_ms = median_ns(LOADING)? / 1e6;
+    lines.push(format!("\nThe language and five profiles are loaded in {loading_ms:.2} ms."));
+    Some(lines.join("\n"))
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .output_directory(Path::new(RESULTS))
+        .configure_from_args();
+    judge(&mut criterion);
+    criterion.final_summary();
+    // There is none where only a part was measured, or nothing but that it runs.
+    if let Some(table) = table() {
+        println!("\n{table}");
+    }
+}
