@@ -29,6 +29,10 @@ const DUE_AT_A_TIME: usize = 1024;
 /// batch more, the journal's own bound is not passed.
 const MAX_OUTSTANDING: usize = Journal::<Vec<Effect>>::MAX_OUTSTANDING - 2 * AT_A_TIME;
 
+/// How much earlier the mistake of [`fail_point::acknowledges_early`] acknowledges: the broker
+/// has heard of it when the journal begins to write.
+const EARLY: Duration = Duration::from_millis(5);
+
 pub(super) struct Hall {
     pub dispatcher: Dispatcher,
     pub journal: Journal<Vec<Effect>>,
@@ -189,6 +193,9 @@ impl Hall {
                 self.acknowledge_early(&mut effects);
             }
             self.commit(effects);
+        }
+        if fail_point::acknowledges_early() {
+            sleep(EARLY).await;
         }
         fail_point::pass("before-append");
         self.send_to_journal()?;
