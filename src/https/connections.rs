@@ -197,6 +197,8 @@ async fn answer(
         Peer::Known(identity) => Some(identity.clone()),
         Peer::Unasked => None,
         Peer::Stranger => {
+            let (head, body) = request.into_parts();
+            request::discard(&head, body, shared.message_bytes).await;
             let detail = "no identity is configured for this client certificate";
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }

@@ -32,6 +32,9 @@ const MAX_REQUEST_ID: usize = 128;
 /// Longest wait for a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
+/// Longest wait for the rest of a body that will not be looked at.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
 /// A message that was posted.
 #[derive(Debug)]
 pub(super) struct Posted {
@@ -44,14 +47,22 @@ pub(super) struct Posted {
     pub prefers: Preferences,
 }
 
-/// Reads a request. What its head shows to be wrong is said before its body is read.
+/// Reads a request. What its head shows to be wrong is said whatever its body holds.
 pub(super) async fn read(
     request: Request<Incoming>,
     message_bytes: usize,
 ) -> Result<Posted, Problem> {
     let (head, body) = request.into_parts();
-    let (request_id, hops) = check(&head)?;
-    let prefers = Preferences::read(&all(&head.headers, &PREFER)?)?;
+    let checked = check(&head).and_then(|(request_id, hops)| {
+        Ok((request_id, hops, Preferences::read(&all(&head.headers, &PREFER)?)?))
+    });
+    let (request_id, hops, prefers) = match checked {
+        Ok(checked) => checked,
+        Err(problem) => {
+            discard(&head, body, message_bytes).await;
+            return Err(problem);
+        }
+    };
     if body.size_hint().lower() > message_bytes as u64 {
         return Err(too_long(message_bytes));
     }
@@ -69,6 +80,20 @@ pub(super) async fn read(
         }
     };
     Ok(Posted { payload, request_id, hops, prefers })
+}
+
+/// Takes a body that will not be looked at, if it is no longer than a message may be. Over
+/// HTTP/2 an answer beside a body that is still coming ends in a reset of the stream, and some
+/// clients then lose the answer.
+pub(super) async fn discard(head: &Parts, body: Incoming, message_bytes: usize) {
+    // Who waits for a 100 has not begun to send.
+    let is_waiting = head.headers.contains_key(header::EXPECT);
+    if is_waiting || body.size_hint().lower() > message_bytes as u64 {
+        return;
+    }
+    let rest = Limited::new(body, message_bytes).collect();
+    // Whatever became of it: the answer is the same.
+    let _discarded = tokio::time::timeout(DISCARD_TIME, rest).await;
 }
 
 /// Checks the head of a request, and gives back its `X-Request-ID` and its hops.
