@@ -14,7 +14,8 @@ mod runner;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -84,10 +85,10 @@ pub struct CommonConfig {
     #[serde(default)]
     pub idempotent: bool,
     /// Commands it carries out at the same time. One keeps their order.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "at_a_time")]
     pub concurrency: NonZeroUsize,
     /// Commands that may wait for it; one more gets 503.
-    #[serde(default = "queue")]
+    #[serde(default = "queue", deserialize_with = "at_a_time")]
     pub queue: NonZeroUsize,
     /// The actuator specifiers it answers to.
     #[serde(default)]
@@ -110,6 +111,20 @@ impl CommonConfig {
         "specifiers",
         "enforces-time",
     ];
+}
+
+/// Most commands that may be given to an actuator at a time, and most that may wait for it.
+const MOST_AT_A_TIME: usize = 10_000;
+
+fn at_a_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroUsize, D::Error> {
+    let count = i64::deserialize(deserializer)?;
+    usize::try_from(count)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .filter(|count| count.get() <= MOST_AT_A_TIME)
+        .ok_or_else(|| {
+            D::Error::custom(format!("{count} commands; allowed are 1 to {MOST_AT_A_TIME}"))
+        })
 }
 
 fn one() -> NonZeroUsize {

@@ -21,6 +21,7 @@ pub use source::{Mistake, Source, nearest_of};
 pub use topics::Topics;
 
 use crate::dispatch::{Missed, Rules, TimeRules, WithoutCreated};
+use crate::encoding::MAX_DEPTH;
 use crate::format::duration;
 use crate::https::HttpsConfig;
 use crate::journal::JournalConfig;
@@ -65,6 +66,38 @@ pub struct LimitsConfig {
     /// How long started commands may go on after a stop was asked for.
     #[serde(deserialize_with = "duration::deserialize")]
     pub drain: Duration,
+}
+
+/// Limits with which no message could come in, or none could be told that it is too long.
+#[derive(Debug, thiserror::Error)]
+enum LimitError {
+    #[error("it is 0, and every message is longer")]
+    NoMessage,
+    #[error(
+        "it is {message}, and mqtt.maximum-packet-size only {packet}: the broker does not deliver \
+         what is longer, so nobody is told that it was too long"
+    )]
+    BeyondPacket { message: usize, packet: u32 },
+    #[error("it is {depth}; allowed are 1 to {MAX_DEPTH}")]
+    Depth { depth: usize },
+}
+
+impl LimitsConfig {
+    /// What is wrong, by its key.
+    fn mistakes(&self, packet: u32) -> impl Iterator<Item = (&'static str, LimitError)> {
+        let Self { message, depth, .. } = *self;
+        let of_message = if message == 0 {
+            Some(LimitError::NoMessage)
+        } else if message as u64 >= u64::from(packet) {
+            Some(LimitError::BeyondPacket { message, packet })
+        } else {
+            None
+        };
+        let is_depth = (1..=MAX_DEPTH).contains(&depth);
+        let of_depth = (!is_depth).then_some(LimitError::Depth { depth });
+        let of_message = of_message.map(|error| ("message", error));
+        of_message.into_iter().chain(of_depth.map(|error| ("depth", error)))
+    }
 }
 
 impl Default for LimitsConfig {
@@ -197,6 +230,10 @@ impl Settings {
         if mistakes.is_empty() {
             if let Err(error) = settings.mqtt.check() {
                 source.note("mqtt", error.to_string(), None);
+            }
+            for (key, error) in settings.limits.mistakes(settings.mqtt.maximum_packet_size.bytes())
+            {
+                note_in_table(&mut source, &variables, "limits", key, &error);
             }
             if settings.journal.keep_age < settings.mqtt.session_expiry {
                 let text = format!(

@@ -259,8 +259,9 @@ fn add_actuator(
     }
     let (own_pairs, skills) = match &config.kind {
         KindConfig::Exec(exec) => {
-            if let Err(error) = Exec::new(name, exec.clone()) {
-                source.note(&format!("{path}.command"), format!("{path}: {error}"), None);
+            for error in Exec::mistakes(name, exec) {
+                let key = format!("{path}.{}", error.key());
+                source.note(&key, format!("{path}: {error}"), None);
             }
             let knows = |message| Reach::all_if(exec.understands.contains(&message));
             let skills = Skills {

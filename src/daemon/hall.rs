@@ -31,7 +31,7 @@ const MAX_OUTSTANDING: usize = Journal::<Vec<Effect>>::MAX_OUTSTANDING - 2 * AT_
 
 /// How much earlier the mistake of [`fail_point::acknowledges_early`] acknowledges: the broker
 /// has heard of it when the journal begins to write.
-const EARLY: Duration = Duration::from_millis(5);
+const EARLY: Duration = Duration::from_millis(20);
 
 pub(super) struct Hall {
     pub dispatcher: Dispatcher,

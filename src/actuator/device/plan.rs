@@ -52,7 +52,11 @@ pub enum DeviceError {
 }
 
 fn list(mistakes: &[MapError]) -> String {
-    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let mut texts: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    // Every command of a map may stumble over the same variable.
+    texts.sort();
+    texts.dedup();
+    texts.join("; ")
 }
 
 /// A command, and what its message says of it.

@@ -89,3 +89,28 @@ pub enum ExecError {
     #[error("timeout is {timeout:?}, allowed are 1 ms to 1 day (\"1d\")")]
     TimeoutOutOfRange { timeout: Duration },
 }
+
+impl ExecError {
+    /// The key of the actuator's table that is wrong.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::NoCommand
+            | Self::NotAbsolute { .. }
+            | Self::HoldsNul { .. }
+            | Self::Unreachable { .. }
+            | Self::NotAFile { .. }
+            | Self::NotExecutable { .. }
+            | Self::ForeignOwner { .. }
+            | Self::Writable { .. }
+            | Self::WouldRunAsRoot => "command",
+            Self::NotADirectory { .. } => "work-dir",
+            Self::NoSuchUser { .. } | Self::NoSuchGroup { .. } | Self::CannotBecome { .. } => {
+                "run-as"
+            }
+            Self::ForeignVariable { .. } => "env",
+            Self::ConfigInOneshot => "config",
+            Self::TimeoutOutOfRange { .. } => "timeout",
+        }
+    }
+}

@@ -59,6 +59,12 @@ impl Exec {
         Self::with_patience(name, config, Patience::default())
     }
 
+    /// Everything that is wrong with it.
+    #[must_use]
+    pub fn mistakes(name: &str, config: &ExecConfig) -> Vec<ExecError> {
+        Setting::mistakes(name, config)
+    }
+
     fn with_patience(
         name: &str,
         config: ExecConfig,

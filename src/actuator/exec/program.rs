@@ -41,6 +41,16 @@ pub(super) struct Identity {
 }
 
 impl Program {
+    /// What is wrong with the program, with whom it runs as, and with its environment.
+    pub(super) fn mistakes(actuator: &str, config: &ExecConfig) -> Vec<ExecError> {
+        let command = match config.command.first() {
+            None => Some(ExecError::NoCommand),
+            Some(name) => program_file(Path::new(name)).err(),
+        };
+        let rest = [identity(config).err(), environment(actuator, config).err()];
+        command.into_iter().chain(rest.into_iter().flatten()).collect()
+    }
+
     pub(super) fn check(actuator: &str, config: &ExecConfig) -> Result<Self, ExecError> {
         let (name, arguments) = config.command.split_first().ok_or(ExecError::NoCommand)?;
         let environment = environment(actuator, config)?;

@@ -34,6 +34,17 @@ pub(super) struct Setting {
 }
 
 impl Setting {
+    /// Everything that [`Setting::check`] would complain of, one after the other.
+    pub(super) fn mistakes(name: &str, config: &ExecConfig) -> Vec<ExecError> {
+        let mut mistakes = Program::mistakes(name, config);
+        mistakes.extend(bad_timeout(config));
+        mistakes.extend(bad_config(config));
+        if mistakes.is_empty() {
+            mistakes.extend(Self::check(name, config.clone(), Patience::default()).err());
+        }
+        mistakes
+    }
+
     pub(super) fn check(
         name: &str,
         config: ExecConfig,
@@ -41,11 +52,8 @@ impl Setting {
     ) -> Result<Self, ExecError> {
         let program = Program::check(name, &config)?;
         let work_dir = WorkDir::check(config.work_dir.as_deref(), program.identity)?;
-        if !TIMEOUTS.contains(&config.timeout) {
-            return Err(ExecError::TimeoutOutOfRange { timeout: config.timeout });
-        }
-        if config.mode == Mode::Oneshot && !config.config.is_empty() {
-            return Err(ExecError::ConfigInOneshot);
+        if let Some(error) = bad_timeout(&config).or(bad_config(&config)) {
+            return Err(error);
         }
         let ExecConfig { timeout, config, limits, .. } = config;
         let stderr = StderrLog::new(name, limits.stderr_bytes_per_minute.get());
@@ -64,6 +72,16 @@ impl Setting {
         };
         if line.len() > limit { Err(Fault::TooMuch { of, limit }) } else { Ok(()) }
     }
+}
+
+fn bad_timeout(config: &ExecConfig) -> Option<ExecError> {
+    let ExecConfig { timeout, .. } = *config;
+    (!TIMEOUTS.contains(&timeout)).then_some(ExecError::TimeoutOutOfRange { timeout })
+}
+
+fn bad_config(config: &ExecConfig) -> Option<ExecError> {
+    let is_in_vain = config.mode == Mode::Oneshot && !config.config.is_empty();
+    is_in_vain.then_some(ExecError::ConfigInOneshot)
 }
 
 /// How long we wait for a program that should have done something by now.

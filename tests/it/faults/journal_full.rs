@@ -143,7 +143,9 @@ async fn a_disk_that_is_full_under_load_and_then_freed_costs_nothing_that_was_ac
 #[cfg(feature = "fail-points")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bridge_that_acknowledges_before_it_records_is_caught_by_a_full_disk() {
-    const MOST_DISKS: u32 = 5;
+    // What fails first may be the record of an outcome, and then nothing is lost: about every
+    // second time.
+    const MOST_DISKS: u32 = 20;
     let test = "a_bridge_that_acknowledges_before_it_records_is_caught_by_a_full_disk";
     let (mut disks, mut lost) = (0, 0);
     while lost == 0 {

@@ -39,6 +39,11 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
         ("",                                    GOOD.replace("actuators", "actuatrs"),       "topics.toml:3:1: unknown key `consumer[0].actuatrs`; did you mean `actuators`?"),
         ("",                                    GOOD.replace("[\"eye\"]", "[\"eyes\"]"),     "topics.toml:3:1: consumer[0].actuators: there is no [actuator.eyes]; did you mean `eye`?"),
         ("",                                    GOOD.replace("log\"", "exec\"\ncommand = [\"gone\"]"), "topics.toml:7:1: actuator.eye: "),
+        ("",                                    GOOD.replace("log\"", "log\"\nconcurrency = 9223372036854775807"), "topics.toml:7:1: actuator.eye.concurrency: 9223372036854775807 commands; allowed are 1 to 10000"),
+        ("",                                    GOOD.replace("log\"", "log\"\nqueue = 0"), "topics.toml:7:1: actuator.eye.queue: 0 commands; allowed are 1 to 10000"),
+        ("[limits]\nmessage = 0\n",             GOOD.to_owned(),                             "bridge.toml:2:1: limits.message: it is 0, and every message is longer"),
+        ("[limits]\nmessage = 2000000\n",       GOOD.to_owned(),                             "bridge.toml:2:1: limits.message: it is 2000000, and mqtt.maximum-packet-size only 1048576: "),
+        ("[limits]\ndepth = 129\n",             GOOD.to_owned(),                             "bridge.toml:2:1: limits.depth: it is 129; allowed are 1 to 128"),
         ("",                                    GOOD.replace("\"log\"", "\"lgo\""),          "topics.toml:6:1: actuator.eye.kind: "),
     ];
     for (bridge_toml, topics_toml, told) in cases {
@@ -52,6 +57,31 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
     assert_eq!((&lines[0]["file"], &lines[0]["line"]), (&"bridge.toml".into(), &2.into()));
     assert_eq!((&lines[0]["column"], &lines[0]["nearest"]), (&1.into(), &"keep-alive".into()));
     assert_eq!(lines[1]["file"], "topics.toml", "both files are read, whatever is in the first");
+}
+
+#[test]
+fn each_mistake_of_a_program_is_told_at_its_own_key() {
+    let topics_toml = GOOD.replace(
+        "log\"",
+        "exec\"\n\
+         command = [\"/gone\"]\n\
+         timeout = \"25h\"\n\
+         env = { HOME = \"/\" }\n\
+         run-as = { user = \"no-such-user\" }\n\
+         config = { level = 1 }",
+    );
+    let said = check("", &topics_toml, &[]);
+    assert_eq!(said.code, Some(78), "{said:?}");
+    for (line, told) in [
+        (7, "\"/gone\" cannot be looked at"),
+        (8, "timeout is 90000s"),
+        (9, "env: \"HOME\" is not for the bridge to set"),
+        (10, "run-as: there is no user \"no-such-user\" here"),
+        (11, "config is handed over in \"hello\""),
+    ] {
+        let told = format!("topics.toml:{line}:1: actuator.eye: {told}");
+        assert!(said.out.lines().any(|line| line.starts_with(&told)), "{told}\n{}", said.out);
+    }
 }
 
 #[test]
