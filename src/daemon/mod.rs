@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::actuator::relay::View;
 use crate::config::{Settings, Topics};
@@ -145,7 +146,12 @@ pub async fn run(
         outstanding: 0,
         is_up: false,
     };
-    let ended = hall.run(recovered, control, settings.limits.drain).await;
+    // A task of the runtime's own threads: who wakes it up can go on with it, on the same thread.
+    let hall = tokio::spawn(hall.run(recovered, control, settings.limits.drain));
+    let ended = match AbortOnDropHandle::new(hall).await {
+        Ok(ended) => ended,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
     if let Some(https) = https {
         https.close(FAREWELL).await;
     }
