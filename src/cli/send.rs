@@ -233,7 +233,7 @@ pub fn exchange(
         let payload = letter.outgoing.payload();
         match Encoding::of(payload) {
             Encoding::Json => {
-                screen.line(&super::escape(&String::from_utf8_lossy(payload)))?;
+                screen.line(&super::escape(String::from_utf8_lossy(payload).trim_end()))?;
             }
             Encoding::Cbor => {
                 screen.line(&crate::format::to_hex(payload, ""))?;

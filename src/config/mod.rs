@@ -21,7 +21,6 @@ pub use source::{Mistake, Source, nearest_of};
 pub use topics::Topics;
 
 use crate::dispatch::{Missed, Rules, TimeRules, WithoutCreated};
-use crate::encoding::MAX_DEPTH;
 use crate::format::duration;
 use crate::https::HttpsConfig;
 use crate::journal::JournalConfig;
@@ -78,7 +77,7 @@ enum LimitError {
          what is longer, so nobody is told that it was too long"
     )]
     BeyondPacket { message: usize, packet: u32 },
-    #[error("it is {depth}; allowed are 1 to {MAX_DEPTH}")]
+    #[error("it is {depth}; allowed are 1 to {}", Limits::MAX_DEPTH)]
     Depth { depth: usize },
 }
 
@@ -93,7 +92,7 @@ impl LimitsConfig {
         } else {
             None
         };
-        let is_depth = (1..=MAX_DEPTH).contains(&depth);
+        let is_depth = (1..=Limits::MAX_DEPTH).contains(&depth);
         let of_depth = (!is_depth).then_some(LimitError::Depth { depth });
         let of_message = of_message.map(|error| ("message", error));
         of_message.into_iter().chain(of_depth.map(|error| ("depth", error)))

@@ -146,6 +146,9 @@ fn mistakes_in_topics_are_told_with_their_place() {
         (("kind = \"log\"", "kind = \"log\"\nidempotnt = true"),         "topics.toml:9:1: unknown key `actuator.trial.idempotnt`; did you mean `idempotent`?"),
         (("switch\", relay = 1", "switch\", relai = 1"),               "topics.toml:16:36: unknown key `actuator.plug-1.vars.relai`: the map \"tasmota\" has "),
         (("ap = [\"x-iot\"]", "app = [\"x-iot\"]"),                     "topics.toml:20:1: unknown key `device[0].app`; did you mean `ap`?"),
+        (("topic = \"tasmota_switch\"", "topic = \"a/#/b\""),             "topics.toml:16:1: actuator.plug-1.vars: actuator plug-1: not what the map \"tasmota\" needs: v.topic is \"a/#/b\": no part of a topic"),
+        (("topic = \"tasmota_switch\", ", ""),                           "topics.toml:16:1: actuator.plug-1.vars: actuator plug-1: not what the map \"tasmota\" needs: "),
+        (("vars = { topic = \"tasmota_switch\"", "specifiers = { asset_id = 30 }\nvars = { topic = \"tasmota_switch\""), "topics.toml:16:1: actuator.plug-1.specifiers: "),
         (("map = \"tasmota\"\nvars = { topic = \"tasmota_s", "map = \"tasmotta\"\nvars = { topic = \"tasmota_s"), "topics.toml:15:1: actuator.plug-1.map: "),
     ];
     for ((from, to), told) in cases {

@@ -290,6 +290,10 @@ fn add_actuator(
                 source.note(&key, text, nearest);
                 return;
             }
+            Err(error @ DeviceError::Variables { .. }) => {
+                source.note(&format!("{path}.vars"), format!("{path}.vars: {error}"), None);
+                return;
+            }
             Err(error) => {
                 let known = maps.keys().chain(device::built_in_maps().keys());
                 let is_known = known.clone().any(|map| *map == config.map);
@@ -324,6 +328,13 @@ fn add_actuator(
         }
     };
     let profile = house.library.profile(&config.common.profile);
+    let CommonConfig { profile: nsid, specifiers, .. } = &config.common;
+    let language = house.library.language(Version::V1_1);
+    if profile.is_some()
+        && let Err(fault) = language.judge_specifiers(nsid, specifiers)
+    {
+        source.note(&format!("{path}.specifiers"), format!("{path}.specifiers: {fault}"), None);
+    }
     match actuator::pairs(&config.common.pairs, &own_pairs, profile) {
         Ok(pairs) => {
             let mut face = actuator::face(&config.common, pairs, &skills);

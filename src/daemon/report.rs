@@ -4,25 +4,47 @@ use std::time::{Duration, Instant};
 
 use crate::dispatch::{Class, LogLine, OutboxId, Reason};
 
-/// Lines about messages that could not be read, in one period.
-const UNREAD_LINES: u32 = 10;
+/// Lines of one kind in one period, where strangers decide how many there are to write.
+const LINES: u32 = 10;
 
-/// The period of [`UNREAD_LINES`].
+/// The period of [`LINES`].
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// Writes the outcome of each command; what strangers can send without end
 /// is written now and then.
 #[derive(Debug, Default)]
 pub(super) struct CommandLog {
+    /// For messages that could not be read, and responses that nobody hears.
+    unread: Budget,
+    /// For alarms: what strangers send does not hide them.
+    alarms: Budget,
+    passed_over: u64,
+}
+
+/// Lines that may be written in a period.
+#[derive(Debug, Default)]
+struct Budget {
     period_began: Option<Instant>,
     written: u32,
-    passed_over: u64,
+}
+
+impl Budget {
+    /// Takes one of them, if there is one left.
+    fn take(&mut self) -> bool {
+        let now = Instant::now();
+        if self.period_began.is_none_or(|began| now.duration_since(began) >= PERIOD) {
+            self.period_began = Some(now);
+            self.written = 0;
+        }
+        self.written += 1;
+        self.written <= LINES
+    }
 }
 
 impl CommandLog {
     /// A message or command has ended.
     pub fn command(&mut self, line: &LogLine) {
-        if line.ticket.is_none() && !self.may_write() {
+        if line.ticket.is_none() && !self.unread.take() {
             self.passed_over += 1;
             return;
         }
@@ -57,7 +79,7 @@ impl CommandLog {
 
     /// A response arrived at the broker, and nobody had subscribed.
     pub fn nobody_listens(&mut self, id: OutboxId) {
-        if self.may_write() {
+        if self.unread.take() {
             tracing::warn!(response = id.0, "nobody listens on the response topics");
         } else {
             self.passed_over += 1;
@@ -66,20 +88,10 @@ impl CommandLog {
 
     /// Something that whoever looks after the bridge should see.
     pub fn alarm(&mut self, alarm: &dyn std::error::Error) {
-        if self.may_write() {
+        if self.alarms.take() {
             tracing::error!(target: "oc2::alarm", "{alarm}");
         } else {
             self.passed_over += 1;
         }
-    }
-
-    fn may_write(&mut self) -> bool {
-        let now = Instant::now();
-        if self.period_began.is_none_or(|began| now.duration_since(began) >= PERIOD) {
-            self.period_began = Some(now);
-            self.written = 0;
-        }
-        self.written += 1;
-        self.written <= UNREAD_LINES
     }
 }

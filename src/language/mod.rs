@@ -14,9 +14,11 @@ mod version;
 use std::sync::OnceLock;
 
 use merge::Core;
+use serde_json::Value;
 
-use crate::jadn::{Bounds, NodeId, Opt, Package, Problem, Schema};
-use crate::openc2::{Pairs, TargetName};
+use crate::encoding::MAX_DEPTH;
+use crate::jadn::{Bounds, Form, NodeId, Opt, Package, Problem, Schema, Tape};
+use crate::openc2::{Members, Pairs, TargetName};
 
 pub use library::{Flawed, Library};
 pub use profile::{Own, Profile};
@@ -97,6 +99,25 @@ impl Language {
         }
         pairs.retain(|_, targets| !targets.is_empty());
         pairs
+    }
+
+    /// Whether an actuator of a profile that is known here can have such specifiers (Language
+    /// v1.1, section 3.3.1.3); none at all it always can.
+    ///
+    /// # Errors
+    ///
+    /// What its schema says to them.
+    pub fn judge_specifiers(&self, nsid: &str, specifiers: &Members) -> Result<(), String> {
+        let Some(actuator) = self.schema.type_named("Actuator") else { return Ok(()) };
+        if specifiers.is_empty() {
+            return Ok(());
+        }
+        let named = Value::from_iter([(nsid, Value::Object(specifiers.clone()))]);
+        let text = named.to_string();
+        let mut tape = Tape::default();
+        self.schema
+            .judge_bytes(actuator, text.as_bytes(), Form::VERBOSE, MAX_DEPTH, &mut tape)
+            .map_err(|fault| fault.to_string())
     }
 
     /// All types, those of profiles under their namespace identifiers.

@@ -29,6 +29,11 @@ pub struct Limits {
     pub depth: usize,
 }
 
+impl Limits {
+    /// The deepest nesting that can be allowed.
+    pub const MAX_DEPTH: usize = crate::encoding::MAX_DEPTH;
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { message_bytes: 256 * 1024, depth: 32 }

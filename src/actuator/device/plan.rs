@@ -1,6 +1,6 @@
 //! One device and its map: which commands it takes, and what it has to be subscribed to. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +41,17 @@ pub enum DeviceError {
         /// The names there are.
         known: Vec<String>,
     },
-    /// The map has mistakes, or the device does not give what it needs.
+    /// The device does not give what the map needs, or what it gives does not fit.
+    #[error("actuator {device}: not what the map {map:?} needs: {}", reasons(mistakes))]
+    Variables {
+        /// Name of the actuator.
+        device: String,
+        /// Name of the map.
+        map: String,
+        /// What is wrong, wherever in the map it shows.
+        mistakes: Vec<MapError>,
+    },
+    /// The map has mistakes.
     #[error("actuator {device}: {}", list(mistakes))]
     Mistakes {
         /// Name of the actuator.
@@ -51,12 +61,14 @@ pub enum DeviceError {
     },
 }
 
+/// What is wrong, each once: every command of a map may stumble over the same variable.
+fn reasons(mistakes: &[MapError]) -> String {
+    let reasons: BTreeSet<_> = mistakes.iter().map(|it| it.reason.as_str()).collect();
+    reasons.into_iter().collect::<Vec<_>>().join("; ")
+}
+
 fn list(mistakes: &[MapError]) -> String {
-    let mut texts: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-    // Every command of a map may stumble over the same variable.
-    texts.sort();
-    texts.dedup();
-    texts.join("; ")
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// A command, and what its message says of it.
@@ -126,8 +138,12 @@ impl Plan {
         let mut vars = map.vars.clone();
         vars.extend(config.vars.clone());
         let missing = compiled.missing_vars(&vars);
+        let unfit = |mistakes| {
+            let (device, map) = (device.to_owned(), config.map.clone());
+            DeviceError::Variables { device, map, mistakes }
+        };
         if !missing.is_empty() {
-            return Err(mistakes(missing));
+            return Err(unfit(missing));
         }
         let mut plan = Self {
             device: device.to_owned(),
@@ -141,7 +157,7 @@ impl Plan {
             filters: Vec::new(),
             supported: Vec::new(),
         };
-        plan.settle(&config.map).map_err(mistakes)?;
+        plan.settle(&config.map).map_err(unfit)?;
         Ok(plan)
     }
 
