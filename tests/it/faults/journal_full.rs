@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -36,6 +37,9 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 /// What makes calls of the C library fail where it is told to.
 const FIU_LIBRARIES: [&str; 2] =
     ["/usr/lib/fiu/fiu_run_preload.so", "/usr/lib/fiu/fiu_posix_preload.so"];
+
+/// Bridges that may fail to begin their program under libfiu, one after the other.
+const MOST_STARTS: u32 = 5;
 
 /// The next fsync or fdatasync fails, and no other: who tried it again would succeed.
 const FAIL_ONE_SYNC: &str = "enable name=posix/io/sync/*,onetime";
@@ -229,6 +233,17 @@ async fn a_sync_that_fails_is_not_tried_again_and_nothing_of_its_batch_is_acknow
         scene.bridge.set("FIU_CTRL_FIFO", &control);
         scene.bridge.set("FIU_ENABLE", "");
         scene.bridge.run();
+        let mut starts = 1;
+        while !begins_its_program(scene.bridge.pid()) {
+            assert!(starts < MOST_STARTS, "{starts} bridges did not begin their program");
+            starts += 1;
+            // The child has what the bridge had open, the journal's lock included.
+            let stuck = children(scene.bridge.pid());
+            scene.bridge.kill();
+            let killed = Command::new("kill").arg("-KILL").args(stuck.split_whitespace()).status();
+            assert!(killed.expect("kill runs").success());
+            scene.bridge.run();
+        }
 
         let sending = scene.load.keep_sending(RATE);
         until("it is at work", || scene.effects().len() >= UNDER_WAY);
@@ -267,6 +282,33 @@ async fn a_sync_that_fails_is_not_tried_again_and_nothing_of_its_batch_is_acknow
         ],
     );
     assert_eq!(of_failed_batch, 0);
+}
+
+/// The process numbers of the children of a process.
+fn children(process: u32) -> String {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok())
+        .collect()
+}
+
+/// Whether the bridge comes to run its program. libfiu has a lock: a child that is forked while
+/// another thread holds it waits for ever, before it becomes the program.
+fn begins_its_program(bridge: u32) -> bool {
+    const SOON: Duration = Duration::from_secs(3);
+    let arguments = |process: &str| std::fs::read(format!("/proc/{process}/cmdline")).ok();
+    let own = arguments(&bridge.to_string());
+    let deadline = Instant::now() + SOON;
+    while Instant::now() < deadline {
+        if children(bridge).split_whitespace().any(|child| {
+            let its = arguments(child);
+            its.is_some() && its != own
+        }) {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
 }
 
 /// The highest ticket that is durable for certain: what `journal.head` says, in the newer of its slots.
