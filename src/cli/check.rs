@@ -13,8 +13,17 @@ use crate::mqtt::{self, Finding};
 /// Longest wait for the broker.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const EXAMPLES: &str = "\
+Examples:
+  oc2 check
+  oc2 check --config bridge.toml --topics topics.toml --json
+  oc2 check --broker        also what the broker grants
+
+Exit codes: 0 all in order; 69 the broker refuses something; 78 a file has a mistake.";
+
 /// Arguments of `oc2 check`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct CheckArgs {
     /// How the bridge runs
     #[arg(long, value_name = "FILE", default_value = "bridge.toml", env = "OC2_CONFIG")]
@@ -83,7 +92,7 @@ async fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> 
     if !args.json {
         writeln!(
             out,
-            "{} and {} are in order (consumers: {}, actuators: {}, profiles: {})",
+            "{} and {} are in order (consumers: {}, actuators: {}, profile schemas: {})",
             args.config.display(),
             args.topics.display(),
             topics.house.consumers.len(),

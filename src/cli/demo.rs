@@ -75,6 +75,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
                 let hint = "--port takes another one, and --port 0 any that is free";
                 Err(Failure::say(Exit::Unavailable, format_args!("{error}; {hint}")))
             }
+            Err(DemoError::Print(error)) => Err(error.into()),
             Err(error) => Err(Failure::new(Exit::Unavailable, error)),
         }
     })

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -18,6 +18,14 @@ use crate::actuator::device::{self, MapConfig, MapError};
 
 /// What templates see as `seq`, and devices as `id`, unless `--seq` says otherwise.
 const SEQ: u64 = 1;
+
+/// For `--help`.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  oc2 map list
+  oc2 map show tasmota > mine.toml
+  oc2 map lint topics.toml
+  oc2 map test tasmota --var topic=plug --command on.json";
 
 /// What to do with maps.
 #[derive(Debug, Subcommand)]
@@ -192,8 +200,14 @@ fn read_files(files: &[PathBuf]) -> Result<BTreeMap<String, MapConfig>> {
 fn read_file(file: &Path) -> Result<BTreeMap<String, MapConfig>> {
     let text =
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    device::read_maps(&text).with_context(|| format!("{} holds no good maps", file.display()))
+    device::read_maps(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let reason = error.message().trim_end().replace('\n', ", ");
+        anyhow!("{}:{line}: no good map: {reason}", file.display())
+    })
 }
+
 /// Text that may come from anywhere, safe for a terminal.
 fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());

@@ -63,10 +63,10 @@ pub enum CliCommand {
     /// Follow the traffic, a line a message
     Watch(Box<watch::WatchArgs>),
     /// List, read, check and try the maps of devices
-    #[command(subcommand)]
+    #[command(subcommand, after_help = map::EXAMPLES)]
     Map(map::MapCommand),
     /// Check schema files, judge messages by them, make messages up
-    #[command(subcommand)]
+    #[command(subcommand, after_help = schema::EXAMPLES)]
     Schema(schema::SchemaCommand),
     /// Find every mistake in the configuration
     Check(check::CheckArgs),
@@ -83,8 +83,12 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         CliCommand::Send(args) => send::run(&args),
         CliCommand::Query(args) => query::run(&args),
         CliCommand::Watch(args) => watch::run(&args),
-        CliCommand::Map(command) => map::run(command, &mut io::stdout().lock())
-            .map_err(|error| Failure { exit: Exit::BadInput, error }),
+        CliCommand::Map(command) => {
+            map::run(command, &mut io::stdout().lock()).map_err(|error| {
+                let is_io = error.chain().any(|cause| cause.is::<io::Error>());
+                Failure { exit: if is_io { Exit::Io } else { Exit::BadInput }, error }
+            })
+        }
         CliCommand::Schema(command) => schema::run(command, &mut io::stdout().lock()),
         CliCommand::Check(args) => check::run(&args),
         CliCommand::Journal(args) => journal::run(&args),
@@ -154,9 +158,17 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
-    /// The error with its causes, in one harmless line: it may quote strangers.
+    /// The error with its causes, in one harmless line: it may quote strangers. Mistakes in the
+    /// configuration are a line each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escape(&format!("{:#}", self.error)))
+        let Some(check::Mistaken(mistakes)) = self.error.downcast_ref() else {
+            return f.write_str(&escape(&format!("{:#}", self.error)));
+        };
+        for (index, mistake) in mistakes.iter().enumerate() {
+            let between = if index == 0 { "" } else { "\noc2: " };
+            write!(f, "{between}{}", escape(&mistake.to_string()))?;
+        }
+        Ok(())
     }
 }
 
@@ -195,6 +207,15 @@ mod tests {
     }
 
     #[test]
+    fn every_command_has_examples_in_its_help() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let name = command.get_name();
+            assert!(help.contains(&format!("\n  oc2 {name}")), "oc2 {name} --help: {help:?}");
+        }
+    }
+
+    #[test]
     fn the_help_and_the_manual_name_every_exit_code() {
         let manual = include_str!("../../docs/cli.md");
         let exits = [
@@ -227,6 +248,22 @@ mod tests {
         assert_eq!(failure.to_string(), r"cannot read message.json: said \u{1b}[2J\nand more");
         assert!(!failure.is_closed_pipe());
         assert!(Failure::from(io::Error::from(io::ErrorKind::BrokenPipe)).is_closed_pipe());
+    }
+
+    #[test]
+    fn each_mistake_in_the_configuration_is_a_line() {
+        let mistakes = crate::config::Settings::parse(
+            std::path::Path::new("bridge.toml"),
+            "[mqtt]\nkep-alive = \"5s\"\n[log]\nlevel = \"\u{1b}[2J\"\n",
+            [],
+        );
+        let failure = Failure::new(Exit::Config, check::Mistaken(mistakes.unwrap_err()));
+        let text = failure.to_string();
+        let lines: Vec<_> = text.lines().collect();
+        let [first, second] = lines[..] else { panic!("{text}") };
+        assert_eq!(first, "bridge.toml:2:1: unknown key `mqtt.kep-alive`; did you mean `keep-alive`?");
+        assert!(second.starts_with("oc2: bridge.toml:4:1: log.level: "), "{second}");
+        assert!(!text.contains('\u{1b}'), "{text}");
     }
 
     /// Every command in the manual can be given as it stands there.

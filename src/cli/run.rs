@@ -12,8 +12,18 @@ use crate::config::{Mistake, SchemasConfig, Settings, Topics};
 use crate::daemon::{self, Control, DaemonError};
 use crate::telemetry;
 
+const EXAMPLES: &str = "\
+Examples:
+  oc2 run --config bridge.toml --topics topics.toml
+  oc2 run --broker mqtts://broker.example:8883 --log-level debug
+  kill -HUP PID             read topics.toml and the schemas again
+
+Exit codes: 0 stopped; 74 the journal cannot be used; 78 a file has a mistake; 130 asked twice to
+stop.";
+
 /// Arguments of `oc2 run`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct RunArgs {
     /// How the bridge runs
     #[arg(long, value_name = "FILE", default_value = "bridge.toml", env = "OC2_CONFIG")]
@@ -82,18 +92,30 @@ async fn bridge(args: &RunArgs, settings: Settings, topics: Topics) -> Result<Ex
 /// The settings, with the flags over the environment over the file.
 fn settings(args: &RunArgs) -> Result<Settings, Failure> {
     let mut environment: Vec<(String, String)> = std::env::vars().collect();
-    let flags = [
-        ("OC2_MQTT_URL", args.broker.clone()),
-        ("OC2_LOG_LEVEL", args.log_level.clone()),
-        ("OC2_JOURNAL_DIR", args.journal_dir.as_ref().map(|dir| dir.display().to_string())),
+    let mut flags = vec![
+        ("--broker", "OC2_MQTT_URL", args.broker.clone()),
+        ("--log-level", "OC2_LOG_LEVEL", args.log_level.clone()),
+        ("--journal-dir", "OC2_JOURNAL_DIR", args.journal_dir.as_deref().map(path_text)),
     ];
-    for (variable, value) in flags {
-        if let Some(value) = value {
-            environment.retain(|(name, _)| name != variable);
-            environment.push((variable.to_owned(), value));
-        }
+    flags.retain(|(_, _, value)| value.is_some());
+    for (_, variable, value) in &mut flags {
+        environment.retain(|(name, _)| name != variable);
+        environment.extend(value.take().map(|value| ((*variable).to_owned(), value)));
     }
-    Settings::load_with(&args.config, environment).map_err(mistaken)
+    Settings::load_with(&args.config, environment).map_err(|mut mistakes| {
+        // Told under the name that the user gave it.
+        for mistake in &mut mistakes {
+            let given = flags.iter().find(|(_, variable, _)| mistake.file == Path::new(variable));
+            if let Some((flag, _, _)) = given {
+                mistake.file = PathBuf::from(flag);
+            }
+        }
+        mistaken(mistakes)
+    })
+}
+
+fn path_text(path: &Path) -> String {
+    path.display().to_string()
 }
 
 fn mistaken(mistakes: Vec<Mistake>) -> Failure {

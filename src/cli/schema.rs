@@ -18,6 +18,14 @@ const DEPTH: usize = 128;
 /// Longest message that is validated, in bytes.
 const MESSAGE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// For `--help`.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  oc2 schema check thermostat.jadn
+  oc2 schema validate --schema oc2ls-1.1.jadn --type OpenC2-Command --all command.json
+  oc2 schema example --schema oc2ls-1.1.jadn --type OpenC2-Command --seed 7 --wrong
+  oc2 schema convert thermostat.jadn --to markdown";
+
 /// Commands about schemas.
 #[derive(Debug, clap::Subcommand)]
 pub enum SchemaCommand {

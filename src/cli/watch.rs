@@ -32,7 +32,7 @@ It ends with Ctrl-C.";
 #[command(after_help = EXAMPLES)]
 pub struct WatchArgs {
     /// Topic filter to follow; may be repeated [default: all of the prefix]
-    #[arg(long, short, value_name = "FILTER")]
+    #[arg(long, short, value_name = "FILTER", value_parser = topics::filter)]
     topic: Vec<String>,
     /// Show the messages as well
     #[arg(long)]

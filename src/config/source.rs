@@ -147,6 +147,7 @@ impl<'a> Source<'a> {
                 steps.push(Step::Key(key.to_owned()));
             }
             let nearest = unknown.and_then(|key| nearest_of(key, known_keys(&message)));
+            let message = in_words_of_toml(&message);
             let text = if unknown.is_some() {
                 format!("unknown key `{}`", written(path, &steps))
             } else if steps.is_empty() {
@@ -239,6 +240,33 @@ pub(super) fn keys_of<T: DeserializeOwned>() -> Vec<String> {
 pub(super) fn known_keys(message: &str) -> impl Iterator<Item = &str> {
     let list = message.split_once("expected").map_or("", |(_, list)| list);
     list.split('`').skip(1).step_by(2)
+}
+
+/// A message of serde without the types of Rust: what a file holds is told in words of TOML.
+fn in_words_of_toml(message: &str) -> String {
+    let Some((found, expected)) = message.split_once(", expected ") else {
+        return message.to_owned();
+    };
+    let found = match found {
+        "invalid type: map" => "invalid type: table",
+        "invalid type: sequence" => "invalid type: array",
+        other => other,
+    };
+    let expected = match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "a nonzero u16" => "a whole number from 1 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "a nonzero u32" => "a whole number from 1 to 4294967295",
+        "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "an array",
+        "a map" => "a table",
+        text if text.starts_with("struct ") => "a table",
+        text => text,
+    };
+    format!("{found}, expected {expected}")
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

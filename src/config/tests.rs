@@ -66,6 +66,20 @@ fn a_mistake_is_told_with_its_place_and_the_nearest_key() {
 }
 
 #[test]
+fn what_a_value_must_be_is_told_in_words_of_toml() {
+    let cases = [
+        ("mqtt = 3", "mqtt: invalid type: integer `3`, expected a table"),
+        ("[mqtt]\nreceive-maximum = 70000", "expected a whole number from 1 to 65535"),
+        ("[limits]\ndepth = \"x\"", "expected a whole number, 0 or more"),
+        ("[limits]\ndepth = []", "limits.depth: invalid type: array, expected a whole number"),
+    ];
+    for (text, told) in cases {
+        let mistakes = settings(text).unwrap_err();
+        assert!(mistakes[0].contains(told), "{text:?}: {mistakes:?}");
+    }
+}
+
+#[test]
 fn every_mistake_is_found_in_one_run() {
     let text =
         "[mqtt]\nkep-alive = 60\nusernam = \"a\"\n[limits]\ndepth = \"x\"\ndrain = 5\n[lgo]\n";

@@ -95,3 +95,24 @@ impl CommandLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_send_hides_no_alarm() {
+        let mut log = CommandLog::default();
+        let alarm = std::io::Error::other("the disk is full");
+        for _ in 0..LINES + 5 {
+            log.nobody_listens(OutboxId(1));
+        }
+        assert_eq!(log.passed_over, 5);
+        for _ in 0..LINES {
+            log.alarm(&alarm);
+        }
+        assert_eq!(log.passed_over, 5, "every alarm was written");
+        log.alarm(&alarm);
+        assert_eq!(log.passed_over, 6, "and has a bound of its own");
+    }
+}

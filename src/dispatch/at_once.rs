@@ -97,7 +97,13 @@ impl Dispatcher {
             remembered: false,
             in_effect: false,
         };
-        self.close_at_once(decided, inbound, envelope, (ticket, concluded, None));
+        // Such a command is known by its bytes alone, and its producer may have meant it anew.
+        let reason = envelope.request_id.is_none().then(|| {
+            let text = "the same message came before, and without a request_id it is the same \
+                        command";
+            Reason::from(text)
+        });
+        self.close_at_once(decided, inbound, envelope, (ticket, concluded, reason));
     }
 
     /// Keeps a message that is neither acted upon nor answered.

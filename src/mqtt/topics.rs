@@ -121,6 +121,21 @@ pub fn everything(prefix: &TopicPrefix) -> String {
     format!("{}/#", prefix.0)
 }
 
+/// Reads a topic filter (MQTT 5 section 4.7).
+///
+/// # Errors
+///
+/// Where a wildcard is no level of its own, `#` is not the last level, or a text is no UTF-8
+/// string of MQTT.
+pub fn filter(text: &str) -> Result<String, FilterError> {
+    rumqttc::ValidatedTopicFilter::new(text).map(String::from).map_err(|_| FilterError)
+}
+
+/// Why a text is no topic filter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("no topic filter: + and # each stand for a whole level, and # for the last one")]
+pub struct FilterError;
+
 /// Whom a command topic addresses; `None` for a topic that is none.
 #[must_use]
 pub fn address(prefix: &TopicPrefix, topic: &str) -> Option<Address> {
@@ -176,6 +191,22 @@ mod tests {
         ];
         for (topic, expected) in cases {
             assert_eq!(address(&prefix, topic), expected, "{topic:?}");
+        }
+    }
+
+    #[test]
+    fn a_filter_has_its_wildcards_where_they_may_be() {
+        for (text, is_filter) in [
+            ("oc2/#", true),
+            ("oc2/+/device/gateway-1", true),
+            ("#", true),
+            ("", false),
+            ("a/#/b", false),
+            ("a/b#", false),
+            ("a+/b", false),
+            ("a\0b", false),
+        ] {
+            assert_eq!(filter(text).is_ok(), is_filter, "{text:?}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The HTTPS door, from foreign clients' side.
 
 mod exchange;
+mod full;
 mod http;
 mod relay;
 mod resources;

@@ -196,8 +196,9 @@ impl Responder {
         let (id, heard) = (attempt.id(), attempt.heard);
         if !heard {
             self.counted.send_modify(|counted| counted.unheard += 1);
-            let ticket = attempt.job.response.ticket;
-            tracing::warn!(%ticket, producer = ?attempt.job.response.producer, "a response that nobody has subscribed to");
+            // The daemon warns, now and then: strangers decide how many of these there are.
+            let Outgoing { ticket, producer, .. } = &attempt.job.response;
+            tracing::debug!(%ticket, producer, "nobody has subscribed to this response");
         }
         let _gone = self.events.send(DoorEvent::Published { id, heard }).await;
     }

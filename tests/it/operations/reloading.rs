@@ -95,6 +95,12 @@ fn a_bad_file_is_refused_with_its_places_and_the_old_one_stays() {
         ),
         ("[[consumer]\n", "1:"),
         ("", " there is no consumer"),
+        // More than there can be of: it would be found when the actuator is made.
+        (
+            "[[consumer]]\nid = \"gateway-3\"\nactuators = [\"eye\"]\n[actuator.eye]\nkind = \"exec\"\n\
+             profile = \"x-eye\"\ncommand = [\"/bin/true\"]\nconcurrency = 4000000000\n",
+            "8:1: actuator.eye.concurrency: ",
+        ),
     ];
     for (topics, mistake) in cases {
         desk.bridge.write_topics(topics);

@@ -38,6 +38,10 @@ fn a_command_can_be_sent_in_every_form() {
         ("send deny ipv4_net 300.0.0.1 --device gateway-1",                65, "at /target/ipv4_net"),
         ("send --file broken.json --device gateway-1",                     65, "not sent"),
         ("send query features --all --broker mqtt://127.0.0.1:1 --connect-wait 200ms", 69, "mqtt://127.0.0.1:1"),
+        ("watch --topic a/#/b",                                            64, "no topic filter"),
+        ("run --broker foo",                                               78, "--broker: mqtt.url: "),
+        ("map lint command.json",                                          65, "command.json:1: no good map: "),
+        ("map lint missing.toml",                                          74, "cannot read missing.toml"),
         ("watch --broker mqtt://127.0.0.1:1 --connect-wait 200ms",         69, "mqtt://127.0.0.1:1"),
     ];
     for (words, code, says) in cases {
@@ -45,6 +49,12 @@ fn a_command_can_be_sent_in_every_form() {
         assert_eq!(said.code, Some(code), "{words}: {said:?}");
         assert!(said.out.contains(says) || said.err.contains(says), "{words}: {said:?}");
     }
+    // As it would be sent, and yet one line that a program can read.
+    let [shown] = &desk.oc2("send --file message.json --device gateway-2 --dry-run").json()[..]
+    else {
+        panic!("one line")
+    };
+    assert_eq!(shown, &serde_json::from_str::<Value>(MESSAGE).unwrap());
     let [answer] = &desk.oc2("query versions --device gateway-1 --json").json()[..] else {
         panic!("one line")
     };
