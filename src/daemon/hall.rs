@@ -116,6 +116,7 @@ impl Hall {
                 () = next_look, if has_room => {}
             }
             self.keep_time().await?;
+            self.outbox.try_again(&self.journal, &self.door).await?;
             self.counters.send_replace(self.count());
         }
         self.wind_up(drain).await
@@ -134,6 +135,7 @@ impl Hall {
                     }
                     answered.push(self.answered(id));
                 }
+                DoorEvent::Refused { id, again_in } => self.outbox.refused(id, again_in),
                 DoorEvent::Up { .. } => self.is_up = true,
                 DoorEvent::Down { .. } => self.is_up = false,
                 // The door has logged it, and counts it.
@@ -422,11 +424,15 @@ impl Hall {
         let farewell = Instant::now() + FAREWELL;
         while self.is_up && self.outbox.awaits_word() {
             let Ok(Some(event)) = timeout_at(farewell, self.events.recv()).await else { break };
-            if let DoorEvent::Published { id, .. } = event {
-                let answered = self.answered(id);
-                self.journal.append_lazily(vec![answered])?;
-                self.outbox.refill(&self.journal, &self.door).await?;
+            match event {
+                DoorEvent::Published { id, .. } => {
+                    let answered = self.answered(id);
+                    self.journal.append_lazily(vec![answered])?;
+                }
+                DoorEvent::Refused { id, again_in } => self.outbox.refused(id, again_in),
+                _ => continue,
             }
+            self.outbox.refill(&self.journal, &self.door).await?;
         }
         if let Some(link) = self.crew.link() {
             link.close(FAREWELL).await;

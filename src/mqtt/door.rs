@@ -95,6 +95,14 @@ pub enum DoorEvent {
         /// Somebody has subscribed to the topic it was published on.
         heard: bool,
     },
+    /// The broker does not take a response. The door has it no longer: it is to be given to
+    /// [`DoorHandle::respond_again`] later.
+    Refused {
+        /// Which.
+        id: OutboxId,
+        /// How long to wait until then: longer each time.
+        again_in: Duration,
+    },
     /// Connected, and every subscription granted.
     Up {
         /// The broker had kept our session.
@@ -121,7 +129,7 @@ pub enum Alarm {
         /// Filters and reason codes.
         reason: String,
     },
-    /// The broker does not take a response. It is kept, and tried again.
+    /// The broker does not take a response. Told once of each; [`DoorEvent::Refused`] follows.
     ResponseRefused {
         /// Which.
         id: OutboxId,
@@ -210,17 +218,26 @@ impl DoorHandle {
     }
 
     /// Publishes a response, now or as soon as that is possible; [`DoorEvent::Published`] says
-    /// when it is done. Does not wait.
+    /// when it is done, or [`DoorEvent::Refused`] that the broker does not take it. Does not wait.
     ///
     /// # Errors
     ///
     /// Gives the response back when [`Self::MAX_OUTSTANDING_RESPONSES`] are on their way, or
     /// the door is closed.
     pub fn respond(&self, response: Outgoing) -> Result<(), Box<Outgoing>> {
+        self.respond_again(response, 0)
+    }
+
+    /// The same for a response that the broker has refused so often before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::respond`].
+    pub fn respond_again(&self, response: Outgoing, refusals: u32) -> Result<(), Box<Outgoing>> {
         let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
             return Err(Box::new(response));
         };
-        self.jobs.try_send(Job::new(response, permit)).map_err(|error| {
+        self.jobs.try_send(Job::new(response, refusals, permit)).map_err(|error| {
             let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) =
                 error;
             Box::new(job.into_response())

@@ -15,6 +15,7 @@ mod link_cut;
 mod oracle;
 mod outbox;
 mod overload;
+mod refused;
 mod replays;
 mod scene;
 mod stopped;

@@ -78,6 +78,15 @@ impl Opened {
         }
     }
 
+    /// The next response that was given back, and how long to wait.
+    async fn refused(&mut self) -> (u64, Duration) {
+        loop {
+            if let DoorEvent::Refused { id, again_in } = self.event().await {
+                return (id.0, again_in);
+            }
+        }
+    }
+
     async fn alarm(&mut self) -> Alarm {
         loop {
             if let DoorEvent::Alarm(alarm) = self.event().await {
@@ -287,8 +296,15 @@ async fn a_refused_response_is_an_alarm_and_tried_until_it_is_taken() {
         reason: "the broker refused: Quota exceeded (0x97)".to_owned(),
     };
     assert_eq!(opened.alarm().await, expected);
+    // The door gives it back, and has room for others meanwhile.
+    let mut waits = vec![opened.refused().await];
+    assert_eq!(opened.door.responses_free(), DoorHandle::MAX_OUTSTANDING_RESPONSES);
+    opened.door.respond_again(response(1, Some("omega")), 1).unwrap();
     let second = take(&mut guest, 0x97).await;
+    waits.push(opened.refused().await);
+    opened.door.respond_again(response(1, Some("omega")), 2).unwrap();
     let third = take(&mut guest, 0).await;
+    assert!(waits[1].1 > Duration::ZERO && waits.iter().all(|(id, _)| *id == 1), "{waits:?}");
     assert_eq!(first.payload, second.payload);
     assert_eq!(first.payload, third.payload);
     assert_eq!(opened.published().await, (1, true));

@@ -21,12 +21,14 @@ use crate::wire::{Encoding, Kind};
 #[derive(Debug)]
 pub(super) struct Job {
     response: Outgoing,
+    /// How often the broker has refused it before.
+    refusals: u32,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Job {
-    pub(super) fn new(response: Outgoing, permit: OwnedSemaphorePermit) -> Self {
-        Self { response, _permit: permit }
+    pub(super) fn new(response: Outgoing, refusals: u32, permit: OwnedSemaphorePermit) -> Self {
+        Self { response, refusals, _permit: permit }
     }
 
     pub(super) fn into_response(self) -> Outgoing {
@@ -43,7 +45,6 @@ struct Attempt {
     /// The first topic on which somebody listens is enough.
     is_done_when_heard: bool,
     heard: bool,
-    has_alarmed: bool,
     backoff: Backoff,
 }
 
@@ -56,14 +57,9 @@ impl Attempt {
             (Responses::Shared, _) | (_, None) => vec![None],
             (Responses::Producer | Responses::Both, own @ Some(_)) => vec![None, own],
         };
-        Self {
-            job,
-            left,
-            is_done_when_heard: responses == Responses::Producer,
-            heard: false,
-            has_alarmed: false,
-            backoff: Backoff::new(backoff),
-        }
+        let backoff = Backoff::new(backoff).after(job.refusals);
+        let is_done_when_heard = responses == Responses::Producer;
+        Self { job, left, is_done_when_heard, heard: false, backoff }
     }
 
     fn id(&self) -> OutboxId {
@@ -108,6 +104,9 @@ impl Responder {
             tokio::select! {
                 job = self.jobs.recv() => {
                     let Some(job) = job else { return };
+                    if job.refusals > 0 {
+                        self.counted.send_modify(|counted| counted.published_again += 1);
+                    }
                     let attempt = Attempt::new(job, self.responses, self.backoff);
                     self.publish(attempt, &mut on_the_way).await;
                 }
@@ -178,18 +177,22 @@ impl Responder {
         };
         let id = attempt.id();
         let wait = attempt.backoff.next();
-        let is_alarm = !matches!(error, LinkError::SessionReset) && !attempt.has_alarmed;
-        if is_alarm {
-            attempt.has_alarmed = true;
+        if matches!(error, LinkError::SessionReset) {
+            tracing::info!(outbox = id.0, ?wait, "publishing a response again: {error}");
+            return Next::Later(Instant::now() + wait, attempt);
+        }
+        // The daemon only stops listening when it ends.
+        if attempt.job.refusals == 0 {
             let ticket = attempt.job.response.ticket;
             tracing::error!(alarm = "response refused", %ticket, ?wait, "{error}");
             let alarm = Alarm::ResponseRefused { id, reason: error.to_string() };
-            // The daemon only stops listening when it ends.
             let _gone = self.events.send(DoorEvent::Alarm(alarm)).await;
         } else {
-            tracing::info!(outbox = id.0, ?wait, "publishing a response again: {error}");
+            tracing::info!(outbox = id.0, ?wait, "a response is refused again: {error}");
         }
-        Next::Later(Instant::now() + wait, attempt)
+        // Those that are never taken must not stand in the way of all others: its room goes with it.
+        let _gone = self.events.send(DoorEvent::Refused { id, again_in: wait }).await;
+        Next::Nothing
     }
 
     async fn done(&self, attempt: Attempt) {

@@ -17,6 +17,11 @@ impl Backoff {
         Self { shortest, longest, failures: 0 }
     }
 
+    /// The same after so many failures.
+    pub(in crate::mqtt) fn after(self, failures: u32) -> Self {
+        Self { failures, ..self }
+    }
+
     /// The next wait: between half and all of what is due.
     pub(in crate::mqtt) fn next(&mut self) -> Duration {
         let due =

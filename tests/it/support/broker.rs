@@ -273,6 +273,14 @@ impl Broker {
         .await;
     }
 
+    /// SIGHUP: reads its access list again. For a private one.
+    pub fn reload(&self) {
+        let private = self.private.as_ref().expect("it is ours to tell");
+        let pid = private.child.id().to_string();
+        let told = std::process::Command::new("kill").args(["-HUP", &pid]).status();
+        assert!(told.expect("kill runs").success());
+    }
+
     /// SIGKILL, and nothing in its place until [`Broker::restart`]. For a private one.
     pub fn kill(&mut self) {
         let private = self.private.as_mut().expect("it is ours to kill");
