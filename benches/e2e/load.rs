@@ -47,6 +47,8 @@ pub struct Measured {
     pub took: Duration,
     /// From sending to the response; in an open loop from when it was due. In order of size.
     pub latencies: Vec<Duration>,
+    /// Answered with 503, as what is more than the bridge can do is to be. Not among the latencies.
+    pub refused: usize,
 }
 
 impl Measured {
@@ -72,6 +74,8 @@ struct Stream {
     /// The oldest that had none when somebody looked.
     oldest: usize,
     latencies: Vec<Duration>,
+    /// Answered with 503; `None`: there is no reason to, and it is an error.
+    refused: Option<usize>,
 }
 
 impl Load {
@@ -141,7 +145,7 @@ impl Load {
     /// So many commands, so many a second, whatever comes back. What the sender is late with counts as
     /// latency: each command is measured from when it was due.
     pub async fn open_loop(&mut self, per_second: f64, commands: usize) -> Result<Measured> {
-        let mut stream = Stream::new(self.next, commands);
+        let mut stream = Stream { refused: Some(0), ..Stream::new(self.next, commands) };
         let begun = Instant::now();
         let due = (0..commands).map(|n| begun + Duration::from_secs_f64(n as f64 / per_second));
         stream.begun = due.collect();
@@ -162,7 +166,7 @@ impl Load {
         });
         let patience = PATIENCE * 3 + Duration::from_secs_f64(commands as f64 / per_second) * 5;
         let all = async {
-            while stream.latencies.len() < commands {
+            while stream.latencies.len() + stream.refused.unwrap_or_default() < commands {
                 let event = self.event_loop.poll().await?;
                 if let Event::Incoming(Incoming::Publish(response)) = event {
                     stream.take(&response.payload)?;
@@ -203,14 +207,18 @@ impl Stream {
             is_answered: vec![false; commands],
             oldest: 0,
             latencies: Vec::with_capacity(commands),
+            refused: None,
         }
     }
 
-    /// Takes a response in: it must be a good one, to a command that has none yet.
+    /// Takes a response in: it must be a good one, or a refusal where these may be, to a command
+    /// that has none yet.
     fn take(&mut self, response: &[u8]) -> Result<()> {
         let now = Instant::now();
         let said = || String::from_utf8_lossy(response);
-        ensure!(find(response, br#""status":200"#).is_some(), "a response is {}", said());
+        let is_refusal = self.refused.is_some() && find(response, br#""status":503"#).is_some();
+        let is_good = is_refusal || find(response, br#""status":200"#).is_some();
+        ensure!(is_good, "a response is {}", said());
         let at = match number(response) {
             Some(number) => usize::try_from(number.wrapping_sub(self.first))?,
             None => self.oldest,
@@ -222,13 +230,17 @@ impl Stream {
         while self.is_answered.get(self.oldest) == Some(&true) {
             self.oldest += 1;
         }
-        self.latencies.push(now.saturating_duration_since(self.begun[at]));
+        match &mut self.refused {
+            Some(refused) if is_refusal => *refused += 1,
+            _ => self.latencies.push(now.saturating_duration_since(self.begun[at])),
+        }
         Ok(())
     }
 
     fn measured(mut self, took: Duration) -> Measured {
         self.latencies.sort_unstable();
-        Measured { took, latencies: self.latencies }
+        let refused = self.refused.unwrap_or_default();
+        Measured { took, latencies: self.latencies, refused }
     }
 }
 

@@ -29,14 +29,16 @@ pub async fn measure(capacity: f64, sizes: Sizes) -> Result<Vec<Offered>> {
             percent,
             sent_per_second: per_second,
             answered_per_second: measured.rate(),
+            refused: measured.refused,
             p50_us: measured.percentile_us(50),
             p99_us: measured.percentile_us(99),
             max_us: measured.percentile_us(100),
         });
         eprintln!(
-            "offered {percent:>3} %: {:>6.0} µs p50, {:>7.0} µs p99",
+            "offered {percent:>3} %: {:>6.0} µs p50, {:>7.0} µs p99, {} refused",
             rows.last().map_or(0.0, |row| row.p50_us),
-            rows.last().map_or(0.0, |row| row.p99_us)
+            rows.last().map_or(0.0, |row| row.p99_us),
+            measured.refused,
         );
     }
     Ok(rows)

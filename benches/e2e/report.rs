@@ -81,6 +81,8 @@ pub struct Offered {
     pub percent: u32,
     pub sent_per_second: f64,
     pub answered_per_second: f64,
+    /// Commands of these seconds that were answered with 503: there was no room.
+    pub refused: usize,
     pub p50_us: f64,
     pub p99_us: f64,
     pub max_us: f64,

@@ -167,17 +167,18 @@ fn goals(report: &Report) -> String {
 
 fn offered(report: &Report) -> String {
     let mut text = "\
-| offered | commands/s | answered/s | p50 ms | p99 ms | max ms |
-| ---: | ---: | ---: | ---: | ---: | ---: |
+| offered | commands/s | answered/s | refused with 503 | p50 ms | p99 ms | max ms |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 "
     .to_owned();
     for row in &report.offered {
         writeln!(
             text,
-            "| {} % | {:.0} | {:.0} | {} | {} | {} |",
+            "| {} % | {:.0} | {:.0} | {} | {} | {} | {} |",
             row.percent,
             row.sent_per_second,
             row.answered_per_second,
+            row.refused,
             ms(row.p50_us),
             ms(row.p99_us),
             ms(row.max_us)
