@@ -85,7 +85,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         CliCommand::Watch(args) => watch::run(&args),
         CliCommand::Map(command) => {
             map::run(command, &mut io::stdout().lock()).map_err(|error| {
-                let is_io = error.chain().any(|cause| cause.is::<io::Error>());
+                let is_io = error.chain().any(<dyn std::error::Error>::is::<io::Error>);
                 Failure { exit: if is_io { Exit::Io } else { Exit::BadInput }, error }
             })
         }
@@ -254,7 +254,7 @@ mod tests {
     fn each_mistake_in_the_configuration_is_a_line() {
         let mistakes = crate::config::Settings::parse(
             std::path::Path::new("bridge.toml"),
-            "[mqtt]\nkep-alive = \"5s\"\n[log]\nlevel = \"\u{1b}[2J\"\n",
+            "[mqtt]\nkep-alive = \"5s\"\n[log]\nlevel = \"\\u001b[2J\"\n",
             [],
         );
         let failure = Failure::new(Exit::Config, check::Mistaken(mistakes.unwrap_err()));

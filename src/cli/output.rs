@@ -81,6 +81,18 @@ pub fn json_line(value: &Value) -> String {
     json_text(&value.to_string())
 }
 
+/// The text of a message in one line that is as harmless: JSON stays the same JSON, and what is
+/// none is written out.
+#[must_use]
+pub fn message_line(payload: &[u8]) -> String {
+    let text = String::from_utf8_lossy(payload);
+    if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_err() {
+        return escape(&text).into_owned();
+    }
+    // Only between two tokens can a line end or a tab stand there.
+    json_text(text.trim_end().replace(['\n', '\r', '\t'], " ").as_str())
+}
+
 /// Escapes harmful characters in JSON text. They can only stand inside strings.
 fn json_text(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -269,6 +281,21 @@ mod tests {
         ("a\u{2028}b\u{2029}c\u{85}d", r"a\u{2028}b\u{2029}c\u{85}d"),
         ("tag\u{e0041}", r"tag\u{e0041}"),
     ];
+
+    #[test]
+    fn a_message_is_one_line_and_stays_what_it_is() {
+        #[rustfmt::skip]
+        let cases = [
+            ("{\"a\":\n\t1}\r\n",       r#"{"a":  1}"#),
+            (r#"{"a":"\n"}"#,            r#"{"a":"\n"}"#),
+            ("{\"a\":\"\u{202e}b\"}",   r#"{"a":"\u202eb"}"#),
+            ("{\"a\":\n",               r#"{"a":\n"#),
+            ("\u{1b}[2J",               r"\u{1b}[2J"),
+        ];
+        for (payload, line) in cases {
+            assert_eq!(message_line(payload.as_bytes()), line, "{payload:?}");
+        }
+    }
 
     #[test]
     fn foreign_text_can_do_no_harm() {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::broker::unavailable;
 use super::letter::{Given, Letter};
+use super::output::message_line;
 use super::request::Words;
 use super::responses::{Patience, converse};
 use super::schemas::SchemasArgs;
@@ -232,9 +233,7 @@ pub fn exchange(
         tell(format_args!("would publish on {topic}"));
         let payload = letter.outgoing.payload();
         match Encoding::of(payload) {
-            Encoding::Json => {
-                screen.line(&super::escape(String::from_utf8_lossy(payload).trim_end()))?;
-            }
+            Encoding::Json => screen.line(&message_line(payload))?,
             Encoding::Cbor => {
                 screen.line(&crate::format::to_hex(payload, ""))?;
             }

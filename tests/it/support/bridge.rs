@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 /// Longest wait for the bridge to take commands, or to end: for one that hangs, on any machine.
 /// How fast it is, is looked at where it matters.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the bridge logs once it takes commands.
 pub const READY: &str = "ready: commands are being taken";
