@@ -83,12 +83,10 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         CliCommand::Send(args) => send::run(&args),
         CliCommand::Query(args) => query::run(&args),
         CliCommand::Watch(args) => watch::run(&args),
-        CliCommand::Map(command) => {
-            map::run(command, &mut io::stdout().lock()).map_err(|error| {
-                let is_io = error.chain().any(<dyn std::error::Error>::is::<io::Error>);
-                Failure { exit: if is_io { Exit::Io } else { Exit::BadInput }, error }
-            })
-        }
+        CliCommand::Map(command) => map::run(command, &mut io::stdout().lock()).map_err(|error| {
+            let is_io = error.chain().any(<dyn std::error::Error>::is::<io::Error>);
+            Failure { exit: if is_io { Exit::Io } else { Exit::BadInput }, error }
+        }),
         CliCommand::Schema(command) => schema::run(command, &mut io::stdout().lock()),
         CliCommand::Check(args) => check::run(&args),
         CliCommand::Journal(args) => journal::run(&args),
@@ -261,7 +259,10 @@ mod tests {
         let text = failure.to_string();
         let lines: Vec<_> = text.lines().collect();
         let [first, second] = lines[..] else { panic!("{text}") };
-        assert_eq!(first, "bridge.toml:2:1: unknown key `mqtt.kep-alive`; did you mean `keep-alive`?");
+        assert_eq!(
+            first,
+            "bridge.toml:2:1: unknown key `mqtt.kep-alive`; did you mean `keep-alive`?"
+        );
         assert!(second.starts_with("oc2: bridge.toml:4:1: log.level: "), "{second}");
         assert!(!text.contains('\u{1b}'), "{text}");
     }

@@ -28,7 +28,11 @@ async fn whoever_posts_to_a_full_journal_is_told_to_come_again_and_is_then_serve
         }
         number += 1;
     };
-    assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{refused:?}");
+    assert_eq!(
+        (refused.status, refused.header("retry-after").is_some()),
+        (503, true),
+        "{refused:?}"
+    );
     assert!(refused.body.contains("the same request again finds"), "{refused:?}");
     assert_eq!(site.scene.bridge.ended().code(), Some(74));
 
