@@ -15,6 +15,7 @@ mod formats;
 mod json_schema;
 mod judge;
 mod markdown;
+mod mutant;
 mod outline;
 mod package;
 mod pattern;
@@ -30,8 +31,8 @@ mod write;
 
 pub use compile::Bounds;
 pub use convert::Converted;
-pub use example::{Mutant, Wrong};
 pub use form::{Form, Names, Records};
+pub use mutant::{Mutant, Wrong};
 pub use outline::{Outline, Part};
 pub use package::{Base, Content, Dialect, Field, Header, Item, Opt, Package, Type};
 pub use problem::Problem;
