@@ -4,6 +4,7 @@ mod faults;
 mod keys;
 mod lists;
 mod members;
+mod parts;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -47,6 +47,12 @@ impl Fault {
 
     /// The same fault, seen from the value around it.
     pub(super) fn inside(mut self: Box<Self>, step: &str) -> Box<Self> {
+        self.put_inside(step);
+        self
+    }
+
+    /// The same for one that is kept where it is.
+    pub(super) fn put_inside(&mut self, step: &str) {
         let step = cut(step).replace('~', "~0").replace('/', "~1");
         self.pointer.insert_str(0, &format!("/{step}"));
         self

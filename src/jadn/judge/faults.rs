@@ -12,16 +12,6 @@ use crate::jadn::report::{Fault, excerpt};
 use crate::jadn::table::{FieldRow, NodeId, Shape};
 
 impl<S: Source> Judge<'_, S> {
-    /// A fault after which the reader stands where it should: an error, or
-    /// noted and passed over where all are wanted.
-    pub(super) fn fault(&mut self, fault: Box<Fault>) -> Result<(), Box<Fault>> {
-        if !self.wants_all || fault.is_of_encoding {
-            return Err(fault);
-        }
-        self.faults.push(*fault);
-        Ok(())
-    }
-
     /// The value is not what its node wants.
     #[cold]
     pub(super) fn unlike(&mut self, begin: &Begin<S::Place>) -> Box<Fault> {

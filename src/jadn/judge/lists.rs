@@ -20,28 +20,11 @@ impl<S: Source> Judge<'_, S> {
         let (mut number, mut hash) = (0usize, 0u64);
         while self.next_element(number == 0)? {
             let member = u32::try_from(number).unwrap_or(u32::MAX);
-            if self.wants_all {
-                self.source.kind().map_err(|error| self.broken(&error))?;
-            }
-            let place = self.source.place();
-            let tape = self.tape.len();
-            let noted = self.faults.len();
-            let result = self.value(element, member);
-            self.inside(noted, || number.to_string());
-            match result {
-                Ok(value) => {
-                    if is_set {
-                        self.tape.hashes.push(value);
-                    }
-                    hash = self.hash(&(hash, value));
+            if let Some(value) = self.part(element, member, || number.to_string())? {
+                if is_set {
+                    self.tape.hashes.push(value);
                 }
-                Err(fault) => {
-                    self.fault(fault.inside(&number.to_string()))?;
-                    self.tape.hashes.truncate(hashes);
-                    self.tape.forget_from(tape);
-                    self.source.return_to(place);
-                    self.skip()?;
-                }
+                hash = self.hash(&(hash, value));
             }
             number += 1;
             if number > count.max as usize && !self.wants_all {
@@ -98,21 +81,8 @@ impl<S: Source> Judge<'_, S> {
             let mark = self.tape.begin(key, Mark::KEY, from);
             self.tape.end(mark, self.source.offset());
             let member = u32::try_from(number).unwrap_or(u32::MAX);
-            let open = self.tape.hashes.len();
-            let (place, tape) = (self.source.place(), self.tape.len());
-            let noted = self.faults.len();
-            let result = self.value(value, member);
-            self.inside(noted, || name.clone());
-            match result {
-                Ok(value) => hash = hash.wrapping_add(hash_of(&(at, value))),
-                Err(fault) => {
-                    self.fault(fault.inside(&name))?;
-                    self.tape.hashes.truncate(open);
-                    self.tape.forget_from(tape);
-                    self.source.return_to(place);
-                    self.skip()?;
-                }
-            }
+            let value = self.part(value, member, || name.clone())?;
+            hash = hash.wrapping_add(hash_of(&(at, value)));
             number += 1;
         }
         self.counted(number, count, "members", begin)?;

@@ -39,10 +39,7 @@ impl<S: Source> Judge<'_, S> {
         };
         let field = &fields[at];
         let member = u32::try_from(at).unwrap_or(u32::MAX);
-        let noted = self.faults.len();
-        let result = self.value(field.node, member);
-        self.inside(noted, || field.name.to_string());
-        let hash = result.map_err(|fault| fault.inside(&field.name))?;
+        let hash = self.part(field.node, member, || step_of(field))?.unwrap_or_default();
         match self.key(fields, by_number, at, false)? {
             Met::End => Ok(self.hash(&(at, hash))),
             Met::Field(_) | Met::Other => Err(self.too_many(begin)),
@@ -149,43 +146,11 @@ impl<S: Source> Judge<'_, S> {
             None => Some(field.node),
             Some(tag) => self.tagged(field.node, tag, begin.mark),
         };
-        if let (Some(node), false) = (node, self.wants_all) {
-            return self.value(node, member).map_err(|fault| fault.inside(&step_of(field)));
-        }
-        let depth = (self.tape.met.len(), self.tape.hashes.len(), self.tape.len(), self.sets);
-        let noted = self.faults.len();
-        let result = if let Some(node) = node {
-            self.source.kind().map_err(|error| self.broken(&error))?;
-            let place = self.source.place();
-            let result = self.value(node, member);
-            self.inside(noted, || step_of(field));
-            match result {
-                Err(fault) if self.wants_all && !fault.is_of_encoding => {
-                    self.faults.push(*fault.inside(&step_of(field)));
-                    self.source.return_to(place);
-                    self.tape.met.truncate(depth.0);
-                    self.tape.hashes.truncate(depth.1);
-                    self.tape.forget_from(depth.2);
-                    self.sets = depth.3;
-                    self.skip()?;
-                    return Ok(0);
-                }
-                result => result,
-            }
-        } else {
-            let offset = self.source.offset();
-            Err(Fault::new(offset, "its tag names no alternative"))
+        let Some(node) = node else {
+            let fault = Fault::new(self.source.offset(), "its tag names no alternative");
+            return Err(fault.inside(&step_of(field)));
         };
-        result.map_err(|fault| fault.inside(&step_of(field)))
-    }
-
-    /// Faults that were noted since then lie inside this step.
-    pub(super) fn inside(&mut self, since: usize, step: impl Fn() -> String) {
-        if self.faults.len() > since {
-            for fault in self.faults.drain(since..).collect::<Vec<_>>() {
-                self.faults.push(*Box::new(fault).inside(&step()));
-            }
-        }
+        Ok(self.part(node, member, || step_of(field))?.unwrap_or_default())
     }
 
     /// The alternative that a tag chose.

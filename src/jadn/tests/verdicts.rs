@@ -174,6 +174,23 @@ fn all_faults_come_on_request() {
     );
 }
 
+/// What is wrong with one element says nothing of another: two that are wrong are not the same twice.
+#[test]
+fn all_faults_of_a_set_are_those_of_its_elements() {
+    let schema = compiled(&cs01(
+        r#"["T", "ArrayOf", ["*R", "q"]], ["R", "Record", [], "", [[1, "a", "Integer"], [2, "b", "C"]]],
+           ["C", "Choice", [], "", [[1, "c", "Integer"]]]"#,
+    ));
+    let text = r#"[{"a": "x", "b": {"c": 1}}, {"a": "y", "b": {"c": 1}}, {"a": 1, "b": {"c": "z"}}, 5,
+        {"a": 1, "b": {"c": 1}}, 6, {"a": 1, "b": {"c": 1}}]"#;
+    let root = schema.type_named("T").unwrap();
+    let faults =
+        schema.judge_all(root, &mut JsonSource::new(text.as_bytes(), DEPTH), Form::VERBOSE);
+    let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/0/a", "/1/a", "/2/b/c", "/3", "/5", ""]);
+    assert_eq!(faults.last().unwrap().reason, "expected T, no element twice");
+}
+
 /// Compact JSON has numbers for names, and arrays for records.
 #[test]
 fn compact_json_is_read_by_the_same_table() {
