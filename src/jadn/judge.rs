@@ -155,13 +155,13 @@ impl<S: Source> Judge<'_, S> {
                 })?;
                 read.0.map(|_| read.1).ok_or_else(|| self.unlike(begin))
             }
+            (Shape::Text { chars, format: None, pattern: None }, Kind::Text) if self.sets == 0 => {
+                self.any_text(*chars, begin)
+            }
             (Shape::Text { chars, format, pattern }, Kind::Text) => {
                 let pattern = pattern.and_then(|at| schema.patterns.get(at as usize));
                 let (is_right, hash) = self.text(|text| {
-                    // A text has no more characters than bytes.
-                    let has_size = (chars.min == 0 && text.len() <= chars.max as usize)
-                        || chars.hold(text.chars().count());
-                    has_size
+                    chars.hold_characters_of(text)
                         && format.is_none_or(|format| (format.check)(text).is_ok())
                         && pattern.is_none_or(|pattern| pattern.is_match(text))
                 })?;
@@ -218,6 +218,18 @@ impl<S: Source> Judge<'_, S> {
             }
             Err(error) => Err(self.broken(&error)),
         }
+    }
+
+    /// Text of which only the length matters, so that nobody looks into most of it.
+    #[inline]
+    fn any_text(&mut self, chars: Sizes, begin: &Begin<S::Place>) -> Verdict {
+        let bytes = self.source.text_bytes().map_err(|error| self.broken(&error))?;
+        if chars.hold_characters_in(bytes) {
+            return Ok(0);
+        }
+        self.source.return_to(begin.place);
+        let (is_right, hash) = self.text(|text| chars.hold_characters_of(text))?;
+        if is_right { Ok(hash) } else { Err(self.unlike(begin)) }
     }
 
     fn octets(&mut self, sizes: Sizes, form: OctetForm, begin: &Begin<S::Place>) -> Verdict {

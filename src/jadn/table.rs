@@ -145,6 +145,17 @@ impl Sizes {
     pub fn hold(self, size: usize) -> bool {
         (self.min as usize..=self.max as usize).contains(&size)
     }
+
+    /// Whether a text of so many bytes is sure to have so many characters: it has no more
+    /// of them than bytes.
+    pub fn hold_characters_in(self, bytes: usize) -> bool {
+        self.min == 0 && bytes <= self.max as usize
+    }
+
+    /// Whether a text has so many characters.
+    pub fn hold_characters_of(self, text: &str) -> bool {
+        self.hold_characters_in(text.len()) || self.hold(text.chars().count())
+    }
 }
 
 /// The compound types whose fields each have a place.

@@ -226,8 +226,7 @@ fn checked(octets: &[u8], from: usize) -> Result<&str, CborError> {
         offset: from + error.valid_up_to(),
         flaw: CborFlaw::NotUtf8,
     })?;
-    // Only what begins with such an octet can be one (RFC 3629, section 3).
-    if octets.iter().any(|octet| *octet >= 0xef)
+    if !octets.is_ascii()
         && let Some((at, _)) = text.char_indices().find(|it| is_noncharacter(it.1))
     {
         return Err(CborError { offset: from + at, flaw: CborFlaw::Noncharacter });
@@ -303,6 +302,16 @@ impl Source for CborSource<'_> {
         })
     }
 
+    /// ASCII is text, and has no noncharacters.
+    #[inline]
+    fn text_bytes(&mut self) -> Result<usize, CborError> {
+        match self.string(major::TEXT)? {
+            Piece::Whole(octets) if octets.is_ascii() => Ok(octets.len()),
+            Piece::Whole(octets) => checked(octets, self.lexer.at - octets.len()).map(str::len),
+            Piece::Scratch => Ok(self.scratch.len()),
+        }
+    }
+
     fn octets(&mut self) -> Result<Cow<'_, [u8]>, CborError> {
         Ok(Cow::Borrowed(match self.string(major::OCTETS)? {
             Piece::Whole(octets) => octets,
@@ -335,7 +344,7 @@ impl Source for CborSource<'_> {
             Kind::Null => self.null(),
             Kind::Bool => self.bool().map(drop),
             Kind::Number => self.number().map(drop),
-            Kind::Text => self.text().map(drop),
+            Kind::Text => self.text_bytes().map(drop),
             Kind::Octets => self.octets().map(drop),
             Kind::Array => {
                 self.enter_array()?;

@@ -139,7 +139,7 @@ impl Schema {
             Shape::Any => true,
             Shape::Text { chars, format, pattern } => {
                 let pattern = pattern.and_then(|at| self.patterns.get(at as usize));
-                chars.hold(name.chars().count())
+                chars.hold_characters_of(name)
                     && format.is_none_or(|format| (format.check)(name).is_ok())
                     && pattern.is_none_or(|pattern| pattern.is_match(name))
             }
