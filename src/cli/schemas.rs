@@ -21,7 +21,7 @@ impl SchemasArgs {
     ///
     /// Every mistake in every file of the folder.
     pub fn library(&self) -> Result<Library, Failure> {
-        let schemas = SchemasConfig { dir: self.schemas.clone() };
+        let schemas = SchemasConfig { dir: self.schemas.clone(), ..SchemasConfig::default() };
         schemas.load().map_err(|mistakes| {
             let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
             Failure::say(Exit::Config, mistakes.join("; "))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Mistake;
-use crate::language::{Flawed, Library};
+use crate::language::{Flawed, Library, LowerCaseHex};
 
 /// How the name of a schema file ends.
 const SUFFIX: &str = "jadn";
@@ -20,6 +20,8 @@ const MAX_FILES: usize = 100;
 pub struct SchemasConfig {
     /// Folder of schema files, which stand over those that are built in.
     pub dir: Option<PathBuf>,
+    /// Whether messages may have hexadecimal digits in lower case.
+    pub lower_case_hex: LowerCaseHex,
 }
 
 impl SchemasConfig {
@@ -29,7 +31,10 @@ impl SchemasConfig {
     ///
     /// Every mistake in every file, and a folder that cannot be read.
     pub fn load(&self) -> Result<Library, Vec<Mistake>> {
-        let Some(dir) = &self.dir else { return Ok(Library::built_in()) };
+        let Some(dir) = &self.dir else {
+            let library = Library::with(&[], self.lower_case_hex);
+            return Ok(library.expect("our own schemas are in order"));
+        };
         let unreadable = |file: &Path, error: &std::io::Error| {
             Mistake::somewhere(file, format!("cannot be read: {error}"))
         };
@@ -51,7 +56,7 @@ impl SchemasConfig {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        Library::with(&texts).map_err(|flawed| {
+        Library::with(&texts, self.lower_case_hex).map_err(|flawed| {
             let mistake = |Flawed { file, problem }: &Flawed| {
                 let file = file.map_or(dir, |at| &files[at]);
                 Mistake::somewhere(file, problem.to_string())

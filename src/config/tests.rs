@@ -56,6 +56,7 @@ fn a_mistake_is_told_with_its_place_and_the_nearest_key() {
         ("[limits]\ndrain = 10\n",          "bridge.toml:2:1: limits.drain: "),
         ("[limits]\ndrain = \"10 years\"\n","bridge.toml:2:1: limits.drain: "),
         ("[trust]\nsignatures = \"no\"\n",  "bridge.toml:2:1: trust.signatures: "),
+        ("[schemas]\nlower-case-hex = 1\n",  "bridge.toml:2:1: schemas.lower-case-hex: "),
         ("[limits\n",                       "bridge.toml:1:"),
     ];
     for (text, told) in cases {
@@ -221,7 +222,7 @@ fn the_profile_x_iot_has_every_pair_of_every_map_that_is_built_in() {
 #[test]
 fn schemas_of_a_folder_stand_over_those_that_are_built_in() {
     let dir = tempfile::tempdir().unwrap();
-    let schemas = SchemasConfig { dir: Some(dir.path().to_owned()) };
+    let schemas = SchemasConfig { dir: Some(dir.path().to_owned()), ..SchemasConfig::default() };
     let slpf = include_str!("../../schemas/slpf-1.0.jadn");
     let put = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
     let complaint = |schemas: &SchemasConfig| told(schemas.load().unwrap_err());
@@ -261,8 +262,40 @@ fn schemas_of_a_folder_stand_over_those_that_are_built_in() {
             ),
         ]
     );
-    let gone = SchemasConfig { dir: Some(dir.path().join("gone")) };
+    let gone = SchemasConfig { dir: Some(dir.path().join("gone")), ..SchemasConfig::default() };
     assert!(complaint(&gone)[0].contains("cannot be read"), "{:?}", complaint(&gone));
+}
+
+/// L11-3.4-2, L11-3.1.5-1: capitals alone, where the setting wants it.
+#[test]
+fn hexadecimal_digits_in_lower_case_are_a_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().display();
+    let verdict = |table: &str, md5: &str| {
+        let library = settings(&format!("[schemas]\n{table}")).unwrap().schemas.load().unwrap();
+        let message = serde_json::json!({ "body": { "openc2": { "request": {
+            "action": "scan", "target": { "file": { "hashes": { "md5": md5 } } },
+        } } } });
+        let message = message.to_string();
+        let limits = crate::wire::Limits::default();
+        let read = crate::wire::read_any(message.as_bytes(), limits, &library);
+        read.map(drop).map_err(|unreadable| unreadable.fault.to_string())
+    };
+    let (lower, upper) = ("0313fd399b143fc40cd52a1679018305", "0313FD399B143FC40CD52A1679018305");
+    let refused = "expected Hashes.md5, upper-case hexadecimal digits: a digit is in lower case";
+    for (table, is_read) in [
+        (String::new(), true),
+        ("lower-case-hex = \"accept\"".to_owned(), true),
+        ("lower-case-hex = \"refuse\"".to_owned(), false),
+        (format!("dir = \"{dir}\"\nlower-case-hex = \"accept\""), true),
+        (format!("dir = \"{dir}\"\nlower-case-hex = \"refuse\""), false),
+    ] {
+        assert_eq!(verdict(&table, upper), Ok(()), "{table}");
+        match verdict(&table, lower) {
+            Ok(()) => assert!(is_read, "{table}"),
+            Err(fault) => assert!(!is_read && fault.starts_with(refused), "{table}: {fault}"),
+        }
+    }
 }
 
 #[test]

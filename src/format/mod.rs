@@ -18,7 +18,7 @@ pub use address::{eui, ipv4_addr, ipv4_net, ipv6_addr, ipv6_net};
 pub use email::{email, idn_email};
 pub use host::hostname;
 pub use idn::idn_hostname;
-pub use octets::{base64url, base64url_octets, hex, hex_octets, to_base64url, to_hex};
+pub use octets::{base64url, base64url_octets, hex, hex_octets, to_base64url, to_hex, upper_hex};
 pub use text::{command_id, nsid, target_name, version};
 pub use topic::topic_level;
 pub use uri::{iri, uri};

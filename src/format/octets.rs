@@ -10,7 +10,7 @@ use super::Flaw;
 /// Octets in hexadecimal (RFC 4648, section 8), in either case; says how many.
 ///
 /// RFC 4648 has capitals only, and so has the table of Language v1.1, section
-/// 3.1.5. But the standard's own examples are in small letters, and so is
+/// 3.1.5. But the standard's own examples are in lower case, and so is
 /// what the tools print from which people copy: both are read.
 pub fn hex(text: &str) -> Result<usize, Flaw> {
     if !text.bytes().all(|it| it.is_ascii_hexdigit()) {
@@ -20,6 +20,15 @@ pub fn hex(text: &str) -> Result<usize, Flaw> {
         return Err("the last octet lacks a digit");
     }
     Ok(text.len() / 2)
+}
+
+/// The same in capitals alone.
+pub fn upper_hex(text: &str) -> Result<usize, Flaw> {
+    let octets = hex(text)?;
+    if text.bytes().any(|it| it.is_ascii_lowercase()) {
+        return Err("a digit is in lower case");
+    }
+    Ok(octets)
 }
 
 /// Octets in base64url without padding (RFC 4648, section 5); says how many.
@@ -96,6 +105,7 @@ mod tests {
             &["0", "0x00", "0g", "de ad", "\u{ff11}0"],
         );
         assert_eq!(hex("0313FD39"), Ok(4));
+        assert_verdicts(upper_hex, &["", "00", "DEAD"], &["0", "dead", "dEaD", "0G"]);
     }
 
     /// RFC 4648, section 10, without the padding.

@@ -320,7 +320,7 @@ impl<'s> Maker<'s> {
 
     fn octets(&mut self, sizes: Sizes, form: OctetForm) -> Option<String> {
         let text = match form {
-            OctetForm::Hex => {
+            OctetForm::Hex | OctetForm::UpperHex => {
                 let most = sizes.max.min(sizes.min.saturating_add(MORE));
                 let count = between(&mut self.random, sizes.min, most);
                 self.hex(count, "")

@@ -14,8 +14,10 @@ pub(super) struct TextFormat {
 pub(super) enum OctetForm {
     /// RFC 4648, section 5, without padding.
     Base64Url,
-    /// RFC 4648, section 8.
+    /// RFC 4648, section 8, and in lower case as well.
     Hex,
+    /// RFC 4648, section 8, which has capitals.
+    UpperHex,
     /// IEEE EUI-48 or EUI-64.
     Eui,
     Ipv4,
@@ -72,6 +74,7 @@ impl OctetForm {
     pub fn octets_of(self, text: &str) -> Result<usize, Flaw> {
         match self {
             Self::Hex => format::hex(text),
+            Self::UpperHex => format::upper_hex(text),
             Self::Eui => format::eui(text).map(|()| text.len().div_ceil(3)),
             Self::Ipv4 => format::ipv4_addr(text).map(|_| 4),
             Self::Ipv6 => format::ipv6_addr(text).map(|_| 16),
@@ -87,7 +90,7 @@ impl OctetForm {
     pub fn octets_in(self, text: &str) -> Result<Vec<u8>, Flaw> {
         match self {
             Self::Base64Url => format::base64url_octets(text),
-            Self::Hex => format::hex_octets(text),
+            Self::Hex | Self::UpperHex => format::hex_octets(text),
             Self::Eui => {
                 format::eui(text).and_then(|()| format::hex_octets(&text.replace(':', "")))
             }
@@ -106,7 +109,7 @@ impl OctetForm {
         match (self, four, sixteen) {
             (Self::Ipv4 | Self::Ip, Ok(addr), _) => addr.to_string(),
             (Self::Ipv6 | Self::Ip, _, Ok(addr)) => addr.to_string(),
-            (Self::Hex, ..) => format::to_hex(octets, ""),
+            (Self::Hex | Self::UpperHex, ..) => format::to_hex(octets, ""),
             (Self::Eui, ..) => format::to_hex(octets, ":"),
             _ => format::to_base64url(octets),
         }
@@ -115,7 +118,7 @@ impl OctetForm {
     /// Whether so many octets can be what the form is for.
     pub fn takes(self, octets: usize) -> Result<(), Flaw> {
         match (self, octets) {
-            (Self::Base64Url | Self::Hex, _)
+            (Self::Base64Url | Self::Hex | Self::UpperHex, _)
             | (Self::Eui, 6 | 8)
             | (Self::Ipv4 | Self::Ip, 4)
             | (Self::Ipv6 | Self::Ip, 16) => Ok(()),

@@ -238,16 +238,21 @@ fn of_octets(octets: Sizes, form: OctetForm) -> Value {
             ] })
         }
         OctetForm::Eui => json!({ "type": "string", "pattern": EUI }),
-        OctetForm::Hex => json!({
-            "type": "string", "pattern": "^([0-9A-Fa-f]{2})*$",
-            "minLength": u64::from(octets.min) * 2, "maxLength": u64::from(octets.max) * 2,
-        }),
+        OctetForm::Hex => of_digits(octets, "^([0-9A-Fa-f]{2})*$"),
+        OctetForm::UpperHex => of_digits(octets, "^([0-9A-F]{2})*$"),
         OctetForm::Base64Url => json!({
             "type": "string", "pattern": BASE64URL,
             "minLength": (u64::from(octets.min) * 4).div_ceil(3),
             "maxLength": (u64::from(octets.max) * 4).div_ceil(3),
         }),
     }
+}
+
+fn of_digits(octets: Sizes, pattern: &str) -> Value {
+    json!({
+        "type": "string", "pattern": pattern,
+        "minLength": u64::from(octets.min) * 2, "maxLength": u64::from(octets.max) * 2,
+    })
 }
 
 fn bounded(members: &mut Map<String, Value>, what: &str, sizes: Sizes) {
@@ -308,14 +313,14 @@ fn key(field: &FieldRow, by_id: bool) -> String {
 mod tests {
     use super::*;
 
-    fn hex_is_read_in_either_case() -> bool {
-        OctetForm::Hex.octets_of("0a").is_ok()
-    }
-
     #[test]
     fn the_pattern_of_hex_is_the_check_of_hex() {
-        let described = of_octets(Sizes { min: 0, max: 10 }, OctetForm::Hex);
-        let pattern = described["pattern"].as_str().unwrap();
-        assert_eq!(pattern.contains("a-f"), hex_is_read_in_either_case());
+        for (form, is_read_in_lower_case) in [(OctetForm::Hex, true), (OctetForm::UpperHex, false)]
+        {
+            let described = of_octets(Sizes { min: 0, max: 10 }, form);
+            let pattern = described["pattern"].as_str().unwrap();
+            assert_eq!(pattern.contains("a-f"), is_read_in_lower_case);
+            assert_eq!(form.octets_of("0a").is_ok(), is_read_in_lower_case);
+        }
     }
 }

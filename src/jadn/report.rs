@@ -55,7 +55,6 @@ impl Fault {
     pub(super) fn put_inside(&mut self, step: &str) {
         let step = cut(step).replace('~', "~0").replace('/', "~1");
         self.pointer.insert_str(0, &format!("/{step}"));
-        self
     }
 }
 
@@ -133,7 +132,8 @@ impl Schema {
                 let of_octets = match as_text {
                     _ if form.has_octets => "octets",
                     OctetForm::Base64Url => "base64url without padding",
-                    OctetForm::Hex => "upper-case hexadecimal digits",
+                    OctetForm::Hex => "hexadecimal digits",
+                    OctetForm::UpperHex => "upper-case hexadecimal digits",
                     OctetForm::Eui => "an EUI-48 or EUI-64",
                     OctetForm::Ipv4 => "an IPv4 address",
                     OctetForm::Ipv6 => "an IPv6 address",

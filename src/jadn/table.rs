@@ -241,6 +241,17 @@ impl Schema {
         self
     }
 
+    /// The same schema, which does not read hexadecimal digits in lower case.
+    #[must_use]
+    pub fn without_lower_case_hex(mut self) -> Self {
+        for node in &mut self.nodes {
+            if let Shape::Octets { form: form @ OctetForm::Hex, .. } = &mut node.shape {
+                *form = OctetForm::UpperHex;
+            }
+        }
+        self
+    }
+
     /// Whether a key that stands in a value of this node, and that no field
     /// has, is right all the same.
     pub(super) fn takes_unknown(&self, node: NodeId, key: &Key<'_>) -> Result<(), String> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::merge::Core;
 use super::profile::problem;
-use super::{Language, Profile, Version};
+use super::{Language, LowerCaseHex, Profile, Version};
 use crate::jadn::{Package, Problem};
 
 /// The profiles that are built in.
@@ -21,6 +21,7 @@ pub struct Library(Arc<Books>);
 
 struct Books {
     profiles: BTreeMap<String, Profile>,
+    lower_case_hex: LowerCaseHex,
     /// In the order of [`Version::ALL`].
     languages: [Language; 2],
 }
@@ -45,18 +46,21 @@ impl Library {
     #[must_use]
     pub fn built_in_once() -> &'static Self {
         static BUILT_IN: OnceLock<Library> = OnceLock::new();
-        BUILT_IN.get_or_init(|| Self::with(&[]).expect("our own schemas are in order"))
+        BUILT_IN.get_or_init(|| {
+            Self::with(&[], LowerCaseHex::default()).expect("our own schemas are in order")
+        })
     }
 
     /// What is built in, with these schema files over it.
     ///
     /// A profile replaces the one of the same namespace identifier, and a
     /// schema of the language the one of the same package; any other adds a profile.
+    /// Messages are read by them with hexadecimal digits in lower case or without.
     ///
     /// # Errors
     ///
     /// Every mistake in every file.
-    pub fn with(files: &[Vec<u8>]) -> Result<Self, Vec<Flawed>> {
+    pub fn with(files: &[Vec<u8>], lower_case_hex: LowerCaseHex) -> Result<Self, Vec<Flawed>> {
         let mut shelf = Shelf::default();
         for (at, file) in files.iter().enumerate() {
             let read = shelf.put(at, file);
@@ -67,7 +71,7 @@ impl Library {
             let profile = Profile::read(file).expect("our own schemas are in order");
             shelf.profiles.entry(profile.nsid().to_owned()).or_insert((None, profile));
         }
-        shelf.bind()
+        shelf.bind(lower_case_hex)
     }
 
     /// A profile by its namespace identifier.
@@ -107,14 +111,16 @@ impl Default for Library {
     }
 }
 
-/// Two are equal where they have the same profiles.
+/// Two are equal where they have the same profiles, and read them the same way.
 impl PartialEq for Library {
     fn eq(&self, other: &Self) -> bool {
         let both = Version::ALL.into_iter();
+        let reads_the_same = self.0.lower_case_hex == other.0.lower_case_hex;
         Arc::ptr_eq(&self.0, &other.0)
-            || both
-                .map(|it| (self.language(it), other.language(it)))
-                .all(|(a, b)| a.package() == b.package())
+            || reads_the_same
+                && both
+                    .map(|it| (self.language(it), other.language(it)))
+                    .all(|(a, b)| a.package() == b.package())
     }
 }
 
@@ -146,12 +152,13 @@ impl Shelf {
         Ok(())
     }
 
-    fn bind(self) -> Result<Library, Vec<Flawed>> {
+    fn bind(self, lower_case_hex: LowerCaseHex) -> Result<Library, Vec<Flawed>> {
         let Self { profiles, cores, mut flawed } = self;
         let mut compile = |version: Version| {
             let core = cores.get(&version);
             let core = core.map_or_else(|| Core::built_in(version), |(_, core)| core);
-            let compiled = Language::of(core, profiles.values().map(|(_, profile)| profile));
+            let profiles_alone = profiles.values().map(|(_, profile)| profile);
+            let compiled = Language::of(core, profiles_alone, lower_case_hex);
             compiled.map_err(|problems| {
                 for problem in problems {
                     // A problem of the whole begins with the profile that it is about.
@@ -173,7 +180,8 @@ impl Shelf {
         match languages {
             [Ok(newer), Ok(older)] if flawed.is_empty() => {
                 let profiles = profiles.into_iter().map(|(nsid, (_, it))| (nsid, it)).collect();
-                Ok(Library(Arc::new(Books { profiles, languages: [newer, older] })))
+                let languages = [newer, older];
+                Ok(Library(Arc::new(Books { profiles, lower_case_hex, languages })))
             }
             _ => Err(flawed),
         }

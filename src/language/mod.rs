@@ -14,6 +14,7 @@ mod version;
 use std::sync::OnceLock;
 
 use merge::Core;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::encoding::MAX_DEPTH;
@@ -28,6 +29,18 @@ pub use version::Version;
 /// The language bounds its values itself where it wants to; the longest
 /// message bounds all the others.
 const BOUNDS: Bounds = Bounds { text_chars: u32::MAX, octets: u32::MAX, elements: u32::MAX };
+
+/// What to do with hexadecimal digits in lower case. The standard has capitals (RFC 4648,
+/// section 8), and its own examples have not.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LowerCaseHex {
+    /// They are read; what is sent is in capitals.
+    #[default]
+    Accept,
+    /// They are a fault.
+    Refuse,
+}
 
 /// One version of the language with what profiles add to it, ready to judge messages.
 #[derive(Debug)]
@@ -52,18 +65,23 @@ impl Language {
     /// Two profiles of the same namespace identifier or number, and whatever
     /// of a profile does not fit this version.
     pub fn compile(version: Version, profiles: &[Profile]) -> Result<Self, Vec<Problem>> {
-        Self::of(Core::built_in(version), profiles)
+        Self::of(Core::built_in(version), profiles, LowerCaseHex::default())
     }
 
     fn of<'p>(
         core: &Core,
         profiles: impl IntoIterator<Item = &'p Profile>,
+        lower_case_hex: LowerCaseHex,
     ) -> Result<Self, Vec<Problem>> {
         let version = core.version;
         let merged = merge::merge(core, profiles)?;
         let schema = Schema::compile(&tolerant(&merged.package), &merged.undefined, BOUNDS)
             .map_err(|problem| vec![problem])?
             .taking(added::added(version));
+        let schema = match lower_case_hex {
+            LowerCaseHex::Accept => schema,
+            LowerCaseHex::Refuse => schema.without_lower_case_hex(),
+        };
         let node = |name: &str| schema.type_named(name).expect("the language has this type");
         let (message, command, response) =
             (node(version.message()), node("OpenC2-Command"), node("OpenC2-Response"));

@@ -6,6 +6,7 @@ mod brokers;
 mod cases;
 mod flood;
 mod repeated;
+mod spelling;
 
 use serde_json::Value as Json;
 

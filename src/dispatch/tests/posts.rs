@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{NOW, Room, Seen, deny, deny_and, face, house, message, ok};
 use crate::dispatch::{Caller, Consumer, Consumers, Effect, Event, Reply, Rules, SUMMARY};
-use crate::language::{Library, Version};
+use crate::language::{Library, LowerCaseHex, Version};
 use crate::openc2::{Response, Status};
 use crate::wire;
 
@@ -244,7 +244,7 @@ fn an_answer_in_cbor_about_a_profile_of_ones_own_keeps_its_status() {
         ["Target", "Choice", [], "", [[1, "note", "String", [], ""]]],
         ["Specifiers", "Map", [], "", [[1, "room", "String", ["[0"], ""]]]]}"#;
     let mut house = house();
-    house.library = Library::with(&[HEAT.into()]).unwrap();
+    house.library = Library::with(&[HEAT.into()], LowerCaseHex::default()).unwrap();
     house.actuators.insert("hall".to_owned(), face("x-heat", &[("set", &["x-heat:note"])]));
     house.consumers = Consumers::from_iter([Consumer {
         id: "home".to_owned(),
