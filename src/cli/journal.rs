@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::output::{self, Screen, Style, escape_line, json_lines, status_style, table};
+use super::schemas::SchemasArgs;
 use super::{Exit, Failure, units};
 use crate::dispatch::IN_DOUBT;
 use crate::journal::{self, Answer, AskError, JournalError, Listing, Request, State, Truth};
+use crate::language::Library;
+use crate::{format, wire};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,6 +20,7 @@ Examples:
   oc2 journal list --state started
   oc2 journal list --producer soar-1 --limit 200 --json
   oc2 journal show 42
+  oc2 journal show 42 --schemas schemas
   oc2 journal show 95ad511c-3339-4111-9c47-9156c47d37d3
   oc2 journal list --state in-doubt
   oc2 journal resolve 42 --as done --text 'the valve is closed, I looked'
@@ -48,6 +52,8 @@ pub enum Question {
     Show {
         /// Its number in the list, or its `request_id`
         id: String,
+        #[command(flatten)]
+        schemas: SchemasArgs,
     },
     /// How the running bridge is: its counters and its connection
     Status,
@@ -104,7 +110,7 @@ pub fn run(args: &JournalArgs) -> Result<Exit, Failure> {
             producer: which.producer.clone(),
             ..Listing::default()
         }),
-        Question::Show { id } => Request::Show { id: id.clone() },
+        Question::Show { id, .. } => Request::Show { id: id.clone() },
         Question::Resolve(ResolveArgs { id, truth, text }) => Request::Resolve {
             id: id.clone(),
             truth: if truth == "done" { Truth::Done } else { Truth::Failed },
@@ -112,7 +118,13 @@ pub fn run(args: &JournalArgs) -> Result<Exit, Failure> {
         },
         Question::Status => Request::Status,
     };
-    let found = super::runtime()?.block_on(ask(&args.dir, request))?;
+    let mut found = super::runtime()?.block_on(ask(&args.dir, request))?;
+    if let Question::Show { schemas, .. } = &args.question {
+        let library = schemas.library()?;
+        for detail in &mut found {
+            read_cbor(detail, &library);
+        }
+    }
     print(args, &found)
 }
 
@@ -125,6 +137,20 @@ async fn ask(dir: &Path, request: Request) -> Result<Vec<Value>, Failure> {
         Answer::Resolved(ticket) => vec![serde_json::json!({ "resolved": ticket })],
         Answer::Status(status) => vec![status],
     })
+}
+
+/// Shows messages in CBOR by these schemas, which may know names where the journal has numbers.
+fn read_cbor(detail: &mut Value, library: &Library) {
+    let read = |octets: &Value| {
+        let octets = format::hex_octets(octets.as_str()?).ok()?;
+        wire::shown_by(&octets, &library.languages())
+    };
+    if let Some(message) = read(&detail["message_cbor"]) {
+        detail["message"] = message.to_string().into();
+    }
+    if let Some(response) = read(&detail["response_cbor"]) {
+        detail["response"] = response;
+    }
 }
 
 fn failure(error: AskError) -> Failure {

@@ -7,7 +7,7 @@ use crate::config::SchemasConfig;
 use crate::language::Library;
 
 /// Schemas beside those that are built in.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, clap::Args)]
 pub struct SchemasArgs {
     /// Folder with the schemas of own profiles, as [schemas] of bridge.toml has it
     #[arg(long, value_name = "DIR", env = "OC2_SCHEMAS", hide_env_values = true)]

@@ -87,10 +87,17 @@ pub struct Detail {
     pub entry: Entry,
     /// Its last response; as text, if it is not JSON.
     pub response: Option<Value>,
-    /// The message as it came; one in CBOR as the JSON that says the same.
-    /// What is not UTF-8 is shown as U+FFFD; the
+    /// The response itself where it is CBOR, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_cbor: Option<String>,
+    /// The message as it came; one in CBOR as the JSON that says the same, by the
+    /// schemas that are built in. What is not UTF-8 is shown as U+FFFD; the
     /// journal has it as it was.
     pub message: String,
+    /// The message itself where it is CBOR, in hexadecimal digits: whoever has the
+    /// schemas of further profiles has names for the numbers in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_cbor: Option<String>,
     /// It bore a signature that nobody has checked.
     pub unverified_signature: bool,
     /// What happened, in order.
@@ -152,7 +159,9 @@ impl Detail {
         Self {
             entry,
             response: None,
+            response_cbor: None,
             message: String::new(),
+            message_cbor: None,
             unverified_signature: false,
             records: Vec::new(),
         }
@@ -172,12 +181,11 @@ impl Detail {
         match kind {
             Kind::Accepted => {
                 self.message = as_text(bytes);
+                self.message_cbor = cbor(bytes);
                 self.unverified_signature = facts.contains_key("unverified_signature");
             }
-            Kind::Progress => self.response = Some(shown(bytes)),
-            Kind::Outcome | Kind::Resolved if facts.contains_key("response") => {
-                self.response = Some(shown(bytes));
-            }
+            Kind::Progress => self.respond(bytes),
+            Kind::Outcome | Kind::Resolved if facts.contains_key("response") => self.respond(bytes),
             Kind::Outcome
             | Kind::Resolved
             | Kind::Started
@@ -188,6 +196,11 @@ impl Detail {
         }
         self.records.push(Step { seq, at_ms, kind: kind.as_str().to_owned(), facts });
         Ok(())
+    }
+
+    fn respond(&mut self, response: &[u8]) {
+        self.response = Some(shown(response));
+        self.response_cbor = cbor(response);
     }
 }
 
@@ -213,6 +226,11 @@ impl Listing {
 fn shown(payload: &[u8]) -> Value {
     wire::shown(payload)
         .unwrap_or_else(|| Value::String(String::from_utf8_lossy(payload).into_owned()))
+}
+
+/// The digits of a message in CBOR.
+fn cbor(message: &[u8]) -> Option<String> {
+    (Encoding::of(message) == Encoding::Cbor).then(|| body::as_hex(message))
 }
 
 /// A message as it came; one in CBOR as the JSON that says the same.

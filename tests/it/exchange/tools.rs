@@ -124,6 +124,14 @@ async fn what_is_sent_in_cbor_is_answered_in_cbor_and_watched_as_json() {
     let response = &response["message"]["body"]["openc2"]["response"];
     assert_eq!(response, &json!({"status": 200, "results": {"pairs": pairs}}));
     scene.settled().await;
+
+    // The journal has numbers, for which the schemas have names.
+    let dir = scene.bridge.path("journal").display().to_string();
+    let words = ["--dir", &dir, "--json", "--schemas", &schemas];
+    let kept = oc2(&scene, "journal show 2", &words).output().await.unwrap();
+    let message = lines(&kept)[0]["message"].as_str().map(serde_json::from_str::<Json>);
+    assert_eq!(message.unwrap().unwrap(), setting["message"]);
+    assert_eq!(lines(&kept)[0]["response"]["body"]["openc2"]["response"]["status"], json!(200));
 }
 
 /// Targets of a profile of one's own: completed by its schema, explained by it, and made up by it.
