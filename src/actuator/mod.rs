@@ -23,7 +23,7 @@ pub use pairs::{OwnPairs, Unpaired, pairs};
 pub use runner::{Ended, Job, Runner, report};
 
 use crate::dispatch::{ActuatorFace, Outcome, Report, Ticket, Work};
-use crate::openc2::{Members, Pairs};
+use crate::openc2::{Members, Pairs, Response};
 
 /// Carries out one command at a time, or several, as its settings say.
 pub trait Perform {
@@ -57,6 +57,13 @@ impl Progress {
         let report = Report::Progress { ticket: self.ticket, text: text.into() };
         // Full or closed: see above.
         let _lost = self.reports.try_send(report);
+    }
+
+    /// Passes on what one of several consumers has said last.
+    pub async fn heard(&self, from: &str, response: Response) {
+        let report = Report::Heard { ticket: self.ticket, from: from.to_owned(), response };
+        // Closed: the bridge is ending.
+        let _gone = self.reports.send(report).await;
     }
 
     /// Lets those go who wait for the command, with what there is to say by now; it goes on.

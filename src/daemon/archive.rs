@@ -8,13 +8,17 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::events;
 use crate::actuator::route::Broker;
 use crate::dispatch::{Class, Counters, Effect, command_id, ticket_in};
-use crate::https::{Archive, Failure, Filed, Soon, Wanted};
+use crate::https::{Archive, Failure, Filed, Followed, Soon, Wanted};
 use crate::journal::{Entry, Journal, JournalError, Listing, State};
 
 /// Least time between two looks at a command that is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The same of one that is followed, of which there are fewer, and which are looked at to their end.
+const FOLLOW_AGAIN: Duration = Duration::from_millis(200);
 
 /// The journal, and the consumers that the routes have heard.
 pub(super) struct Files {
@@ -38,6 +42,10 @@ impl Files {
             return Ok(None);
         }
         let mut filed = filed(&detail.entry);
+        let answers = events::answers(&detail);
+        if !answers.is_empty() {
+            filed.view["answers"] = answers.into();
+        }
         filed.view["response"] = detail.response.unwrap_or_default();
         Ok(Some((detail.entry.state, filed)))
     }
@@ -54,6 +62,34 @@ impl Files {
                 return Ok(Some(filed));
             }
             sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// What has happened to the command since, once something has or the time is over.
+    async fn follow(
+        &self,
+        id: &str,
+        after: u64,
+        wait: Duration,
+    ) -> Result<Option<Followed>, JournalError> {
+        let Some(ticket) = ticket_in(id) else { return Ok(None) };
+        let until = Instant::now() + wait;
+        let mut counters = self.counters.clone();
+        loop {
+            counters.mark_unchanged();
+            let detail = self.journal.show_durable(ticket).await?;
+            let Some(detail) = detail.filter(|it| name_of(&it.entry).as_deref() == Some(id)) else {
+                return Ok(None);
+            };
+            let mut events = events::of(&detail);
+            events.retain(|event| event.number > after);
+            let is_over = detail.entry.state == State::Ended;
+            let is_news = is_over || !events.is_empty() || wait.is_zero();
+            if is_news || timeout_at(until, counters.changed()).await.is_err() {
+                let producer = detail.entry.producer;
+                return Ok(Some(Followed { producer, events, is_over }));
+            }
+            sleep(FOLLOW_AGAIN).await;
         }
     }
 
@@ -103,6 +139,16 @@ impl Archive for Files {
         wait: Duration,
     ) -> Soon<'a, Result<Option<Filed>, Failure>> {
         Box::pin(async move { self.wait(id, wait).await.map_err(|error| error.to_string()) })
+    }
+
+    fn events<'a>(
+        &'a self,
+        id: &'a str,
+        after: u64,
+        wait: Duration,
+    ) -> Soon<'a, Result<Option<Followed>, Failure>> {
+        let followed = self.follow(id, after, wait);
+        Box::pin(async move { followed.await.map_err(|error| error.to_string()) })
     }
 
     fn commands(&self, wanted: Wanted) -> Soon<'_, Result<Vec<Filed>, Failure>> {

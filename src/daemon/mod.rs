@@ -7,6 +7,7 @@
 mod archive;
 mod clock;
 mod crew;
+mod events;
 mod hall;
 mod outbox;
 mod report;

@@ -133,6 +133,16 @@ pub enum Event {
         /// Which response.
         outbox: OutboxId,
     },
+    /// One of the consumers elsewhere that it is for has answered. It is over with its outcome.
+    Heard(Box<Heard>),
+    /// Who waits for its consumers elsewhere was told what there was to say; late answers are
+    /// still taken.
+    Overdue {
+        /// Status of what was said.
+        status: u16,
+        /// For people.
+        text: Option<String>,
+    },
     /// Its producer has cancelled it while its actuator was at work, or while
     /// its effect lasts, which is to end at once.
     Cancelled,
@@ -144,6 +154,19 @@ pub enum Event {
         /// For people.
         text: Option<String>,
     },
+}
+
+/// The last word of one consumer elsewhere.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Heard {
+    /// The consumer.
+    pub from: String,
+    /// Status of its response.
+    pub status: u16,
+    /// It came after [`Event::Overdue`].
+    pub is_late: bool,
+    /// The response as JSON.
+    pub response: Bytes,
 }
 
 /// The first record of a command, and all that a restart needs to go on with it.
@@ -297,6 +320,15 @@ pub enum Report {
         ticket: Ticket,
         /// For people.
         text: String,
+    },
+    /// One of the consumers elsewhere that it is for has said its last word.
+    Heard {
+        /// Which command.
+        ticket: Ticket,
+        /// The consumer.
+        from: String,
+        /// What it said.
+        response: Response,
     },
     /// It goes on, and who waits for it is to wait no longer: what there is to say by now.
     Meanwhile {

@@ -42,7 +42,7 @@ pub use cancel::Named;
 pub use command_id::{command_id, ticket_in};
 pub use counters::Counters;
 pub use effect::{
-    Accepted, Alarm, Class, Concluded, ContentDigest, Effect, Event, Key, LogLine, OutboxId,
+    Accepted, Alarm, Class, Concluded, ContentDigest, Effect, Event, Heard, Key, LogLine, OutboxId,
     Outcome, Outgoing, Reason, Record, Report, Ticket, Work,
 };
 pub use errand::{Due, Errand, Finding, Place, Unfinished};

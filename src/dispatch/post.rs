@@ -13,7 +13,8 @@ use super::admit::Decided;
 use super::open::Reading;
 use super::reply::Answers;
 use super::{
-    Address, Caller, Dispatcher, Effect, House, Outcome, Reason, Receipt, Ticket, command_id,
+    Address, Caller, Dispatcher, Effect, Event, House, Outcome, Reason, Receipt, Record, Ticket,
+    command_id,
 };
 use crate::language::Library;
 use crate::openc2::{Content, Members, Response, ResponseType, Results, Status};
@@ -200,8 +201,8 @@ impl Dispatcher {
         }
     }
 
-    /// A command goes on, and those who posted it are to wait no longer. Nothing of it
-    /// is recorded: what they are told now is no outcome.
+    /// A command goes on, and those who posted it are to wait no longer. That the time is over
+    /// is recorded, and not what they are told: it is no outcome.
     pub(super) fn meanwhile(
         &mut self,
         decided: &mut Decided,
@@ -221,9 +222,14 @@ impl Dispatcher {
             request_id: request_id.as_deref(),
             manner: command.manner,
         };
+        let (status, text) = (outcome.response.status.code(), outcome.response.status_text.clone());
         let payload = self.letter(&to, outcome.response, now_ms);
         let Some(command) = self.in_progress.get_mut(&ticket) else { return };
-        command.meanwhile = Some(payload.clone());
+        let was_told = command.meanwhile.replace(payload.clone()).is_some();
+        if !was_told {
+            let event = Event::Overdue { status, text };
+            decided.records.push(Record { ticket, at_ms: now_ms, event });
+        }
         let callers = std::mem::take(&mut command.callers);
         self.tell_callers(decided, ticket, &callers, &payload, now_ms);
     }

@@ -3,8 +3,8 @@
 use super::admit::Decided;
 use super::reply::Answers;
 use super::{
-    Class, Concluded, Dispatcher, Effect, Event, InProgress, LogLine, Outcome, Outgoing, Reason,
-    Record, Report, Ticket,
+    Class, Concluded, Dispatcher, Effect, Event, Heard, InProgress, LogLine, Outcome, Outgoing,
+    Reason, Record, Report, Ticket,
 };
 use crate::language::Version;
 use crate::openc2::{Response, ResponseType, Status};
@@ -20,6 +20,9 @@ impl Dispatcher {
         match report {
             Report::Progress { ticket, text } => {
                 self.progress(&mut decided, ticket, text, now_ms);
+            }
+            Report::Heard { ticket, from, response } => {
+                self.heard(&mut decided, ticket, from, &response, now_ms);
             }
             Report::Meanwhile { ticket, outcome } => {
                 self.meanwhile(&mut decided, ticket, outcome, now_ms);
@@ -67,6 +70,26 @@ impl Dispatcher {
         let event = Event::Progress { response: outgoing.clone() };
         decided.records.push(Record { ticket, at_ms: now_ms, event });
         decided.responses.push(outgoing);
+    }
+
+    /// Keeps what one of several consumers has said, for whoever asks before the end.
+    fn heard(
+        &mut self,
+        decided: &mut Decided,
+        ticket: Ticket,
+        from: String,
+        response: &Response,
+        now_ms: u64,
+    ) {
+        let Some(command) = self.in_progress.get(&ticket) else { return };
+        let heard = Heard {
+            from,
+            status: response.status.code(),
+            is_late: command.meanwhile.is_some(),
+            response: wire::response_to_json(response).to_string().into(),
+        };
+        let event = Event::Heard(Box::new(heard));
+        decided.records.push(Record { ticket, at_ms: now_ms, event });
     }
 
     /// What an actuator answered, if the schema of its profile has such results.

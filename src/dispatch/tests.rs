@@ -159,6 +159,8 @@ impl Room {
                 | Event::Resolved { .. }
                 | Event::Cancelled
                 | Event::Answered { .. }
+                | Event::Heard(_)
+                | Event::Overdue { .. }
                 | Event::Stopped { .. } => {}
             }
         }

@@ -21,6 +21,17 @@ pub trait Archive: Debug + Send + Sync {
         wait: Duration,
     ) -> Soon<'a, Result<Option<Filed>, Failure>>;
 
+    /// What has happened to a command since the event of this number; 0 is before the
+    /// first. Where nothing has, once there is something, or after so long.
+    ///
+    /// What is told here is there for good: also after a crash.
+    fn events<'a>(
+        &'a self,
+        id: &'a str,
+        after: u64,
+        wait: Duration,
+    ) -> Soon<'a, Result<Option<Followed>, Failure>>;
+
     /// Commands, newest first.
     fn commands(&self, wanted: Wanted) -> Soon<'_, Result<Vec<Filed>, Failure>>;
 
@@ -37,6 +48,28 @@ pub struct Filed {
     pub number: u64,
     /// What is shown.
     pub view: Value,
+}
+
+/// A command, as it is followed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Followed {
+    /// Who sent it.
+    pub producer: Option<String>,
+    /// What is new, in order.
+    pub events: Vec<Happened>,
+    /// The command has ended: nothing is to be waited for.
+    pub is_over: bool,
+}
+
+/// Something that happened to a command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happened {
+    /// Its place: higher than those of all before it.
+    pub number: u64,
+    /// `accepted`, `response`, `late`, `timeout` or `done`.
+    pub name: &'static str,
+    /// What there is to say of it.
+    pub facts: Value,
 }
 
 /// Which commands to list. What is absent may be anything.

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
@@ -23,6 +21,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Archive;
+use super::body::Body;
 use super::callers::Callers;
 use super::media;
 use super::problem::{Problem, RETRY_AFTER_SECS};
@@ -57,6 +56,10 @@ pub(super) struct Shared {
     /// Identities that see every command.
     pub operators: Vec<String>,
     pub archive: Arc<dyn Archive>,
+    /// A place for each command that is followed.
+    pub streams: Arc<Semaphore>,
+    /// Cancelled: what is followed ends.
+    pub stop: CancellationToken,
     pub message_bytes: usize,
     pub counted: Counted,
 }
@@ -175,7 +178,7 @@ async fn serve(
     request: Request<Incoming>,
     peer: &Peer,
     shared: &Shared,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Body>, Infallible> {
     let Counted { posts, reads, problems, .. } = &shared.counted;
     let is_read = request.uri().path().starts_with(resources::ROOT);
     let answered = answer(request, peer, shared).await;
@@ -192,7 +195,7 @@ async fn answer(
     request: Request<Incoming>,
     peer: &Peer,
     shared: &Shared,
-) -> Result<Response<Full<Bytes>>, Problem> {
+) -> Result<Response<Body>, Problem> {
     let identity = match peer {
         Peer::Known(identity) => Some(identity.clone()),
         Peer::Unasked => None,
@@ -232,14 +235,14 @@ async fn answer(
 
 /// The HTTP response around an `OpenC2` response (Transfer via HTTPS v1.1, sections 3.4 and
 /// 4.2.1). hyper adds Date.
-fn response(reply: Reply, request_id: Option<&str>) -> Response<Full<Bytes>> {
+fn response(reply: Reply, request_id: Option<&str>) -> Response<Body> {
     let code = match reply.status {
         Status::Processing if reply.begun.is_some() => StatusCode::ACCEPTED,
         Status::Processing => StatusCode::OK,
         status => StatusCode::from_u16(status.code()).expect("one of nine codes"),
     };
     let has_message = reply.payload.is_some();
-    let mut response = Response::new(Full::from(reply.payload.unwrap_or_default()));
+    let mut response = Response::new(Body::from(reply.payload.unwrap_or_default()));
     *response.status_mut() = code;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

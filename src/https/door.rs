@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::callers::Callers;
 use super::connections::{Counted, Shared, listen};
+use super::follow::MAX_STREAMS;
 use super::{Archive, HttpsConfig};
 use crate::dispatch::{Inbound, Receipt, Reply};
 use crate::tls::{ServerTls, TlsError};
@@ -60,6 +61,8 @@ pub struct DoorStatistics {
     pub problems: u64,
     /// Requests that wait for their response now.
     pub waiting: u64,
+    /// Commands that are followed now.
+    pub followed: u64,
 }
 
 /// The door itself: opens handles.
@@ -93,16 +96,18 @@ impl Door {
             tracing::warn!(%address, "plain HTTP, and everybody is believed: for tests only");
         }
         let (events, events_out) = mpsc::channel(EVENTS);
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let shared = Arc::new(Shared {
             callers: Callers::new(events, config.max_wait),
             tls,
             identities: config.identities.clone(),
             operators: config.operators.identities.clone(),
             archive,
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            stop: stop.clone(),
             message_bytes,
             counted: Counted::default(),
         });
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(listen(listener, Arc::clone(&shared), stop.clone()));
         tasks.close();
         tracing::info!(%address, "commands may be posted");
@@ -147,6 +152,7 @@ impl DoorHandle {
             reads: reads.load(Ordering::Relaxed),
             problems: problems.load(Ordering::Relaxed),
             waiting: self.shared.callers.number() as u64,
+            followed: (MAX_STREAMS - self.shared.streams.available_permits()) as u64,
         }
     }
 }

@@ -6,11 +6,13 @@
 //! everything else is an `OpenC2` response, and the quiet room's.
 
 mod archive;
+mod body;
 mod callers;
 mod config;
 mod connections;
 mod date;
 mod door;
+mod follow;
 mod media;
 mod peer;
 mod prefer;
@@ -19,7 +21,7 @@ mod query;
 mod request;
 mod resources;
 
-pub use archive::{Archive, Failure, Filed, Soon, Wanted};
+pub use archive::{Archive, Failure, Filed, Followed, Happened, Soon, Wanted};
 pub use config::{HttpsConfig, HttpsMistake, Operators};
 pub use door::{Door, DoorEvent, DoorHandle, DoorStatistics, OpenError};
 pub use peer::{Answer, Peer, PeerConfig, PeerError, PeerMistake, PeerUrl};

@@ -145,7 +145,10 @@ fn all(headers: &HeaderMap, name: &HeaderName) -> Result<String, Problem> {
 }
 
 /// The one value of a header, if it is there.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+pub(super) fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a str>, Problem> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

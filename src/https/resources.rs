@@ -4,15 +4,15 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::archive::{Filed, Wanted};
+use super::body::Body;
 use super::connections::Shared;
+use super::follow;
 use super::problem::Problem;
 use super::query::{Query, encoded};
 use crate::dispatch::CommandIds;
@@ -49,10 +49,35 @@ impl<'a> Asker<'a> {
         }
     }
 
-    fn sees(self, producer: Option<&str>) -> bool {
+    pub fn sees(self, producer: Option<&str>) -> bool {
         match self {
             Self::Operator => true,
             Self::Producer(identity) => producer == Some(identity),
+        }
+    }
+}
+
+/// What there is to ask for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Resource<'a> {
+    Commands,
+    Command(&'a str),
+    Events(&'a str),
+    Consumers,
+}
+
+impl<'a> Resource<'a> {
+    fn at(path: &'a str) -> Option<Self> {
+        let Some(rest) = path.strip_prefix(COMMANDS) else {
+            return (path == CONSUMERS).then_some(Self::Consumers);
+        };
+        if rest.is_empty() {
+            return Some(Self::Commands);
+        }
+        match rest.strip_prefix('/')?.split_once('/') {
+            None => Some(Self::Command(&rest[1..])),
+            Some((id, "events")) => Some(Self::Events(id)),
+            Some(_) => None,
         }
     }
 }
@@ -62,24 +87,24 @@ pub(super) async fn answer(
     head: &Parts,
     asker: Asker<'_>,
     shared: &Shared,
-) -> Result<Response<Full<Bytes>>, Problem> {
-    let path = head.uri.path();
-    let is_one = path.strip_prefix(COMMANDS).and_then(|rest| rest.strip_prefix('/'));
-    if path != COMMANDS && path != CONSUMERS && is_one.is_none_or(|id| id.contains('/')) {
-        return Err(nothing_here());
-    }
+) -> Result<Response<Body>, Problem> {
+    let resource = Resource::at(head.uri.path()).ok_or_else(nothing_here)?;
     if head.method != Method::GET {
         let header = Some((header::ALLOW, HeaderValue::from_static("GET")));
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "it can only be read");
         return Err(Problem { header, ..problem });
     }
     let mut query = Query::read(head.uri.query())?;
-    let view = match is_one {
-        Some(id) => one(id, &mut query, asker, shared).await?,
-        None if path == COMMANDS => several(&mut query, asker, shared).await?,
-        None => {
+    let view = match resource {
+        Resource::Command(id) => one(id, &mut query, asker, shared).await?,
+        Resource::Commands => several(&mut query, asker, shared).await?,
+        Resource::Consumers => {
             query.end()?;
             return Ok(response(&json!({"consumers": shared.archive.consumers()})));
+        }
+        Resource::Events(id) => {
+            query.end()?;
+            return follow::answer(id, head, asker, shared).await;
         }
     };
     query.end()?;
@@ -163,8 +188,8 @@ pub(super) fn location(ids: &CommandIds) -> String {
     }
 }
 
-fn response(view: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(view.to_string()));
+fn response(view: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(view.to_string()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -172,11 +197,11 @@ fn response(view: &Value) -> Response<Full<Bytes>> {
 }
 
 /// Nor is there what others may not see.
-fn nothing_here() -> Problem {
+pub(super) fn nothing_here() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is nothing here, or nothing for this certificate")
 }
 
-fn failed(failure: &str) -> Problem {
+pub(super) fn failed(failure: &str) -> Problem {
     tracing::error!(failure, "the journal does not answer");
     Problem::busy("the journal does not answer")
 }

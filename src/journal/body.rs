@@ -20,6 +20,8 @@
 //! loss      {"known":{"seq":…,"ticket":…},"found":{"seq":…,"ticket":…},"breaks":[seq,…],"text":…}
 //! stopped   {"status":200,"text":…}
 //! cancelled {}
+//! heard     {"from":…,"status":200,"late":true} LF response
+//! overdue   {"status":503,"text":…}
 //! ```
 //!
 //! `loss` is no event of a command (its ticket is 0): somebody has accepted
@@ -34,7 +36,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::{
-    Accepted, Address, Class, Concluded, ContentDigest, Event, Key, OutboxId, Outgoing, Ticket,
+    Accepted, Address, Class, Concluded, ContentDigest, Event, Heard, Key, OutboxId, Outgoing,
+    Ticket,
 };
 
 /// What separates the facts from the bytes that follow them.
@@ -52,10 +55,12 @@ pub(super) enum Kind {
     Loss,
     Stopped,
     Cancelled,
+    Heard,
+    Overdue,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Resolved,
         Self::Accepted,
         Self::Started,
@@ -65,6 +70,8 @@ impl Kind {
         Self::Loss,
         Self::Stopped,
         Self::Cancelled,
+        Self::Heard,
+        Self::Overdue,
     ];
 
     /// As it stands in the column `kind`.
@@ -79,6 +86,8 @@ impl Kind {
             Self::Loss => "loss",
             Self::Stopped => "stopped",
             Self::Cancelled => "cancelled",
+            Self::Heard => "heard",
+            Self::Overdue => "overdue",
         }
     }
 
@@ -96,6 +105,8 @@ impl Kind {
             Event::Stopped { .. } => Self::Stopped,
             Event::Resolved { .. } => Self::Resolved,
             Event::Cancelled => Self::Cancelled,
+            Event::Heard(_) => Self::Heard,
+            Event::Overdue { .. } => Self::Overdue,
         }
     }
 }
@@ -165,6 +176,14 @@ struct AnsweredFacts {
 }
 
 #[derive(Deserialize, Serialize)]
+struct HeardFacts<'a> {
+    from: Cow<'a, str>,
+    status: u16,
+    #[serde(default, skip_serializing_if = "is_false")]
+    late: bool,
+}
+
+#[derive(Deserialize, Serialize)]
 struct StoppedFacts<'a> {
     status: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -221,7 +240,12 @@ pub(super) fn encode(event: &Event) -> Vec<u8> {
             }
         }
         Event::Answered { outbox } => json(&AnsweredFacts { outbox: outbox.0 }),
-        Event::Stopped { status, text } => {
+        Event::Heard(heard) => {
+            let Heard { from, status, is_late, response } = &**heard;
+            let facts = HeardFacts { from: Cow::Borrowed(from), status: *status, late: *is_late };
+            with_bytes(&facts, response)
+        }
+        Event::Stopped { status, text } | Event::Overdue { status, text } => {
             json(&StoppedFacts { status: *status, text: text.as_deref().map(Cow::Borrowed) })
         }
     }
@@ -261,6 +285,15 @@ pub(super) fn decode(ticket: Ticket, kind: Kind, body: &[u8]) -> Result<Event, S
         Kind::Stopped => {
             let StoppedFacts { status, text } = read(facts)?;
             Event::Stopped { status, text: text.map(Cow::into_owned) }
+        }
+        Kind::Heard => {
+            let HeardFacts { from, status, late } = read(facts)?;
+            let (from, response) = (from.into_owned(), Bytes::copy_from_slice(bytes));
+            Event::Heard(Box::new(Heard { from, status, is_late: late, response }))
+        }
+        Kind::Overdue => {
+            let StoppedFacts { status, text } = read(facts)?;
+            Event::Overdue { status, text: text.map(Cow::into_owned) }
         }
     })
 }
@@ -535,7 +568,11 @@ mod tests {
              \"unverified_signature\":true,\"posted\":true,\"hops\":1}}\n"
         );
         let in_full = [in_full.as_bytes(), b"\n\xff{}"].concat();
-        let cases: [(Event, &[u8]); 12] = [
+        let heard = |is_late| {
+            let response = Bytes::from_static(b"{\"status\":200}");
+            Event::Heard(Box::new(Heard { from: "c".to_owned(), status: 200, is_late, response }))
+        };
+        let cases: [(Event, &[u8]); 15] = [
             (Event::Accepted(Box::new(accepted_in_full())), &in_full),
             (
                 Event::Accepted(Box::new(accepted_barely())),
@@ -558,6 +595,9 @@ mod tests {
             (in_effect(), b"{\"class\":\"silent\",\"status\":200,\"in_effect\":true}"),
             (Event::Stopped { status: 200, text: None }, b"{\"status\":200}"),
             (Event::Cancelled, b"{}"),
+            (heard(false), b"{\"from\":\"c\",\"status\":200}\n{\"status\":200}"),
+            (heard(true), b"{\"from\":\"c\",\"status\":200,\"late\":true}\n{\"status\":200}"),
+            (Event::Overdue { status: 503, text: None }, b"{\"status\":503}"),
             (
                 Event::Stopped { status: 500, text: Some("stuck".to_owned()) },
                 b"{\"status\":500,\"text\":\"stuck\"}",

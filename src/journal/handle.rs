@@ -209,6 +209,11 @@ impl<T: Send + 'static> Journal<T> {
         self.read(move |store| store.detail(ticket)).await
     }
 
+    /// The same, of what is durable: for whoever must not be told what a crash could take back.
+    pub async fn show_durable(&self, ticket: Ticket) -> Result<Option<Detail>, JournalError> {
+        self.ask(Request::ReadDurable, move |store| store.detail(ticket)).await
+    }
+
     /// The commands that have this request id, newest first.
     ///
     /// Commands whose key is another's (repetitions) or is forgotten are not

@@ -286,7 +286,7 @@ impl Memory {
         let Some(row) = self.commands.get_mut(&ticket) else { return };
         row.records.push(seq);
         match event {
-            Event::Accepted(_) => {}
+            Event::Accepted(_) | Event::Heard(_) | Event::Overdue { .. } => {}
             Event::Cancelled => {
                 // The end of its effect is due at once.
                 if row.entry.ended_ms.is_some() {
@@ -403,6 +403,8 @@ fn response(record: &Record) -> Option<&Outgoing> {
         | Event::Started
         | Event::Answered { .. }
         | Event::Cancelled
+        | Event::Heard(_)
+        | Event::Overdue { .. }
         | Event::Stopped { .. } => None,
     }
 }

@@ -111,9 +111,9 @@ pub struct Step {
     pub seq: u64,
     /// When, in milliseconds since 1970-01-01T00:00:00Z.
     pub at_ms: u64,
-    /// accepted, started, progress, outcome, answered, stopped or cancelled.
+    /// accepted, started, progress, heard, overdue, outcome, answered, stopped or cancelled.
     pub kind: String,
-    /// What else is recorded, without message and response.
+    /// What else is recorded, without the message and the response to it.
     #[serde(flatten)]
     pub facts: Map<String, Value>,
 }
@@ -176,7 +176,7 @@ impl Detail {
         body: &[u8],
     ) -> Result<(), String> {
         let (facts, bytes) = body::split(body);
-        let facts: Map<String, Value> =
+        let mut facts: Map<String, Value> =
             serde_json::from_slice(facts).map_err(|error| error.to_string())?;
         match kind {
             Kind::Accepted => {
@@ -186,13 +186,15 @@ impl Detail {
             }
             Kind::Progress => self.respond(bytes),
             Kind::Outcome | Kind::Resolved if facts.contains_key("response") => self.respond(bytes),
+            Kind::Heard => drop(facts.insert("response".to_owned(), shown(bytes))),
             Kind::Outcome
             | Kind::Resolved
             | Kind::Started
             | Kind::Answered
             | Kind::Loss
             | Kind::Stopped
-            | Kind::Cancelled => {}
+            | Kind::Cancelled
+            | Kind::Overdue => {}
         }
         self.records.push(Step { seq, at_ms, kind: kind.as_str().to_owned(), facts });
         Ok(())

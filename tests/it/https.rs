@@ -1,5 +1,6 @@
 //! The HTTPS door, from foreign clients' side.
 
+mod events;
 mod exchange;
 mod full;
 mod http;

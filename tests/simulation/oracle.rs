@@ -190,8 +190,11 @@ impl Fact {
                     facts.push(Self::Outcome { ticket });
                     facts.extend(concluded.response.as_ref().map(|it| response(it, true)));
                 }
-                // No person settles anything in a script.
-                Event::Stopped { .. } | Event::Resolved { .. } => {}
+                // No person settles anything in a script, and no command goes elsewhere.
+                Event::Stopped { .. }
+                | Event::Resolved { .. }
+                | Event::Heard(_)
+                | Event::Overdue { .. } => {}
                 Event::Answered { outbox } => {
                     facts.push(Self::Answered { outbox: index(outbox.0) });
                 }

@@ -75,14 +75,21 @@ impl Collection {
     }
 
     /// A consumer has said its last word. Only the first one counts, and only of
-    /// those that were asked.
-    pub fn note(&mut self, from: Option<String>, response: Response) {
+    /// those that were asked; whether it does.
+    pub fn note(&mut self, from: Option<String>, response: Response) -> bool {
         // Where one was asked, a response without a name is its own.
-        let Some(from) = from.or_else(|| self.only().map(str::to_owned)) else { return };
+        let Some(from) = from.or_else(|| self.only().map(str::to_owned)) else { return false };
         let is_asked = self.is_for_all || self.expected.contains(&from);
-        if is_asked && !self.has_said(&from) && self.said.len() < MOST {
+        let counts = is_asked && !self.has_said(&from) && self.said.len() < MOST;
+        if counts {
             self.said.push((from, response));
         }
+        counts
+    }
+
+    /// The last word that counts, where there may be others.
+    pub fn newest_of_several(&self) -> Option<&(String, Response)> {
+        self.said.last().filter(|_| self.only().is_none())
     }
 
     /// Whether nobody else needs to be waited for.

@@ -122,7 +122,11 @@ impl Route {
                 biased;
                 arrival = responses.next(until) => match arrival {
                     Some(arrival) => {
-                        self.hear(&mut exchange.collection, arrival);
+                        if self.hear(&mut exchange.collection, arrival)
+                            && let Some((from, response)) = exchange.collection.newest_of_several()
+                        {
+                            progress.heard(from, response.clone()).await;
+                        }
                         if exchange.collection.is_satisfied() {
                             return exchange.collection.outcome();
                         }
@@ -183,15 +187,14 @@ impl Route {
         Ok(())
     }
 
-    fn hear(&self, collection: &mut Collection, arrival: Arrival) {
+    /// Takes what has come, and says whether it is a word that counts.
+    fn hear(&self, collection: &mut Collection, arrival: Arrival) -> bool {
         match arrival {
             Arrival::Answer(answer) => {
                 if let Some(from) = &answer.from {
                     self.broker.saw(from);
                 }
-                if answer.is_final() {
-                    collection.note(answer.from, answer.response);
-                }
+                answer.is_final() && collection.note(answer.from, answer.response)
             }
             Arrival::Malformed { from, fault, .. } => {
                 let text = format!("the response cannot be read: {fault}");
@@ -201,7 +204,7 @@ impl Route {
                     reason = fault.unquoted(),
                     "a response cannot be read"
                 );
-                collection.note(from, Response::with_text(Status::InternalError, text));
+                collection.note(from, Response::with_text(Status::InternalError, text))
             }
         }
     }

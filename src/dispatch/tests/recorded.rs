@@ -45,7 +45,11 @@ fn told(records: &[Record]) -> BTreeMap<Ticket, Told> {
                 command.unfinished.cancelled = true;
                 command.due_ms = command.due_ms.map(|at_ms| if command.ended { 0 } else { at_ms });
             }
-            Event::Accepted(_) | Event::Progress { .. } | Event::Answered { .. } => {}
+            Event::Accepted(_)
+            | Event::Progress { .. }
+            | Event::Heard(_)
+            | Event::Overdue { .. }
+            | Event::Answered { .. } => {}
         }
     }
     commands

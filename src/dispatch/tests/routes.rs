@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::{NOW, Room, Seen, deny, face, house, message, ok};
 use crate::dispatch::{
-    ActuatorFace, Address, Caller, House, Match, Outcome, Report, Route, Rules, Work,
+    ActuatorFace, Address, Caller, Event, Heard, House, Match, Outcome, Report, Route, Rules, Work,
 };
-use crate::openc2::Status;
+use crate::openc2::{Response, Status};
 
 /// The house of the other stories, and a route that ends in the actuator `way`.
 fn house_with_route(matches: Match) -> House {
@@ -90,12 +90,53 @@ fn meanwhile_is_no_outcome() {
     let seen = room.see(effects);
     let (status, said) = answer(&seen);
     assert_eq!((status, &said["headers"]["from"]), (503, &json!("bridge")), "the bridge says so");
-    assert!(seen.records.is_empty(), "nothing of it is recorded: {seen:?}");
+    let overdue = Event::Overdue { status: 503, text: Some("not yet".to_owned()) };
+    let recorded: Vec<_> = seen.records.iter().map(|record| &record.event).collect();
+    assert_eq!(recorded, [&overdue], "that the time is over, and no response");
+    let outcome = Outcome::ours(Status::ServiceUnavailable, "still not");
+    let effects = room.dispatcher.report(Report::Meanwhile { ticket, outcome }, NOW);
+    assert!(room.see(effects).records.is_empty(), "which is so but once");
 
     let seen = room.is_posted(&message);
     assert!(seen.starts.is_empty() && seen.replies.is_empty(), "who comes again waits: {seen:?}");
     let (status, said) = answer(&room.ends(ticket, ok()));
     assert_eq!((status, &said["headers"]["from"]), (200, &json!("fw-1")));
+}
+
+/// What each of several has said is recorded when it comes, and answers nobody.
+#[test]
+fn what_one_of_several_says_is_kept() {
+    let mut room = Room::with(house_with_route(firewalls()), Rules::default());
+    let ticket = room.is_posted(&to(&["fw-1", "fw-2"], message("r-1", &deny()))).starts[0].ticket;
+    let mut says = |from: &str, response: Response| {
+        let report = Report::Heard { ticket, from: from.to_owned(), response };
+        let effects = room.dispatcher.report(report, NOW);
+        let seen = room.see(effects);
+        assert!(seen.replies.is_empty() && seen.responses.is_empty(), "{seen:?}");
+        assert_eq!(seen.records.len(), 1, "{seen:?}");
+        let Event::Heard(heard) = &seen.records[0].event else { panic!("{seen:?}") };
+        (**heard).clone()
+    };
+    let from = "fw-1".to_owned();
+    let response = r#"{"status":404,"status_text":"no"}"#.into();
+    assert_eq!(
+        says("fw-1", Response::with_text(Status::NotFound, "no")),
+        Heard { from, status: 404, is_late: false, response }
+    );
+    let outcome = Outcome::ours(Status::ServiceUnavailable, "not yet");
+    room.dispatcher.report(Report::Meanwhile { ticket, outcome }, NOW);
+    let mut says = |from: &str| {
+        let response = Response::new(Status::Ok);
+        room.dispatcher.report(Report::Heard { ticket, from: from.to_owned(), response }, NOW)
+    };
+    let effects = says("fw-2");
+    let seen = room.see(effects);
+    let Event::Heard(heard) = &seen.records[0].event else { panic!("{seen:?}") };
+    assert!(heard.is_late);
+    room.ends(ticket, ok());
+    let response = Response::new(Status::Ok);
+    let report = Report::Heard { ticket, from: "fw-3".to_owned(), response };
+    assert!(room.dispatcher.report(report, NOW).is_empty(), "after the end there is nothing");
 }
 
 /// After a restart a command is passed on again, under the id that it had; whoever does it

@@ -218,6 +218,8 @@ impl Sqlite {
             Event::Answered { outbox } => self.answered(record, *outbox),
             // The end of its effect is due at once. That a command was cancelled at work is
             // looked for among the records, by the few who ask.
+            // What was said before the end is looked for among the records as well.
+            Event::Heard(_) | Event::Overdue { .. } => Ok(()),
             Event::Cancelled => {
                 self.execute(
                     "UPDATE command SET due_ms = 0

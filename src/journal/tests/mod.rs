@@ -19,8 +19,8 @@ use super::sqlite::{Sqlite, schema};
 use super::store::Store;
 use super::*;
 use crate::dispatch::{
-    Accepted, Address, Class, Concluded, ContentDigest, Due, Errand, Event, Key, Known, OutboxId,
-    Outgoing, Record, Ticket,
+    Accepted, Address, Class, Concluded, ContentDigest, Due, Errand, Event, Heard, Key, Known,
+    OutboxId, Outgoing, Record, Ticket,
 };
 
 /// A time in 2020, from which `at_ms` counts.

@@ -45,12 +45,16 @@ async fn a_command_is_shown_with_all_that_happened_to_it(home: &Home) {
     };
     let text = Some("level set".to_owned());
     let outcome = Concluded { text, ..conclusion(1) };
+    let response = Bytes::from_static(b"{\"status\":200}");
+    let heard = Heard { from: "fw-1".to_owned(), status: 200, is_late: true, response };
     let records = vec![
         event(1, Event::Accepted(Box::new(odd.clone()))),
         started(1),
         event(1, Event::Outcome(Box::new(outcome))),
         answered(1),
         event(2, Event::Accepted(Box::new(odd.clone()))),
+        event(2, Event::Overdue { status: 503, text: Some("not yet".to_owned()) }),
+        event(2, Event::Heard(Box::new(heard))),
     ];
     write(&journal, &mut committed, records).await;
 
@@ -77,6 +81,15 @@ async fn a_command_is_shown_with_all_that_happened_to_it(home: &Home) {
     });
     assert_eq!(json, expected);
     assert_eq!(serde_json::from_value::<Detail>(json).unwrap(), shown);
+    assert_eq!(journal.show_durable(Ticket(1)).await.unwrap().unwrap(), shown);
+    let steps = journal.show(Ticket(2)).await.unwrap().unwrap().records;
+    let at = THEN_MS + 2;
+    let expected = serde_json::json!([
+        {"seq": 6, "at_ms": at, "kind": "overdue", "status": 503, "text": "not yet"},
+        {"seq": 7, "at_ms": at, "kind": "heard", "from": "fw-1", "status": 200, "late": true,
+         "response": {"status": 200}},
+    ]);
+    assert_eq!(serde_json::to_value(&steps[1..]).unwrap(), expected);
     assert_eq!(journal.show(Ticket(3)).await.unwrap(), None);
     journal.close().await.unwrap();
 

@@ -9,15 +9,15 @@ use crate::support::probe::{act, acts, install};
 use crate::support::scene::letter;
 use crate::support::soon;
 
-const ASYNC: [&str; 2] = ["-H", "Prefer: respond-async"];
+pub(super) const ASYNC: [&str; 2] = ["-H", "Prefer: respond-async"];
 
 impl Site {
     /// Reads a resource, as this producer.
-    fn get(&self, producer: &str, path: &str) -> Reply {
+    pub(super) fn get(&self, producer: &str, path: &str) -> Reply {
         self.ask(producer, path, &[])
     }
 
-    fn ask(&self, producer: &str, path: &str, further: &[&str]) -> Reply {
+    pub(super) fn ask(&self, producer: &str, path: &str, further: &[&str]) -> Reply {
         let mut arguments = self.as_producer(producer);
         arguments.push(self.url().replace("/.well-known/openc2", path));
         arguments.extend(further.iter().map(|&it| it.to_owned()));
@@ -25,7 +25,7 @@ impl Site {
     }
 
     /// Posts a command to the gateway that nobody waits for; gives its path.
-    fn begin(&self, producer: &str, request_id: &str, what: &str) -> String {
+    pub(super) fn begin(&self, producer: &str, request_id: &str, what: &str) -> String {
         let mut message = letter(request_id, &act(what, "x-wall"));
         message["headers"]["from"] = json!(producer);
         let reply = self.post_as(producer, &message.to_string(), &ASYNC).reply();

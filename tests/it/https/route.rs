@@ -97,7 +97,7 @@ impl Crowd {
     }
 
     /// The same command for each of these, on its own topic; gives the one of the last.
-    async fn each_hears(&mut self, consumers: &[&str]) -> Heard {
+    pub async fn each_hears(&mut self, consumers: &[&str]) -> Heard {
         let mut last: Option<Heard> = None;
         for id in consumers {
             let heard = self.hears().await;

@@ -1,7 +1,9 @@
 //! curl, the foreign client of the HTTPS tests.
 
 use std::ffi::OsStr;
-use std::process::{Child, Command, Output, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::str::FromStr;
 
 use serde_json::Value as Json;
 
@@ -75,16 +77,79 @@ impl Reply {
 
 /// Begins a request; curl's own settings play no part.
 pub fn begin<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Waiting {
-    let child = Command::new("curl")
-        .args(["-q", "--silent", "--show-error", "--include", "--noproxy", "*"])
-        .args(["--max-time", WAIT])
+    Waiting(spawn(&["--include"], arguments))
+}
+
+/// Begins to read server-sent events.
+pub fn follow<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Stream {
+    let mut child = spawn(&["--no-buffer", "--fail"], arguments);
+    let lines = BufReader::new(child.stdout.take().expect("piped"));
+    Stream { child, lines }
+}
+
+fn spawn<S: AsRef<OsStr>>(how: &[&str], arguments: impl IntoIterator<Item = S>) -> Child {
+    Command::new("curl")
+        .args(["-q", "--silent", "--show-error", "--noproxy", "*", "--max-time", WAIT])
+        .args(how)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("curl starts");
-    Waiting(child)
+        .expect("curl starts")
+}
+
+/// Server-sent events, as they come.
+pub struct Stream {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    pub id: u64,
+    pub name: String,
+    pub data: Json,
+}
+
+impl Stream {
+    /// The next event; `None` where the stream ends, or curl will wait no longer.
+    pub fn next(&mut self) -> Option<Event> {
+        let (mut id, mut name, mut data) = (None, None, None);
+        loop {
+            let mut line = String::new();
+            if self.lines.read_line(&mut line).expect("curl writes lines") == 0 {
+                return None;
+            }
+            match line.trim_end().split_once(": ") {
+                Some(("id", value)) => id = Some(u64::from_str(value).expect("a number")),
+                Some(("event", value)) => name = Some(value.to_owned()),
+                Some(("data", value)) => data = Some(serde_json::from_str(value).expect("JSON")),
+                // A comment.
+                Some(("", _)) => {}
+                None if line.trim_end().is_empty() => {
+                    if let (Some(id), Some(name), Some(data)) = (id, name.take(), data.take()) {
+                        return Some(Event { id, name, data });
+                    }
+                }
+                _ => panic!("no line of an event: {line:?}"),
+            }
+        }
+    }
+
+    /// What is left of it, to its end.
+    pub fn rest(mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
 }
 
 /// A request that is under way.
