@@ -10,9 +10,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::events;
 use crate::actuator::route::Broker;
-use crate::dispatch::{Class, Counters, Effect, command_id, ticket_in};
-use crate::https::{Archive, Failure, Filed, Followed, Soon, Wanted};
+use crate::dispatch::{Accepted, Class, Counters, Effect, Withdrawn, command_id, ticket_in};
+use crate::https::{Archive, Failure, Filed, Followed, Soon, Wanted, Withdrawal};
 use crate::journal::{Entry, Journal, JournalError, Listing, State};
+use crate::producer::Envelope;
+use crate::wire::{self, Limits};
 
 /// Least time between two looks at a command that is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -93,6 +95,29 @@ impl Files {
         }
     }
 
+    async fn withdrawal(&self, id: &str) -> Result<Option<Withdrawal>, JournalError> {
+        let Some(ticket) = ticket_in(id) else { return Ok(None) };
+        let Some(named) = self.journal.numbered(ticket).await? else { return Ok(None) };
+        let Accepted { producer, request_id, consumer, actuator, address, message, .. } =
+            named.command.accepted;
+        let Some(name) = request_id.map(|request_id| {
+            command_id(ticket, producer.as_deref().unwrap_or_default(), &request_id)
+        }) else {
+            return Ok(None);
+        };
+        if name != id {
+            return Ok(None);
+        }
+        // It was taken once, within the limits of its time.
+        let limits = Limits { message_bytes: usize::MAX, ..Limits::default() };
+        Ok(Some(Withdrawal {
+            producer: producer.clone(),
+            withdrawn: Withdrawn { ticket, consumer, actuator, address },
+            to: wire::glimpse_of(&message, limits).to,
+            request_id: Envelope::new(producer.unwrap_or_default()).request_id,
+        }))
+    }
+
     async fn list(&self, wanted: Wanted) -> Result<Vec<Filed>, JournalError> {
         let Wanted { limit, before, state, consumer, producer, request_id } = wanted;
         let states = match state.as_deref() {
@@ -149,6 +174,10 @@ impl Archive for Files {
     ) -> Soon<'a, Result<Option<Followed>, Failure>> {
         let followed = self.follow(id, after, wait);
         Box::pin(async move { followed.await.map_err(|error| error.to_string()) })
+    }
+
+    fn withdrawal<'a>(&'a self, id: &'a str) -> Soon<'a, Result<Option<Withdrawal>, Failure>> {
+        Box::pin(async move { self.withdrawal(id).await.map_err(|error| error.to_string()) })
     }
 
     fn commands(&self, wanted: Wanted) -> Soon<'_, Result<Vec<Filed>, Failure>> {

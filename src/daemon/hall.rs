@@ -185,10 +185,13 @@ impl Hall {
             let (its_own, rest) = known.split_at(opened.keys().len());
             known = rest;
             let mut named = Vec::new();
-            if !opened.names().is_empty() {
+            if opened.number().is_some() || !opened.names().is_empty() {
                 // After all that came before it, which may be what it is about.
                 self.send_to_journal()?;
-                named = self.journal.named(opened.names().to_vec()).await?;
+                named = match opened.number() {
+                    Some(ticket) => vec![self.journal.numbered(ticket).await?],
+                    None => self.journal.named(opened.names().to_vec()).await?,
+                };
             }
             let mut effects = self.dispatcher.admit(opened, its_own, &named);
             if fail_point::acknowledges_early() {

@@ -82,7 +82,8 @@ pub(super) enum Verdict {
 
 impl Dispatcher {
     /// Decides about a message, given what the journal knows of each of
-    /// [`Opened::keys`], and what it has of each of [`Opened::names`], in the same order.
+    /// [`Opened::keys`], and what it has of each of [`Opened::names`], in the same order;
+    /// or of [`Opened::number`].
     pub fn admit(
         &mut self,
         opened: Opened,
@@ -169,12 +170,16 @@ impl Dispatcher {
                     for (at, routed) in (here..).zip(routed) {
                         let key = keys.get(at).cloned();
                         let known = known.get(at).and_then(Option::as_ref);
+                        let named = named.get(at).and_then(Option::as_ref);
                         let inbound =
                             Inbound { address: routed.address.clone(), ..inbound.clone() };
                         let (request, command) = (&*request, &command);
-                        let case = Case { inbound: &inbound, request, command, named: None };
-                        let verdict = self.judge_routed(&case, &routed, key.as_ref(), known);
-                        self.carry_out(&mut decided, &case, routed.consumer, key, verdict);
+                        let case = Case { inbound: &inbound, request, command, named };
+                        let key_of = key.as_ref();
+                        let verdict =
+                            self.judge_routed(&mut decided, &case, &routed, key_of, known);
+                        let consumer = self.house.speaker_at(&routed, &verdict);
+                        self.carry_out(&mut decided, &case, consumer, key, verdict);
                     }
                 }
             }

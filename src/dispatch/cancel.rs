@@ -79,7 +79,8 @@ impl Dispatcher {
         }
     }
 
-    fn cancel(&mut self, decided: &mut Decided, named: &Named, now_ms: u64) -> Verdict {
+    /// Takes a command back, as far as that can be done here.
+    pub(super) fn cancel(&mut self, decided: &mut Decided, named: &Named, now_ms: u64) -> Verdict {
         let ticket = named.command.ticket;
         let text = if let Some((status, text)) = &named.ended {
             let status = status.map_or_else(String::new, |status| format!(" with status {status}"));
@@ -119,7 +120,7 @@ impl Dispatcher {
 
     /// Whether an actuator has it in its hands. After a restart what was
     /// started may wait for its turn once more.
-    fn is_at_work(&self, command: &Unfinished) -> bool {
+    pub(super) fn is_at_work(&self, command: &Unfinished) -> bool {
         let actuator = command.accepted.actuator.as_deref().unwrap_or_default();
         self.in_progress.get(&command.ticket).is_some_and(|under_way| under_way.is_started)
             && !self.is_in_line(actuator, command.ticket)
@@ -127,7 +128,12 @@ impl Dispatcher {
 
     /// Notes and records that a producer does not want a command any more;
     /// `false` where that is known.
-    fn is_cancelled_now(&mut self, decided: &mut Decided, ticket: Ticket, now_ms: u64) -> bool {
+    pub(super) fn is_cancelled_now(
+        &mut self,
+        decided: &mut Decided,
+        ticket: Ticket,
+        now_ms: u64,
+    ) -> bool {
         let under_way = self.in_progress.get_mut(&ticket).expect("it is under way");
         let is_new = !std::mem::replace(&mut under_way.is_cancelled, true);
         if is_new {

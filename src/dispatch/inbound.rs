@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::Withdrawn;
+
 /// A message as a door received it. Nobody has judged it yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inbound {
@@ -41,6 +43,9 @@ pub struct Caller {
     pub hops: u8,
     /// It will not wait for the end: `Prefer: respond-async` (RFC 7240, section 4.1).
     pub will_not_wait: bool,
+    /// The command that its message, `cancel command`, takes back, where that is known
+    /// better than by the name in it.
+    pub withdraws: Option<Withdrawn>,
 }
 
 /// A door's own name for a message that waits for its acknowledgement.

@@ -34,6 +34,7 @@ mod route;
 mod schedule;
 mod timing;
 mod window;
+mod withdraw;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub use resolve::IN_DOUBT;
 pub use route::{HOPS, MAX_HOPS, Match, Pattern, Route};
 pub use schedule::{Missed, TimeRules};
 pub use window::WithoutCreated;
+pub use withdraw::Withdrawn;
 
 use crate::openc2::{Command, ResponseType};
 use crate::trust::TrustConfig;

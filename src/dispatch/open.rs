@@ -1,7 +1,9 @@
 //! First step: read a message and find out whom here it is for.
 
 use super::route::Routed;
-use super::{Address, ContentDigest, Declared, Dispatcher, House, Inbound, Key, Reason, Receipt};
+use super::{
+    Address, ContentDigest, Declared, Dispatcher, House, Inbound, Key, Reason, Receipt, Ticket,
+};
 use crate::language::{Language, Version};
 use crate::openc2::{Command, Content, Headers, Status};
 use crate::trust;
@@ -41,6 +43,14 @@ impl Opened {
         again.inbound.receipt = receipt;
         again.inbound.received_ms = received_ms;
         again
+    }
+
+    /// The other command that this one is about, where it is known by its number; what the
+    /// journal has of it takes the place of what it has of [`Opened::names`].
+    #[must_use]
+    pub fn number(&self) -> Option<Ticket> {
+        let withdraws = self.inbound.caller.as_ref()?.withdraws.as_ref();
+        withdraws.map(|withdrawn| withdrawn.ticket)
     }
 
     /// Other commands that this one is about: consumer, producer, and in place
@@ -100,30 +110,7 @@ impl Dispatcher {
         if let Some(caller) = &inbound.caller {
             caller.complete(&mut reading);
         }
-        let to = match &reading {
-            Reading::Command(request) => request.headers.to.as_slice(),
-            Reading::Faulty { glimpse, .. } => glimpse.to.as_slice(),
-            Reading::Dropped { .. } | Reading::Unread { .. } => &[],
-        };
-        let routed = match &reading {
-            Reading::Command(request) if inbound.caller.is_some() => self.house.routed(request),
-            _ => Vec::new(),
-        };
-        if inbound.caller.is_some() {
-            inbound.address = self.house.posted_to(to);
-        }
-        // What names nobody and goes by a route is for the consumers here as well:
-        // they hear it where the route publishes it.
-        let goes_round = !routed.is_empty() && to.is_empty();
-        // A filter: whoever is not named does not act and does not respond
-        // (Transfer via MQTT v1.0, section 2.4.2).
-        let consumers: Vec<String> = self
-            .house
-            .addressed(&inbound.address)
-            .map(|consumer| &consumer.id)
-            .filter(|id| if to.is_empty() { !goes_round } else { to.contains(id) })
-            .cloned()
-            .collect();
+        let (consumers, routed) = self.house.meant(&mut inbound, &reading);
         let keys = match &reading {
             Reading::Command(request) => match &request.headers.from {
                 Some(from) => consumers
@@ -247,6 +234,39 @@ impl Dispatcher {
 }
 
 impl House {
+    /// Consumers here that a message is for, and what of it goes to consumers elsewhere.
+    fn meant(&self, inbound: &mut Inbound, reading: &Reading) -> (Vec<String>, Vec<Routed>) {
+        let to = match reading {
+            Reading::Command(request) => request.headers.to.as_slice(),
+            Reading::Faulty { glimpse, .. } => glimpse.to.as_slice(),
+            Reading::Dropped { .. } | Reading::Unread { .. } => &[],
+        };
+        let mut routed = Vec::new();
+        if let Some(caller) = &inbound.caller {
+            if let Some(withdrawn) = &caller.withdraws {
+                let holders = self.holders(withdrawn);
+                inbound.address = Address::Device(withdrawn.consumer.clone());
+                return holders;
+            }
+            if let Reading::Command(request) = reading {
+                routed = self.routed(request);
+            }
+            inbound.address = self.posted_to(to);
+        }
+        // What names nobody and goes by a route is for the consumers here as well:
+        // they hear it where the route publishes it.
+        let goes_round = !routed.is_empty() && to.is_empty();
+        // A filter: whoever is not named does not act and does not respond
+        // (Transfer via MQTT v1.0, section 2.4.2).
+        let consumers = self
+            .addressed(&inbound.address)
+            .map(|consumer| &consumer.id)
+            .filter(|id| if to.is_empty() { !goes_round } else { to.contains(id) })
+            .cloned()
+            .collect();
+        (consumers, routed)
+    }
+
     /// These versions of the language, with the profiles that are known here.
     pub(super) fn languages(&self, versions: &[Version]) -> Vec<&Language> {
         versions.iter().map(|version| self.library.language(*version)).collect()

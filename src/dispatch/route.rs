@@ -4,7 +4,7 @@
 //! command that goes by a route is recorded, started, recovered and concluded
 //! like any other.
 
-use super::admit::{Case, Verdict, key_or_fault};
+use super::admit::{Case, Decided, Verdict, key_or_fault};
 use super::open::Request;
 use super::timing::Schedule;
 use super::{Address, Dispatcher, House, InProgress, Key, Known, Reason};
@@ -159,7 +159,7 @@ impl House {
         }
     }
 
-    fn route(&self, actuator: &str) -> Option<&Route> {
+    pub(super) fn route(&self, actuator: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.actuator == actuator)
     }
 
@@ -169,6 +169,16 @@ impl House {
         match self.route(&command.actuator) {
             Some(route) if is_ours => &route.identity,
             _ => &command.consumer,
+        }
+    }
+}
+
+impl House {
+    /// In whose name a command for consumers elsewhere is answered on the spot.
+    pub(super) fn speaker_at(&self, routed: &Routed, verdict: &Verdict) -> String {
+        match (verdict, self.route(&routed.actuator)) {
+            (Verdict::Answer(_), Some(route)) => route.identity.clone(),
+            _ => routed.consumer.clone(),
         }
     }
 }
@@ -194,7 +204,8 @@ impl Dispatcher {
     /// Rules for a command that goes by a route. Whether it can be carried out, and
     /// when, is for the consumer to say.
     pub(super) fn judge_routed(
-        &self,
+        &mut self,
+        decided: &mut Decided,
         case: &Case<'_>,
         routed: &Routed,
         key: Option<&Key>,
@@ -210,6 +221,9 @@ impl Dispatcher {
         }
         if let Some(text) = self.outside_window(&request.headers, inbound.received_ms) {
             return Verdict::RefuseUnkeyed(Status::BadRequest, Reason::Ours(text));
+        }
+        if inbound.caller.as_ref().is_some_and(|caller| caller.withdraws.is_some()) {
+            return self.withdraw(decided, case, routed, inbound.received_ms);
         }
         if inbound.hops() >= MAX_HOPS {
             let text = "the command was relayed before, and one hop is all it may make";

@@ -10,6 +10,7 @@ mod routes;
 mod shapes;
 mod time;
 mod versions;
+mod withdraw;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -64,8 +65,12 @@ impl Room {
         let opened = self.dispatcher.open(inbound);
         self.dispatcher.before_recall();
         let known: Vec<_> = opened.keys().iter().map(|key| self.memory.get(key).cloned()).collect();
-        let named: Vec<_> =
-            opened.names().iter().map(|name| recorded::named(&self.records, name)).collect();
+        let named: Vec<_> = match opened.number() {
+            Some(ticket) => vec![recorded::numbered(&self.records, ticket)],
+            None => {
+                opened.names().iter().map(|name| recorded::named(&self.records, name)).collect()
+            }
+        };
         let effects = self.dispatcher.admit(opened, &known, &named);
         let is_acknowledged = effects.contains(&Effect::Acknowledge(receipt));
         assert_ne!(is_acknowledged, is_posted, "a PUBLISH is acknowledged: {effects:?}");

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::dispatch::Withdrawn;
+
 /// An answer that takes its time.
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -31,6 +33,9 @@ pub trait Archive: Debug + Send + Sync {
         after: u64,
         wait: Duration,
     ) -> Soon<'a, Result<Option<Followed>, Failure>>;
+
+    /// What is needed to take a command back.
+    fn withdrawal<'a>(&'a self, id: &'a str) -> Soon<'a, Result<Option<Withdrawal>, Failure>>;
 
     /// Commands, newest first.
     fn commands(&self, wanted: Wanted) -> Soon<'_, Result<Vec<Filed>, Failure>>;
@@ -70,6 +75,19 @@ pub struct Happened {
     pub name: &'static str,
     /// What there is to say of it.
     pub facts: Value,
+}
+
+/// A command that may be taken back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Withdrawal {
+    /// Who sent it.
+    pub producer: Option<String>,
+    /// Which it is.
+    pub withdrawn: Withdrawn,
+    /// Whom its headers named.
+    pub to: Vec<String>,
+    /// A new `request_id`, for the cancel.
+    pub request_id: String,
 }
 
 /// Which commands to list. What is absent may be anything.

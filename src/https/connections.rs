@@ -5,12 +5,11 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -23,12 +22,10 @@ use tokio_util::sync::CancellationToken;
 use super::Archive;
 use super::body::Body;
 use super::callers::Callers;
-use super::media;
-use super::problem::{Problem, RETRY_AFTER_SECS};
-use super::request::{self, PREFERENCE_APPLIED, Posted, REQUEST_ID};
-use super::resources::{self, Asker};
-use crate::dispatch::{Address, Caller, Declared, Inbound, Reply};
-use crate::openc2::Status;
+use super::problem::Problem;
+use super::request::{self, Posted};
+use super::{posting, resources};
+use crate::dispatch::Caller;
 use crate::tls::{Secured, ServerTls};
 
 /// Connections that may be open at the same time; further ones wait in the system's queue.
@@ -180,7 +177,8 @@ async fn serve(
     shared: &Shared,
 ) -> Result<Response<Body>, Infallible> {
     let Counted { posts, reads, problems, .. } = &shared.counted;
-    let is_read = request.uri().path().starts_with(resources::ROOT);
+    let is_read =
+        request.method() == Method::GET && request.uri().path().starts_with(resources::ROOT);
     let answered = answer(request, peer, shared).await;
     let counted = match answered {
         Ok(_) if is_read => reads,
@@ -207,64 +205,13 @@ async fn answer(
         }
     };
     if request.uri().path().starts_with(resources::ROOT) {
-        let asker = Asker::new(identity.as_deref(), &shared.operators);
         let (head, _) = request.into_parts();
-        return resources::answer(&head, asker, shared).await;
+        return resources::answer(&head, identity.as_deref(), shared).await;
     }
     let Posted { payload, request_id, hops, prefers } =
         request::read(request, shared.message_bytes).await?;
     let wait = shared.callers.wait(prefers.wait)?;
     let will_not_wait = prefers.respond_async;
-    let caller = Caller { identity, request_id: request_id.clone(), hops, will_not_wait };
-    let reply = shared.callers.ask(wait, |receipt| Inbound {
-        receipt,
-        // The quiet room finds out whom it is for.
-        address: Address::All,
-        payload,
-        declared: Declared {
-            msg_type: Some("req".to_owned()),
-            encoding: Some("json".to_owned()),
-            ..Declared::default()
-        },
-        retained: false,
-        received_ms: now_ms(),
-        caller: Some(caller),
-    });
-    Ok(response(reply.await?, request_id.as_deref()))
-}
-
-/// The HTTP response around an `OpenC2` response (Transfer via HTTPS v1.1, sections 3.4 and
-/// 4.2.1). hyper adds Date.
-fn response(reply: Reply, request_id: Option<&str>) -> Response<Body> {
-    let code = match reply.status {
-        Status::Processing if reply.begun.is_some() => StatusCode::ACCEPTED,
-        Status::Processing => StatusCode::OK,
-        status => StatusCode::from_u16(status.code()).expect("one of nine codes"),
-    };
-    let has_message = reply.payload.is_some();
-    let mut response = Response::new(Body::from(reply.payload.unwrap_or_default()));
-    *response.status_mut() = code;
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if has_message {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media::OPENC2));
-    }
-    if let Some(begun) = &reply.begun {
-        let location = HeaderValue::try_from(resources::location(begun));
-        headers.insert(header::LOCATION, location.expect("a path, encoded"));
-        headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
-    }
-    if code == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECS.into());
-    }
-    if let Some(Ok(value)) = request_id.map(HeaderValue::from_str) {
-        headers.insert(REQUEST_ID, value);
-    }
-    response
-}
-
-/// Milliseconds since 1970-01-01T00:00:00Z.
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    let caller = Caller { identity, request_id, hops, will_not_wait, withdraws: None };
+    posting::hand_in(payload, caller, wait, shared).await
 }

@@ -143,7 +143,7 @@ mod tests {
     use tokio::sync::Semaphore;
     use tokio::time::{Instant, sleep};
 
-    use super::super::archive::{Failure, Filed, Soon, Wanted};
+    use super::super::archive::{Failure, Filed, Soon, Wanted, Withdrawal};
     use super::*;
 
     /// Nothing happens here, however long one waits.
@@ -169,6 +169,10 @@ mod tests {
                 sleep(wait).await;
                 Ok(Some(Followed { producer: None, events: Vec::new(), is_over: false }))
             })
+        }
+
+        fn withdrawal<'a>(&'a self, _: &'a str) -> Soon<'a, Result<Option<Withdrawal>, Failure>> {
+            Box::pin(async { Ok(None) })
         }
 
         fn commands(&self, _: Wanted) -> Soon<'_, Result<Vec<Filed>, Failure>> {

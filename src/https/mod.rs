@@ -15,13 +15,14 @@ mod door;
 mod follow;
 mod media;
 mod peer;
+mod posting;
 mod prefer;
 mod problem;
 mod query;
 mod request;
 mod resources;
 
-pub use archive::{Archive, Failure, Filed, Followed, Happened, Soon, Wanted};
+pub use archive::{Archive, Failure, Filed, Followed, Happened, Soon, Wanted, Withdrawal};
 pub use config::{HttpsConfig, HttpsMistake, Operators};
 pub use door::{Door, DoorEvent, DoorHandle, DoorStatistics, OpenError};
 pub use peer::{Answer, Peer, PeerConfig, PeerError, PeerMistake, PeerUrl};

@@ -53,9 +53,8 @@ pub(super) async fn read(
     message_bytes: usize,
 ) -> Result<Posted, Problem> {
     let (head, body) = request.into_parts();
-    let checked = check(&head).and_then(|(request_id, hops)| {
-        Ok((request_id, hops, Preferences::read(&all(&head.headers, &PREFER)?)?))
-    });
+    let checked = check(&head)
+        .and_then(|(request_id, hops)| Ok((request_id, hops, preferences(&head.headers)?)));
     let (request_id, hops, prefers) = match checked {
         Ok(checked) => checked,
         Err(problem) => {
@@ -126,16 +125,27 @@ fn check(head: &Parts) -> Result<(Option<String>, u8), Problem> {
         let detail = format!("the response is {}, and Accept does not admit it", media::OPENC2);
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail));
     }
-    let request_id = single(headers, &REQUEST_ID)?;
-    if request_id.is_some_and(|id| id.is_empty() || id.len() > MAX_REQUEST_ID) {
-        let detail = format!("X-Request-ID has 1 to {MAX_REQUEST_ID} characters");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
-    }
+    let request_id = request_id(headers)?;
     let Ok(hops) = single(headers, &HOPS)?.map_or(Ok(0), str::parse) else {
         let detail = format!("{HOPS} is a number from 0 to 255");
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     };
     Ok((request_id.map(str::to_owned), hops))
+}
+
+/// `X-Request-ID`.
+pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let request_id = single(headers, &REQUEST_ID)?;
+    if request_id.is_some_and(|id| id.is_empty() || id.len() > MAX_REQUEST_ID) {
+        let detail = format!("X-Request-ID has 1 to {MAX_REQUEST_ID} characters");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    Ok(request_id)
+}
+
+/// What a request prefers.
+pub(super) fn preferences(headers: &HeaderMap) -> Result<Preferences, Problem> {
+    Preferences::read(&all(headers, &PREFER)?)
 }
 
 /// All values of a header, as if they stood in one.

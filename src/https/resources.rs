@@ -9,13 +9,13 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::archive::{Filed, Wanted};
+use super::archive::{Filed, Wanted, Withdrawal};
 use super::body::Body;
 use super::connections::Shared;
-use super::follow;
 use super::problem::Problem;
 use super::query::{Query, encoded};
-use crate::dispatch::CommandIds;
+use super::{follow, posting, request};
+use crate::dispatch::{Caller, CommandIds};
 
 /// Where commands are asked after.
 const COMMANDS: &str = "/v1/commands";
@@ -82,19 +82,28 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// Answers a request for one of these paths.
+/// Answers a request of this identity for one of these paths; without one everybody is believed.
 pub(super) async fn answer(
     head: &Parts,
-    asker: Asker<'_>,
+    identity: Option<&str>,
     shared: &Shared,
 ) -> Result<Response<Body>, Problem> {
+    let asker = Asker::new(identity, &shared.operators);
     let resource = Resource::at(head.uri.path()).ok_or_else(nothing_here)?;
+    let mut query = Query::read(head.uri.query())?;
+    if let (&Method::DELETE, Resource::Command(id)) = (&head.method, resource) {
+        query.end()?;
+        return withdraw(id, head, identity, shared).await;
+    }
     if head.method != Method::GET {
-        let header = Some((header::ALLOW, HeaderValue::from_static("GET")));
-        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "it can only be read");
+        let (allow, detail) = match resource {
+            Resource::Command(_) => ("GET, DELETE", "it can be read, and taken back"),
+            _ => ("GET", "it can only be read"),
+        };
+        let header = Some((header::ALLOW, HeaderValue::from_static(allow)));
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
         return Err(Problem { header, ..problem });
     }
-    let mut query = Query::read(head.uri.query())?;
     let view = match resource {
         Resource::Command(id) => one(id, &mut query, asker, shared).await?,
         Resource::Commands => several(&mut query, asker, shared).await?,
@@ -130,6 +139,48 @@ async fn one(
     let _place = shared.callers.place()?;
     let later = shared.archive.command(id, wait).await.map_err(|failure| failed(&failure))?;
     Ok(later.unwrap_or(at_once).view)
+}
+
+/// `DELETE /v1/commands/{id}`: `cancel command` of its producer, and answered like that.
+async fn withdraw(
+    id: &str,
+    head: &Parts,
+    identity: Option<&str>,
+    shared: &Shared,
+) -> Result<Response<Body>, Problem> {
+    let request_id = request::request_id(&head.headers)?.map(str::to_owned);
+    let prefers = request::preferences(&head.headers)?;
+    let wait = shared.callers.wait(prefers.wait)?;
+    let found = shared.archive.withdrawal(id).await.map_err(|failure| failed(&failure))?;
+    let asker = Asker::new(identity, &shared.operators);
+    let found = found.filter(|found| asker.sees(found.producer.as_deref()));
+    let Some(Withdrawal { producer: Some(producer), withdrawn, to, request_id: own }) = found
+    else {
+        return Err(nothing_here());
+    };
+    if identity.is_some_and(|identity| identity != producer) {
+        let detail = "a command is taken back by its producer, and by nobody else";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    let mut message = json!({
+        "headers": {
+            "request_id": request_id.as_ref().unwrap_or(&own),
+            "created": posting::now_ms(),
+            "from": producer,
+        },
+        "body": {"openc2": {"request": {"action": "cancel", "target": {"command": id}}}},
+    });
+    if !to.is_empty() {
+        message["headers"]["to"] = json!(to);
+    }
+    let caller = Caller {
+        identity: identity.map(str::to_owned),
+        request_id,
+        hops: 0,
+        will_not_wait: prefers.respond_async,
+        withdraws: Some(withdrawn),
+    };
+    posting::hand_in(message.to_string().into(), caller, wait, shared).await
 }
 
 /// `GET /v1/commands`, newest first.

@@ -167,6 +167,11 @@ impl<T: Send + 'static> Journal<T> {
         self.read(move |store| names.iter().map(|name| store.named(name)).collect()).await
     }
 
+    /// The same of the command with this number.
+    pub async fn numbered(&self, ticket: Ticket) -> Result<Option<Named>, JournalError> {
+        self.read(move |store| store.numbered(ticket)).await
+    }
+
     /// What there is of these commands, in their order; those of which
     /// nothing is left to do are left out. Everything that was appended before counts.
     pub async fn unfinished(&self, tickets: Vec<Ticket>) -> Result<Vec<Unfinished>, JournalError> {

@@ -167,6 +167,13 @@ impl Memory {
                 && self.accepted(row).and_then(Accepted::name) == Some(name.request_id.as_str())
         };
         let row = self.commands.values().rev().find(is_it)?;
+        self.numbered(Ticket(row.entry.ticket))
+    }
+
+    /// The same of the command with this number.
+    #[must_use]
+    pub fn numbered(&self, ticket: Ticket) -> Option<Named> {
+        let row = self.commands.get(&ticket.0)?;
         let ended = row.entry.ended_ms.map(|_| (row.entry.status, row.entry.text.clone()));
         let response = row.response.and_then(|seq| response(self.records.get(&seq)?));
         Some(Named {
@@ -420,6 +427,10 @@ impl Store for Memory {
 
     fn named(&self, name: &Key) -> Result<Option<Named>, JournalError> {
         Ok(self.named(name))
+    }
+
+    fn numbered(&self, ticket: Ticket) -> Result<Option<Named>, JournalError> {
+        Ok(self.numbered(ticket))
     }
 
     fn due(&self, after: Place, limit: usize) -> Result<Vec<Due>, JournalError> {

@@ -63,6 +63,9 @@ pub(super) trait Store {
     /// name stands in place of the request id.
     fn named(&self, name: &Key) -> Result<Option<Named>, JournalError>;
 
+    /// The same of the command with this number.
+    fn numbered(&self, ticket: Ticket) -> Result<Option<Named>, JournalError>;
+
     /// What is due after this place, in order: starts, and ends of effects.
     fn due(&self, after: Place, limit: usize) -> Result<Vec<Due>, JournalError>;
 

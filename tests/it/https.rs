@@ -8,6 +8,7 @@ mod relay;
 mod resources;
 mod route;
 mod tls;
+mod withdraw;
 
 use serde_json::Value as Json;
 

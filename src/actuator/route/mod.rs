@@ -59,7 +59,12 @@ impl Route {
     async fn pass_on(&self, work: &Work, progress: &Progress) -> Outcome {
         let deadline = Instant::now() + self.terms.wait;
         let end = deadline + self.terms.keep_for;
-        if let Err(outcome) = self.connected(work, deadline, end, progress).await {
+        let connected = tokio::select! {
+            biased;
+            () = progress.cancelled.cancelled(), if !work.again => Err(cancelled()),
+            connected = self.connected(work, deadline, end, progress) => connected,
+        };
+        if let Err(outcome) = connected {
             return outcome;
         }
         let outgoing = self.message(work).after_hops(work.hops + 1);
@@ -162,6 +167,11 @@ impl Route {
                 () = sleep_until(next_round),
                     if round.is_none() && (is_first || next_round < deadline) =>
                 {
+                    if !is_first && progress.cancelled.is_cancelled() {
+                        // It is not wanted any more; who has it may still answer.
+                        next_round = deadline;
+                        continue;
+                    }
                     is_first = false;
                     let addresses = exchange.collection.unanswered(exchange.address);
                     round = Some(Box::pin(self.publish(exchange.outgoing, addresses)));
@@ -275,6 +285,12 @@ impl Route {
         let text = format!("no answer came within {wait}: the outcome is unknown");
         Outcome::ours(Status::InternalError, text)
     }
+}
+
+/// The end of a command that is not wanted any more, and that nobody has heard of.
+fn cancelled() -> Outcome {
+    let text = "cancelled by its producer before it was published; nothing was begun";
+    Outcome::ours(Status::InternalError, text)
 }
 
 /// A command that was passed on, and what there is of its answers.

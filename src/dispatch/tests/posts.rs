@@ -265,6 +265,7 @@ fn an_answer_in_cbor_about_a_profile_of_ones_own_keeps_its_status() {
         identity: Some("soar-1".to_owned()),
         request_id: None,
         hops: 0,
+        withdraws: None,
         will_not_wait: false,
     });
     let seen = room.takes(inbound);

@@ -102,7 +102,12 @@ pub(super) fn named(records: &[Record], name: &Key) -> Option<Named> {
     };
     let commands = told(records).into_values().rev();
     let mut found = commands.filter(|command| is_it(&command.unfinished.accepted));
-    let Told { unfinished, ended, due_ms, outcome } = found.next()?;
+    numbered(records, found.next()?.unfinished.ticket)
+}
+
+/// The command with this number.
+pub(super) fn numbered(records: &[Record], ticket: Ticket) -> Option<Named> {
+    let Told { unfinished, ended, due_ms, outcome } = told(records).remove(&ticket)?;
     let response = outcome.as_ref().and_then(|outcome| outcome.response.as_ref());
     Some(Named {
         command: unfinished,

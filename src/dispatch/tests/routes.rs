@@ -9,7 +9,7 @@ use crate::dispatch::{
 use crate::openc2::{Response, Status};
 
 /// The house of the other stories, and a route that ends in the actuator `way`.
-fn house_with_route(matches: Match) -> House {
+pub(super) fn house_with_route(matches: Match) -> House {
     let mut house = house();
     let way = ActuatorFace { concurrency: 2, idempotent: true, ..face("", &[]) };
     house.actuators.insert("way".to_owned(), way);
@@ -17,17 +17,17 @@ fn house_with_route(matches: Match) -> House {
     house
 }
 
-fn firewalls() -> Match {
+pub(super) fn firewalls() -> Match {
     Match { device: Some("fw-*".to_owned().into()), ..Match::default() }
 }
 
-fn to(consumers: &[&str], mut message: Value) -> Value {
+pub(super) fn to(consumers: &[&str], mut message: Value) -> Value {
     message["headers"]["to"] = json!(consumers);
     message
 }
 
 impl Room {
-    fn is_posted(&mut self, message: &Value) -> Seen {
+    pub(super) fn is_posted(&mut self, message: &Value) -> Seen {
         let mut inbound = self.inbound("all", message.to_string());
         let identity = Some("soar-1".to_owned());
         inbound.caller = Some(Caller { identity, ..Caller::default() });
@@ -35,7 +35,7 @@ impl Room {
     }
 }
 
-fn answer(seen: &Seen) -> (u16, Value) {
+pub(super) fn answer(seen: &Seen) -> (u16, Value) {
     let [reply] = seen.replies.as_slice() else { panic!("one reply: {seen:?}") };
     let payload = reply.payload.as_ref().expect("a body");
     (reply.status.code(), serde_json::from_slice(payload).unwrap())

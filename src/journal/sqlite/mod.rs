@@ -451,17 +451,27 @@ impl Store for Sqlite {
 
     fn named(&self, name: &Key) -> Result<Option<Named>, JournalError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT c.ticket, c.ended_ms IS NOT NULL, c.status, c.text, c.due_ms IS NOT NULL, r.body
-             FROM command c LEFT JOIN record r ON r.seq = c.response
-             WHERE c.name = ?1 AND c.producer = ?2 AND c.consumer = ?3
-             ORDER BY c.ticket DESC LIMIT 1",
+            "SELECT ticket FROM command WHERE name = ?1 AND producer = ?2 AND consumer = ?3
+             ORDER BY ticket DESC LIMIT 1",
         )?;
         let mut rows = statement.query([&name.request_id, &name.producer, &name.consumer])?;
+        match rows.next()? {
+            Some(row) => self.numbered(Ticket(number(row, 0)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn numbered(&self, ticket: Ticket) -> Result<Option<Named>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT c.ended_ms IS NOT NULL, c.status, c.text, c.due_ms IS NOT NULL, r.body
+             FROM command c LEFT JOIN record r ON r.seq = c.response WHERE c.ticket = ?1",
+        )?;
+        let mut rows = statement.query([sql(ticket.0)])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let (ticket, has_ended) = (Ticket(number(row, 0)?), row.get(1)?);
-        let ended = if has_ended { Some((row.get(2)?, row.get(3)?)) } else { None };
-        let is_due: bool = row.get(4)?;
-        let body = row.get_ref(5)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        let has_ended = row.get(0)?;
+        let ended = if has_ended { Some((row.get(1)?, row.get(2)?)) } else { None };
+        let is_due: bool = row.get(3)?;
+        let body = row.get_ref(4)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
         let response = body.map(|body| Bytes::copy_from_slice(body::split(body).1));
         let command = self.commands_in_full(&[ticket], true)?.pop();
         Ok(command.map(|command| Named {

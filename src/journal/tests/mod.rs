@@ -336,6 +336,10 @@ async fn a_command_is_found_by_its_name_and_says_how_far_it_is(home: &Home) {
     assert_eq!(newest.ended, Some((Some(200), None)));
     assert_eq!(newest.response, Some(payload(3)));
     assert_eq!(found[2..], [None, None, None], "not by a name that it does not go by");
+    assert_eq!(journal.numbered(Ticket(3)).await.unwrap(), found[1], "and by its number");
+    let without_actuator = journal.numbered(Ticket(4)).await.unwrap().expect("it is there");
+    assert_eq!(without_actuator.command.accepted.actuator, None);
+    assert_eq!(journal.numbered(Ticket(5)).await.unwrap(), None);
 
     let all = journal.unfinished(vec![Ticket(1), Ticket(2)]).await.unwrap();
     let cancelled: Vec<_> = all.iter().map(|command| command.cancelled).collect();

@@ -56,6 +56,10 @@ impl Heard {
     pub fn id(&self) -> &str {
         self.message["headers"]["request_id"].as_str().expect("a request_id")
     }
+
+    pub fn command(&self) -> &Json {
+        &self.message["body"]["openc2"]["request"]
+    }
 }
 
 impl Crowd {
@@ -106,6 +110,20 @@ impl Crowd {
             last = Some(heard);
         }
         last.expect("somebody")
+    }
+
+    /// The same of the next command with this action; others may be published again before it.
+    pub async fn each_hears_of(&mut self, action: &str, consumers: &[&str]) -> Heard {
+        let mut heard = Vec::new();
+        while heard.len() < consumers.len() {
+            let next = self.hears().await;
+            if next.command()["action"] == action {
+                heard.push(next);
+            }
+        }
+        let topics: Vec<_> = heard.iter().map(|heard| heard.to.clone()).collect();
+        assert_eq!(topics, consumers.iter().map(|id| format!("device/{id}")).collect::<Vec<_>>());
+        heard.pop().expect("somebody")
     }
 
     /// A consumer answers.
