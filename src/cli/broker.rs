@@ -7,6 +7,9 @@ use super::{Exit, Failure, units};
 use crate::mqtt::topics::TopicPrefix;
 use crate::producer::{BrokerSettings, TlsFiles};
 
+/// The broker where nothing else is said.
+const BROKER: &str = "mqtt://127.0.0.1:1883";
+
 /// Where the broker is. Each has an environment variable, so that a shell can
 /// be set up once.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,7 +18,7 @@ pub struct BrokerArgs {
     /// Address of the broker
     #[arg(help = "mqtt://host[:port], or mqtts://host[:port] for TLS")]
     #[arg(long, value_name = "URL", env = "OC2_BROKER", hide_env_values = true)]
-    #[arg(default_value = "mqtt://127.0.0.1:1883")]
+    #[arg(default_value = BROKER)]
     pub broker: String,
     /// First level of all topics
     #[arg(long, env = "OC2_PREFIX", hide_env_values = true, default_value = "oc2")]
@@ -29,15 +32,16 @@ pub struct BrokerArgs {
     #[arg(requires = "username")]
     pub password_file: Option<PathBuf>,
     /// Authorities to trust, PEM; the system's own if absent
-    #[arg(long, value_name = "FILE", env = "OC2_CA_FILE", hide_env_values = true)]
+    #[arg(long, visible_alias = "ca", value_name = "FILE", env = "OC2_CA_FILE")]
+    #[arg(hide_env_values = true)]
     pub ca_file: Option<PathBuf>,
     /// Our certificate, PEM
-    #[arg(long, value_name = "FILE", env = "OC2_CERT_FILE", hide_env_values = true)]
-    #[arg(requires = "key_file")]
+    #[arg(long, visible_alias = "cert", value_name = "FILE", env = "OC2_CERT_FILE")]
+    #[arg(hide_env_values = true, requires = "key_file")]
     pub cert_file: Option<PathBuf>,
     /// The key to our certificate, PEM
-    #[arg(long, value_name = "FILE", env = "OC2_KEY_FILE", hide_env_values = true)]
-    #[arg(requires = "cert_file")]
+    #[arg(long, visible_alias = "key", value_name = "FILE", env = "OC2_KEY_FILE")]
+    #[arg(hide_env_values = true, requires = "cert_file")]
     pub key_file: Option<PathBuf>,
     /// Allow mqtt:// to another machine: anybody on the way can read and change it
     #[arg(long)]
@@ -55,6 +59,11 @@ pub(super) fn unavailable(url: &str, why: impl std::fmt::Display) -> Failure {
 }
 
 impl BrokerArgs {
+    /// A flag names a broker: it is neither the usual one nor that of the environment.
+    pub(super) fn is_told(&self) -> bool {
+        self.broker != BROKER && std::env::var("OC2_BROKER").as_ref() != Ok(&self.broker)
+    }
+
     /// Settings for a session of this client identifier that the broker keeps
     /// as long as given, or forgets at once.
     #[must_use]

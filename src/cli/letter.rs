@@ -76,17 +76,8 @@ impl Letter {
     /// A message around a command.
     #[must_use]
     pub fn around(envelope: &Envelope, command: &str, library: &Library) -> Self {
-        let mut headers = json!({
-            "request_id": envelope.request_id,
-            "created": envelope.created_ms,
-            "from": envelope.from,
-        });
-        if !envelope.to.is_empty() {
-            headers["to"] = json!(envelope.to);
-        }
-        let payload =
-            format!(r#"{{"headers":{headers},"body":{{"openc2":{{"request":{command}}}}}}}"#);
-        let mut letter = Self::as_written(payload.into(), library);
+        let payload = written(envelope, Some(&envelope.from), command);
+        let mut letter = Self::as_written(payload, library);
         // Also where the command is so wrong that nothing could be read.
         letter.from = Some(envelope.from.clone());
         letter.outgoing = Outgoing::as_written(
@@ -100,6 +91,16 @@ impl Letter {
             *pointer = inside.to_owned();
         }
         letter
+    }
+
+    /// The same without `headers.from`: over HTTPS the certificate says it, and it need
+    /// not be there (Transfer via HTTPS v1.1, section 3.3.2).
+    #[must_use]
+    pub fn without_from(envelope: &Envelope, command: &str, library: &Library) -> Self {
+        let letter = Self::around(envelope, command, library);
+        let request_id = Some(envelope.request_id.clone());
+        let outgoing = Outgoing::as_written(written(envelope, None, command), request_id);
+        Self { outgoing, from: None, ..letter }
     }
 
     /// The same in CBOR.
@@ -150,6 +151,20 @@ impl Letter {
             }
         }
     }
+}
+
+fn written(envelope: &Envelope, from: Option<&str>, command: &str) -> Bytes {
+    let mut headers = json!({
+        "request_id": envelope.request_id,
+        "created": envelope.created_ms,
+    });
+    if let Some(from) = from {
+        headers["from"] = json!(from);
+    }
+    if !envelope.to.is_empty() {
+        headers["to"] = json!(envelope.to);
+    }
+    format!(r#"{{"headers":{headers},"body":{{"openc2":{{"request":{command}}}}}}}"#).into()
 }
 
 /// The target, action or argument that was perhaps meant.

@@ -8,6 +8,7 @@ mod check;
 mod completion;
 #[cfg(feature = "embedded-broker")]
 mod demo;
+mod gateway;
 mod journal;
 mod letter;
 mod map;
@@ -19,6 +20,7 @@ mod run;
 mod schema;
 mod schemas;
 mod send;
+mod status;
 mod traffic;
 mod units;
 mod watch;
@@ -60,6 +62,10 @@ pub enum CliCommand {
     Send(Box<send::SendArgs>),
     /// Ask consumers what they can do
     Query(Box<query::QueryArgs>),
+    /// What became of a command that was posted to a bridge with `oc2 send --async`
+    Status(Box<status::StatusArgs>),
+    /// The consumers that a bridge has heard on its broker
+    Consumers(Box<status::ConsumersArgs>),
     /// Follow the traffic, a line a message
     Watch(Box<watch::WatchArgs>),
     /// List, read, check and try the maps of devices
@@ -82,6 +88,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         CliCommand::Demo(args) => demo::run(&args),
         CliCommand::Send(args) => send::run(&args),
         CliCommand::Query(args) => query::run(&args),
+        CliCommand::Status(args) => status::run(&args),
+        CliCommand::Consumers(args) => status::consumers(&args),
         CliCommand::Watch(args) => watch::run(&args),
         CliCommand::Map(command) => map::run(command, &mut io::stdout().lock()).map_err(|error| {
             let is_io = error.chain().any(<dyn std::error::Error>::is::<io::Error>);

@@ -62,19 +62,47 @@ pub async fn converse<C: Connection, W: Write>(
     while !tally.is_complete() {
         let Some(arrival) = responses.next(deadline).await else { break };
         tally.add(&arrival);
-        if patience.as_json {
-            screen.json(&as_json(outgoing.request_id(), &arrival))?;
-        } else {
-            for line in lines(&arrival, screen) {
-                screen.line(&line)?;
-            }
-        }
+        show(outgoing.request_id(), &arrival, patience, screen)?;
     }
     // Who asked for silence and did not listen has nothing to be told.
     if !patience.as_json && !patience.wait.is_zero() {
         tell(tally.summary(sent.elapsed()));
     }
     Ok(tally.exit())
+}
+
+/// Prints responses that have come together, and says what they come to.
+pub fn print<W: Write>(
+    request_id: Option<&str>,
+    arrivals: &[Arrival],
+    (elapsed, patience): (Duration, Patience),
+    screen: &mut Screen<W>,
+) -> Result<Exit, Failure> {
+    let mut tally = Tally::new(patience);
+    for arrival in arrivals {
+        tally.add(arrival);
+        show(request_id, arrival, patience, screen)?;
+    }
+    if !patience.as_json && !patience.wait.is_zero() {
+        tell(tally.summary(elapsed));
+    }
+    Ok(tally.exit())
+}
+
+fn show<W: Write>(
+    request_id: Option<&str>,
+    arrival: &Arrival,
+    patience: Patience,
+    screen: &mut Screen<W>,
+) -> Result<(), Failure> {
+    if patience.as_json {
+        screen.json(&as_json(request_id, arrival))?;
+        return Ok(());
+    }
+    for line in lines(arrival, screen) {
+        screen.line(&line)?;
+    }
+    Ok(())
 }
 
 fn not_sent(error: ProducerError) -> Failure {
@@ -166,7 +194,8 @@ impl Tally {
     }
 }
 
-fn lines<W: Write>(arrival: &Arrival, screen: &Screen<W>) -> Vec<String> {
+/// A response as people read it.
+pub fn lines<W: Write>(arrival: &Arrival, screen: &Screen<W>) -> Vec<String> {
     match arrival {
         Arrival::Answer(answer) => {
             let code = answer.response.status.code();

@@ -10,6 +10,7 @@ use clap::ArgGroup;
 use tokio::sync::watch;
 
 use super::broker::unavailable;
+use super::gateway::{self, WayArgs};
 use super::letter::{Given, Letter};
 use super::output::message_line;
 use super::request::Words;
@@ -41,6 +42,7 @@ Examples:
   oc2 send set x-probe:level 5 --device gateway-1 --arg response_requested=status
   oc2 send stop device '{\"hostname\":\"cam-3\"}' --profile x-iot --expect 2
   oc2 send --file message.json --device gateway-1
+  oc2 send deny uri http://a.example/ -d fw-1 --url https://bridge.example/ --cert c.pem --key c.key
   oc2 send query features --all --encoding cbor
   oc2 send set x-iot:light --example --device gateway-1 --dry-run
 
@@ -48,7 +50,8 @@ VALUE is JSON, or what the schema of the target can complete: plain text for a s
 with commas for a list, name=value with commas for members. --arg x-foo.bar=5 sets argument bar
 of extension x-foo.
 
-Exit codes: 0 all 2xx, 1 one was not, 2 none in time, 64 usage, 65 not valid, 69 no broker.";
+Exit codes: 0 all 2xx, 1 one was not, 2 none in time, 64 usage, 65 not valid, 69 no broker
+or bridge.";
 
 /// Arguments of `oc2 send`.
 #[derive(Debug, clap::Args)]
@@ -124,15 +127,17 @@ impl AddressArgs {
 /// How to send, and how long to listen.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExchangeArgs {
-    /// Our identity as a producer; oc2-<user>-<number> if absent
+    #[command(flatten)]
+    pub(super) way: WayArgs,
+    /// Our identity as a producer; oc2-<user>-<number> if absent, or with --url the certificate's
     #[arg(long, value_name = "ID", env = "OC2_FROM", hide_env_values = true)]
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// headers.to: consumers that are meant, of those the topic reaches
     #[arg(long, value_name = "ID")]
-    to: Vec<String>,
+    pub(super) to: Vec<String>,
     /// Identifier of the exchange; a random UUID if absent
     #[arg(long, value_name = "ID")]
-    request_id: Option<String>,
+    pub(super) request_id: Option<String>,
     /// How long to listen for responses [default: 5s; 0s if none is asked for]
     #[arg(long, short, value_name = "TIME", value_parser = units::duration)]
     wait: Option<Duration>,
@@ -144,20 +149,20 @@ pub struct ExchangeArgs {
     json: bool,
     /// How the message is written down
     #[arg(long, value_name = "ENCODING", value_enum, default_value_t)]
-    encoding: Wanted,
+    pub(super) encoding: Wanted,
     #[command(flatten)]
     schemas: SchemasArgs,
     /// Send it even if it is not valid
     #[arg(long)]
-    no_check: bool,
+    pub(super) no_check: bool,
     /// Print what would be sent, and where to, and send nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 /// How a command is written down.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
-enum Wanted {
+pub(super) enum Wanted {
     /// JSON
     #[default]
     Json,
@@ -201,7 +206,7 @@ impl SendArgs {
     }
 }
 
-/// Checks what was given, sends it, and prints the responses.
+/// Checks what was given, sends it by the way that the arguments say, and prints the responses.
 pub fn exchange(
     given: &Given,
     library: &Library,
@@ -209,19 +214,14 @@ pub fn exchange(
     args: &ExchangeArgs,
     broker: &BrokerArgs,
 ) -> Result<Exit, Failure> {
+    if let Some(url) = &args.way.url {
+        return gateway::exchange(given, library, to, (args, url), broker);
+    }
     let topic = producer::command_topic(&broker.prefix, to).map_err(usage)?;
     let slots = producer::slots_dir().map_err(|error| Failure::new(Exit::Io, error))?;
     let slot = Slot::take(&slots).map_err(|error| Failure::new(Exit::Io, error))?;
     let letter = letter(given, library, args, || slot.default_identity(&user()))?;
-    if let Some(objection) = &letter.objection {
-        if args.no_check {
-            tell(format_args!("not valid, sent all the same: {objection}"));
-        } else {
-            let objection = anyhow::Error::new(objection.clone());
-            let context = "not sent (--no-check would)";
-            return Err(Failure::new(Exit::BadInput, objection.context(context)));
-        }
-    }
+    objected(&letter, args.no_check)?;
     let letter = match args.encoding {
         Wanted::Json => letter,
         Wanted::Cbor => {
@@ -231,13 +231,7 @@ pub fn exchange(
     let mut screen = Screen::stdout();
     if args.dry_run {
         tell(format_args!("would publish on {topic}"));
-        let payload = letter.outgoing.payload();
-        match Encoding::of(payload) {
-            Encoding::Json => screen.line(&message_line(payload))?,
-            Encoding::Cbor => {
-                screen.line(&crate::format::to_hex(payload, ""))?;
-            }
-        }
+        show_message(letter.outgoing.payload(), &mut screen)?;
         return Ok(Exit::Success);
     }
 
@@ -254,6 +248,29 @@ pub fn exchange(
         producer.close().await;
         exit
     })
+}
+
+/// Says what is wrong with a message, and keeps it from being sent unless it is to be all the same.
+pub(super) fn objected(letter: &Letter, no_check: bool) -> Result<(), Failure> {
+    let Some(objection) = &letter.objection else { return Ok(()) };
+    if no_check {
+        tell(format_args!("not valid, sent all the same: {objection}"));
+        return Ok(());
+    }
+    let objection = anyhow::Error::new(objection.clone());
+    Err(Failure::new(Exit::BadInput, objection.context("not sent (--no-check would)")))
+}
+
+/// Prints a message that is not sent.
+pub(super) fn show_message<W: io::Write>(
+    payload: &[u8],
+    screen: &mut Screen<W>,
+) -> Result<(), Failure> {
+    let line = match Encoding::of(payload) {
+        Encoding::Json => message_line(payload),
+        Encoding::Cbor => crate::format::to_hex(payload, ""),
+    };
+    Ok(screen.line(&line)?)
 }
 
 /// A producer that hears the responses to come.
@@ -306,7 +323,7 @@ async fn hopeless(mut state: watch::Receiver<State>, wait: Duration) -> String {
 }
 
 /// The message, with the headers that the arguments ask for.
-fn letter(
+pub(super) fn letter(
     given: &Given,
     library: &Library,
     args: &ExchangeArgs,
@@ -347,7 +364,7 @@ impl ExchangeArgs {
         self.schemas.library()
     }
 
-    fn patience(&self, to: &Address, asks_for: ResponseType) -> Patience {
+    pub(super) fn patience(&self, to: &Address, asks_for: ResponseType) -> Patience {
         let is_silent = asks_for == ResponseType::None;
         let expect = match to {
             Address::Device(_) if !is_silent => Some(self.expect.unwrap_or(1)),

@@ -19,7 +19,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Deserialize;
 
-use super::request::{HOPS, REQUEST_ID};
+use super::request::{HOPS, PREFER, REQUEST_ID};
 use super::{WELL_KNOWN, media};
 use crate::tls::{ClientFiles, ClientTls, Stamp, TlsError};
 
@@ -117,6 +117,8 @@ pub struct Answer {
     pub status: u16,
     /// When the peer wants to be asked again.
     pub retry_after: Option<Duration>,
+    /// Where else there is more: of a command that was recorded and has not ended.
+    pub location: Option<String>,
     /// Content-Type says that it is an `OpenC2` message in JSON.
     pub is_openc2: bool,
     /// The body.
@@ -226,20 +228,56 @@ impl Peer {
         hops: u8,
         message: Bytes,
     ) -> Result<Answer, PeerError> {
+        let mut request = self.message(Some(request_id), message);
+        request.headers_mut().insert(HOPS, u16::from(hops).into());
+        self.answered(request).await
+    }
+
+    /// The same as a producer, with what it prefers (RFC 7240).
+    pub async fn post_preferring(
+        &self,
+        request_id: Option<&str>,
+        prefer: &str,
+        message: Bytes,
+    ) -> Result<Answer, PeerError> {
+        let mut request = self.message(request_id, message);
+        if let Ok(value) = HeaderValue::from_str(prefer) {
+            request.headers_mut().insert(PREFER, value);
+        }
+        self.answered(request).await
+    }
+
+    /// Reads what there is at a path of the same server, with its query.
+    ///
+    /// # Panics
+    ///
+    /// Where this is no path.
+    pub async fn get(&self, path: &str) -> Result<Answer, PeerError> {
+        let whole = self.config.url.to_string();
+        let server = whole.strip_suffix(WELL_KNOWN).expect("every URL of a peer ends in it");
+        let request =
+            Request::get(format!("{server}{path}")).header(header::CACHE_CONTROL, "no-cache");
+        self.answered(request.body(Full::default()).expect("a path")).await
+    }
+
+    fn message(&self, request_id: Option<&str>, message: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::post(self.config.url.0.clone())
             .header(header::CONTENT_TYPE, media::OPENC2)
             .header(header::ACCEPT, media::OPENC2)
             .header(header::CACHE_CONTROL, "no-cache")
-            .header(HOPS, u16::from(hops))
             .body(Full::new(message))
             .expect("the URL and the headers are in order");
         // An identifier of other letters stands in the message alone.
-        if let Ok(value) = HeaderValue::from_str(request_id) {
+        if let Some(Ok(value)) = request_id.map(HeaderValue::from_str) {
             request.headers_mut().insert(REQUEST_ID, value);
         }
         if let Some(date) = super::date::now() {
             request.headers_mut().insert(header::DATE, date);
         }
+        request
+    }
+
+    async fn answered(&self, request: Request<Full<Bytes>>) -> Result<Answer, PeerError> {
         let response = self.client().request(request).await.map_err(|error| {
             let reason = with_causes(&error);
             if error.is_connect() {
@@ -262,6 +300,7 @@ impl Peer {
         Ok(Answer {
             status: head.status.as_u16(),
             retry_after: retry_after.map(Duration::from_secs),
+            location: text(header::LOCATION).map(str::to_owned),
             is_openc2: text(header::CONTENT_TYPE).is_some_and(media::is_openc2),
             body: body.to_bytes(),
         })

@@ -1,5 +1,6 @@
 //! The HTTPS door, from foreign clients' side.
 
+mod command_line;
 mod events;
 mod exchange;
 mod full;
