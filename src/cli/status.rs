@@ -22,6 +22,11 @@ Examples:
 Exit codes: 0 it ended with 2xx, 1 it did not or is not there, 2 it has not ended, 64 usage,
 69 no bridge.";
 
+const CONSUMERS_EXAMPLES: &str = "\
+Examples:
+  oc2 consumers --url https://bridge.example/
+  oc2 consumers --url https://bridge.example/ --cert ann.pem --key ann.key --json";
+
 /// Where commands are asked after.
 const COMMANDS: &str = "/v1/commands";
 
@@ -48,6 +53,7 @@ pub struct StatusArgs {
 
 /// Arguments of `oc2 consumers`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = CONSUMERS_EXAMPLES)]
 pub struct ConsumersArgs {
     /// Print one JSON object a line
     #[arg(long)]
