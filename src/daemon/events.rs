@@ -16,17 +16,16 @@ pub(super) fn of(detail: &Detail) -> Vec<Happened> {
             let number = 2 * step.seq + place;
             events.push(Happened { number, name, facts: facts.into() });
         };
-        let answer = if is_late { "late" } else { "response" };
+        let word = |is_late| if is_late { "late" } else { "response" };
         match step.kind.as_str() {
             "accepted" => happened("accepted", 0, accepted(detail)),
             "progress" => {
                 let consumer = &detail.entry.consumer;
-                happened(answer, 0, members(json!({"from": consumer, "status": 102})));
+                happened(word(is_late), 0, members(json!({"from": consumer, "status": 102})));
             }
             "heard" => {
                 is_heard = true;
-                let is_late = step.facts.contains_key("late");
-                happened(if is_late { "late" } else { "response" }, 0, heard(step));
+                happened(word(step.facts.contains_key("late")), 0, heard(step));
             }
             "overdue" => {
                 is_late = true;
@@ -35,7 +34,7 @@ pub(super) fn of(detail: &Detail) -> Vec<Happened> {
             "outcome" => {
                 // Of several, each was told when it came.
                 if !is_heard && step.facts.contains_key("response") {
-                    happened(answer, 0, said(detail, step));
+                    happened(word(is_late), 0, said(detail, step));
                 }
                 is_late = true;
                 let mut facts = ended(step);

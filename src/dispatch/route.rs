@@ -171,9 +171,7 @@ impl House {
             _ => &command.consumer,
         }
     }
-}
 
-impl House {
     /// In whose name a command for consumers elsewhere is answered on the spot.
     pub(super) fn speaker_at(&self, routed: &Routed, verdict: &Verdict) -> String {
         match (verdict, self.route(&routed.actuator)) {

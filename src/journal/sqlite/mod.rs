@@ -216,10 +216,10 @@ impl Sqlite {
                 response.iter().try_for_each(|response| self.respond(seq, record, response))
             }
             Event::Answered { outbox } => self.answered(record, *outbox),
-            // The end of its effect is due at once. That a command was cancelled at work is
-            // looked for among the records, by the few who ask.
-            // What was said before the end is looked for among the records as well.
+            // What was said before the end is looked for among the records, by the few who ask.
             Event::Heard(_) | Event::Overdue { .. } => Ok(()),
+            // The end of its effect is due at once. That a command was cancelled at work is
+            // looked for among the records as well.
             Event::Cancelled => {
                 self.execute(
                     "UPDATE command SET due_ms = 0
