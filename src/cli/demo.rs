@@ -1,19 +1,24 @@
 //! `oc2 demo`: a broker, the bridge and three devices in one process.
 
+mod caller;
+
 use std::io::IsTerminal;
 
+use caller::Client;
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Failure};
 use crate::config::{Settings, Topics};
-use crate::daemon::{self, Control};
+use crate::daemon::{self, Control, DaemonError, Ready};
 use crate::demo::broker::BrokerError;
 use crate::demo::tour::{Answer, Order, To};
 use crate::demo::{self, BoxError, Bridge, DemoError, DemoOptions, Files, Mode, Style, Verdict};
 use crate::dispatch::Address;
+use crate::https;
 use crate::language::Library;
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::topics::{TopicLevel, TopicPrefix};
@@ -27,6 +32,8 @@ const EXAMPLES: &str = "\
 Examples:
   oc2 demo                  stay until Ctrl-C, and print commands to paste
   oc2 demo --tour           send commands, judge the answers, and end
+  oc2 demo --gateway        open an HTTPS door as well, and print what to post with curl
+  oc2 demo --gateway --tour
   oc2 demo --print-config   the two files that the demo's bridge runs with
 
 Exit codes: 0 all went as it should; 1 a step of the tour was wrong.";
@@ -38,6 +45,8 @@ pub struct DemoArgs {
     /// TCP port of the demo's broker; 0 for any free one
     #[arg(long, value_name = "PORT", default_value = "18830")]
     port: u16,
+    #[command(flatten)]
+    gateway: GatewayArgs,
     /// Send commands to it, check the answers, and end
     #[arg(long)]
     tour: bool,
@@ -49,6 +58,17 @@ pub struct DemoArgs {
     json: bool,
 }
 
+/// The other half of the demo.
+#[derive(Debug, clap::Args)]
+struct GatewayArgs {
+    /// Add a gateway: commands posted over HTTPS reach the devices by MQTT
+    #[arg(long)]
+    gateway: bool,
+    /// TCP port of the gateway's HTTPS door; 0 for any free one
+    #[arg(long, value_name = "PORT", default_value = "18843", requires = "gateway")]
+    https_port: u16,
+}
+
 /// Runs the demo.
 pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     telemetry::init(&LogConfig::warnings()).map_err(|error| Failure::new(Exit::Internal, error))?;
@@ -57,6 +77,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let options = DemoOptions {
         program,
         port: args.port,
+        https_port: args.gateway.gateway.then_some(args.gateway.https_port),
         mode: match (args.tour, args.print_config) {
             (true, _) => Mode::Tour,
             (false, true) => Mode::PrintConfig,
@@ -66,9 +87,9 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     };
     super::runtime()?.block_on(async {
         let stop = CancellationToken::new();
-        super::run::stop_on_signal(stop.clone());
-        let verdict = demo::run::<_, Guide>(options, OurBridge, stop, &mut std::io::stdout()).await;
-        match verdict {
+        stop_on_signals(&stop);
+        let out = &mut std::io::stdout();
+        match demo::run::<_, Guide, Client>(options, OurBridge, stop, out).await {
             Ok(Verdict::Right) => Ok(Exit::Success),
             Ok(Verdict::Wrong { .. }) => Ok(Exit::NotOk),
             Err(DemoError::Broker(error @ BrokerError::Listen { .. })) => {
@@ -79,6 +100,21 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
             Err(error) => Err(Failure::new(Exit::Unavailable, error)),
         }
     })
+}
+
+/// Cancels `stop` on Ctrl-C, on SIGTERM, and where the terminal goes away.
+///
+/// However often: the end takes less than a second, and who cut it short would leave keys behind.
+fn stop_on_signals(stop: &CancellationToken) {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let mut signals = signal(kind).expect("a signal can be listened for");
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                stop.cancel();
+            }
+        });
+    }
 }
 
 fn style(args: &DemoArgs) -> Style {
@@ -93,6 +129,7 @@ fn style(args: &DemoArgs) -> Style {
 }
 
 /// The bridge as `oc2 run` starts it.
+#[derive(Clone)]
 struct OurBridge;
 
 impl Bridge for OurBridge {
@@ -100,7 +137,7 @@ impl Bridge for OurBridge {
         self,
         files: Files,
         stop: CancellationToken,
-        ready: oneshot::Sender<()>,
+        ready: oneshot::Sender<Ready>,
     ) -> Result<(), BoxError> {
         let Files { bridge_toml, topics_toml, dir } = files;
         // What the demo shows must not depend on the variables of whoever tries it.
@@ -112,9 +149,16 @@ impl Bridge for OurBridge {
         let (_nobody_reloads, reload) = mpsc::channel(1);
         let ended =
             daemon::run(settings, topics, Control { stop, reload, ready: Some(ready) }).await;
-        // With all its causes: the demo prints one sentence.
-        ended.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
-        Ok(())
+        ended.map(|_counters| ()).map_err(|error| {
+            let hint = match &error {
+                DaemonError::Https(https::OpenError::Listen { .. }) => {
+                    "; --https-port takes another one, and --https-port 0 any that is free"
+                }
+                _ => "",
+            };
+            // With all its causes: the demo prints one sentence.
+            format!("{:#}{hint}", anyhow::Error::from(error)).into()
+        })
     }
 }
 

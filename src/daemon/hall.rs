@@ -99,8 +99,9 @@ impl Hall {
                     }
                     self.attend(&mut events).await?;
                     if self.is_up && let Some(ready) = control.ready.take() {
+                        let https = self.https.as_ref().map(https::DoorHandle::address);
                         // Whoever asked may have left.
-                        let _nobody_waits = ready.send(());
+                        let _nobody_waits = ready.send(super::Ready { https });
                     }
                 }
                 taken = next_posts(self.posts.as_mut(), &mut posts), if has_room => {

@@ -13,6 +13,7 @@ mod outbox;
 mod report;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -53,7 +54,14 @@ pub struct Control {
     /// Go on with these consumers and actuators.
     pub reload: mpsc::Receiver<Topics>,
     /// Told once commands are being taken.
-    pub ready: Option<oneshot::Sender<()>>,
+    pub ready: Option<oneshot::Sender<Ready>>,
+}
+
+/// Commands are being taken.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Ready {
+    /// Where they may be posted, if anywhere.
+    pub https: Option<SocketAddr>,
 }
 
 /// Why a bridge could not start, or had to end.

@@ -13,14 +13,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::BoxError;
 use super::broker::{BrokerError, EmbeddedBroker};
+use super::gateway::papers::{Papers, PapersError};
+use super::gateway::tour::{self as calls, Caller};
+use super::gateway::{self, Door};
 use super::house::{self, Devices};
 use super::show::Show;
 use super::tour::{self, Producer, STEPS};
+use crate::daemon::Ready;
 use crate::mqtt::peer::PeerError;
 
 /// Longest wait for the bridge to be ready.
 const BRIDGE_START: Duration = Duration::from_secs(10);
-/// How long the bridge may take to end. With the two below: less than a second.
+/// How long the bridges may take to end. With the two below: less than a second.
 const BRIDGE_STOP: Duration = Duration::from_millis(500);
 /// How long the devices may take for their goodbye.
 const DEVICES_STOP: Duration = Duration::from_millis(150);
@@ -28,8 +32,14 @@ const DEVICES_STOP: Duration = Duration::from_millis(150);
 const PRODUCER_STOP: Duration = Duration::from_millis(150);
 /// Folders of former demos that may be in the way before something is wrong.
 const FOLDER_ATTEMPTS: u32 = 1000;
-/// MQTT port in the files of [`Mode::PrintConfig`], where any free one is asked for.
-const USUAL_PORT: u16 = 1883;
+/// MQTT and HTTPS port in the files of [`Mode::PrintConfig`], where any free one is asked for.
+const USUAL_PORTS: (u16, u16) = (1883, 8443);
+/// What the gateway is called, and its folder.
+const GATEWAY: &str = "gateway";
+/// Folder of the certificates, in that of the demo.
+const CERTIFICATES: &str = "certs";
+/// Where the bridges of [`Mode::PrintConfig`] have their files.
+const USUAL_FOLDERS: (&str, &str) = ("/var/lib/openc2-bridge", "/var/lib/openc2-gateway");
 
 /// What `oc2 demo` was told.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +48,8 @@ pub struct DemoOptions {
     pub program: String,
     /// TCP port of the broker; 0 for any free one.
     pub port: u16,
+    /// With a gateway, whose HTTPS door has this TCP port; 0 for any free one.
+    pub https_port: Option<u16>,
     /// What to do.
     pub mode: Mode,
     /// How to print.
@@ -68,14 +80,14 @@ pub enum Style {
     Json,
 }
 
-/// The bridge, as the demo starts it.
-pub trait Bridge: Send + 'static {
+/// The bridge, as the demo starts it: one for the house, and one for the gateway.
+pub trait Bridge: Clone + Send + 'static {
     /// Runs until `stop`. Says `ready` once it takes commands.
     fn run(
         self,
         files: Files,
         stop: CancellationToken,
-        ready: oneshot::Sender<()>,
+        ready: oneshot::Sender<Ready>,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
 }
 
@@ -102,6 +114,12 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    fn of(wrong_steps: usize) -> Self {
+        if wrong_steps == 0 { Self::Right } else { Self::Wrong { steps: wrong_steps } }
+    }
+}
+
 /// Why there was no demo.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
@@ -111,6 +129,9 @@ pub enum DemoError {
     /// A simulated device did not start.
     #[error("a simulated device did not start")]
     Device(#[from] PeerError),
+    /// The gateway has no certificates.
+    #[error("the gateway has no certificates")]
+    Papers(#[from] PapersError),
     /// There is no place for the journal.
     #[error("no folder for the journal in {}", .dir.display())]
     Folder {
@@ -119,9 +140,14 @@ pub enum DemoError {
         /// What the system says.
         source: io::Error,
     },
-    /// The bridge ended, or was not ready in time.
-    #[error("the bridge failed: {0}")]
-    Bridge(BoxError),
+    /// A bridge ended, or was not ready in time.
+    #[error("the {who} failed: {why}")]
+    Bridge {
+        /// Which of the two.
+        who: &'static str,
+        /// In its own words.
+        why: BoxError,
+    },
     /// The producer of the tour failed.
     #[error("the producer of the tour failed: {0}")]
     Producer(BoxError),
@@ -133,7 +159,7 @@ pub enum DemoError {
 /// Runs the demo until `stop`, or with [`Mode::Tour`] to the end of the tour.
 ///
 /// When it returns, nothing of it is left: no thread, no connection, no file.
-pub async fn run<B: Bridge, P: Producer>(
+pub async fn run<B: Bridge, P: Producer, C: Caller>(
     options: DemoOptions,
     bridge: B,
     stop: CancellationToken,
@@ -141,13 +167,7 @@ pub async fn run<B: Bridge, P: Producer>(
 ) -> Result<Verdict, DemoError> {
     let mut show = Show::new(out, options.style);
     if options.mode == Mode::PrintConfig {
-        let port = if options.port == 0 { USUAL_PORT } else { options.port };
-        let bridge_toml = house::bridge_toml(
-            &format!("mqtt://127.0.0.1:{port}"),
-            Path::new("/var/lib/openc2-bridge"),
-            log_level(options.mode),
-        );
-        show.files(&bridge_toml, &house::topics_toml())?;
+        print_config(&options, &mut show)?;
         return Ok(Verdict::Right);
     }
 
@@ -155,35 +175,67 @@ pub async fn run<B: Bridge, P: Producer>(
     let folder = Folder::create()?;
     let broker = EmbeddedBroker::start(options.port).await?;
     let devices = Devices::start(&broker.url()).await?;
-    let mut bridge = RunningBridge::start(bridge, files(&broker, &folder, options.mode));
+    let mut bridges = Bridges::start(&bridge, &broker, &folder, &options)?;
 
     let verdict = tokio::select! {
         biased;
         () = stop.cancelled() => Ok(Verdict::Right),
         verdict = async {
-            bridge.wait_until_ready().await?;
+            let door = bridges.wait_until_ready().await?;
             show.house(&broker.url(), &devices, begin.elapsed())?;
-            if options.mode == Mode::Tour {
-                take_tour::<P>(&broker, &devices, &mut bridge, &mut show).await
-            } else {
-                show.ways_on(&options.program, &broker.url())?;
-                Err(bridge.ended().await)
+            if let Some(door) = &door {
+                show.door(door)?;
+            }
+            match (options.mode, &door) {
+                (Mode::Tour, None) => {
+                    take_tour::<P>(&broker, &devices, &mut bridges, &mut show).await
+                }
+                (Mode::Tour, Some(door)) => {
+                    call_at::<C>(door, &devices, &mut bridges, &mut show).await
+                }
+                (_, None) => {
+                    show.ways_on(&options.program, &broker.url())?;
+                    Err(bridges.ended().await)
+                }
+                (_, Some(door)) => {
+                    show.ways_in(&options.program, door)?;
+                    Err(bridges.ended().await)
+                }
             }
         } => verdict,
     };
 
     // From the inside out, so that each still finds the broker it says goodbye to.
-    bridge.stop().await;
+    bridges.stop().await;
     // Too slow: stopping the broker cuts them off.
     let _late = timeout(DEVICES_STOP, devices.stop()).await;
     broker.stop().await;
     verdict
 }
 
+fn print_config(
+    options: &DemoOptions,
+    show: &mut Show<'_, impl Write + Send>,
+) -> Result<(), DemoError> {
+    let or = |port: u16, usual: u16| if port == 0 { usual } else { port };
+    let (mqtt, https) = USUAL_PORTS;
+    let broker_url = format!("mqtt://127.0.0.1:{}", or(options.port, mqtt));
+    let [house, other] = [USUAL_FOLDERS.0, USUAL_FOLDERS.1].map(Path::new);
+    let log_level = log_level(options.mode);
+    let house = [house::bridge_toml(&broker_url, house, log_level), house::topics_toml()];
+    let gateway = options.https_port.map(|port| {
+        let papers = Papers::at(&other.join(CERTIFICATES), gateway::PRODUCER);
+        let port = or(port, https);
+        let bridge_toml = gateway::bridge_toml(&broker_url, port, other, &papers, log_level);
+        [bridge_toml, gateway::topics_toml()]
+    });
+    Ok(show.files(&house, gateway.as_ref())?)
+}
+
 async fn take_tour<P: Producer>(
     broker: &EmbeddedBroker,
     devices: &Devices,
-    bridge: &mut RunningBridge,
+    bridges: &mut Bridges,
     show: &mut Show<'_, impl Write + Send>,
 ) -> Result<Verdict, DemoError> {
     let begin = Instant::now();
@@ -195,26 +247,43 @@ async fn take_tour<P: Producer>(
     for (number, step) in (1..).zip(STEPS) {
         let outcome = tokio::select! {
             biased;
-            error = bridge.ended() => return Err(error),
+            error = bridges.ended() => return Err(error),
             outcome = tour::take(step, &run, &mut producer, devices) => outcome,
         };
         let outcome = outcome.map_err(DemoError::Producer)?;
         wrong_steps += usize::from(!outcome.wrong.is_empty());
         show.step(number, step, &outcome)?;
     }
-    show.summary(STEPS.len(), wrong_steps, begin.elapsed())?;
+    show.summary("commands", (STEPS.len(), wrong_steps), begin.elapsed())?;
 
     // Too slow: stopping the broker cuts it off.
     let _late = timeout(PRODUCER_STOP, producer.close()).await;
-    Ok(if wrong_steps == 0 { Verdict::Right } else { Verdict::Wrong { steps: wrong_steps } })
+    Ok(Verdict::of(wrong_steps))
 }
 
-fn files(broker: &EmbeddedBroker, folder: &Folder, mode: Mode) -> Files {
-    Files {
-        bridge_toml: house::bridge_toml(&broker.url(), &folder.0, log_level(mode)),
-        topics_toml: house::topics_toml(),
-        dir: folder.0.clone(),
+/// The tour of the gateway.
+async fn call_at<C: Caller>(
+    door: &Door,
+    devices: &Devices,
+    bridges: &mut Bridges,
+    show: &mut Show<'_, impl Write + Send>,
+) -> Result<Verdict, DemoError> {
+    let begin = Instant::now();
+    let caller = C::new(door).map_err(DemoError::Producer)?;
+    let mut memory = calls::Memory::default();
+    let mut wrong_steps = 0;
+
+    for (number, step) in (1..).zip(calls::STEPS) {
+        let outcome = tokio::select! {
+            biased;
+            error = bridges.ended() => return Err(error),
+            outcome = calls::take(step, &mut memory, &caller, devices) => outcome,
+        };
+        wrong_steps += usize::from(!outcome.wrong.is_empty());
+        show.call(number, step, &outcome)?;
     }
+    show.summary("requests", (calls::STEPS.len(), wrong_steps), begin.elapsed())?;
+    Ok(Verdict::of(wrong_steps))
 }
 
 /// A line for each command is company while somebody tries things out, and noise in a tour.
@@ -225,40 +294,123 @@ fn log_level(mode: Mode) -> &'static str {
     }
 }
 
-/// The bridge in a task of its own.
+/// The bridge of the house, and that of the gateway where there is one.
+struct Bridges {
+    house: RunningBridge,
+    gateway: Option<(RunningBridge, Papers)>,
+}
+
+impl Bridges {
+    fn start(
+        bridge: &impl Bridge,
+        broker: &EmbeddedBroker,
+        folder: &Folder,
+        options: &DemoOptions,
+    ) -> Result<Self, DemoError> {
+        let log_level = log_level(options.mode);
+        let gateway = match options.https_port {
+            None => None,
+            Some(port) => {
+                let dir = folder.0.join(GATEWAY);
+                DirBuilder::new()
+                    .mode(0o700)
+                    .create(&dir)
+                    .map_err(|source| DemoError::Folder { dir: dir.clone(), source })?;
+                let certificates = folder.0.join(CERTIFICATES);
+                let papers = Papers::make(&certificates, &gateway::SERVER, gateway::PRODUCER)?;
+                let files = Files {
+                    bridge_toml: gateway::bridge_toml(
+                        &broker.url(),
+                        port,
+                        &dir,
+                        &papers,
+                        log_level,
+                    ),
+                    topics_toml: gateway::topics_toml(),
+                    dir,
+                };
+                Some((RunningBridge::start(GATEWAY, bridge.clone(), files), papers))
+            }
+        };
+        let files = Files {
+            bridge_toml: house::bridge_toml(&broker.url(), &folder.0, log_level),
+            topics_toml: house::topics_toml(),
+            dir: folder.0.clone(),
+        };
+        Ok(Self { house: RunningBridge::start("bridge", bridge.clone(), files), gateway })
+    }
+
+    /// Returns the door of the gateway.
+    async fn wait_until_ready(&mut self) -> Result<Option<Door>, DemoError> {
+        self.house.wait_until_ready().await?;
+        let Some((gateway, papers)) = &mut self.gateway else { return Ok(None) };
+        match gateway.wait_until_ready().await?.https {
+            Some(address) => Ok(Some(Door { address, papers: papers.clone() })),
+            None => Err(gateway.failed("it has no HTTPS door".into())),
+        }
+    }
+
+    /// Waits for the end of one of them, which nobody asked for.
+    async fn ended(&mut self) -> DemoError {
+        match &mut self.gateway {
+            None => self.house.ended().await,
+            Some((gateway, _)) => tokio::select! {
+                error = self.house.ended() => error,
+                error = gateway.ended() => error,
+            },
+        }
+    }
+
+    async fn stop(self) {
+        let gateway = async {
+            if let Some((gateway, _)) = self.gateway {
+                gateway.stop().await;
+            }
+        };
+        tokio::join!(self.house.stop(), gateway);
+    }
+}
+
+/// A bridge in a task of its own.
 struct RunningBridge {
+    name: &'static str,
     task: JoinHandle<Result<(), BoxError>>,
-    ready: Option<oneshot::Receiver<()>>,
+    ready: Option<oneshot::Receiver<Ready>>,
     stop: CancellationToken,
 }
 
 impl RunningBridge {
-    fn start(bridge: impl Bridge, files: Files) -> Self {
+    fn start(name: &'static str, bridge: impl Bridge, files: Files) -> Self {
         let stop = CancellationToken::new();
         let (is_ready, ready) = oneshot::channel();
         let task = tokio::spawn(bridge.run(files, stop.clone(), is_ready));
-        Self { task, ready: Some(ready), stop }
+        Self { name, task, ready: Some(ready), stop }
     }
 
-    async fn wait_until_ready(&mut self) -> Result<(), DemoError> {
-        let Some(ready) = self.ready.take() else { return Ok(()) };
+    async fn wait_until_ready(&mut self) -> Result<Ready, DemoError> {
+        let ready = self.ready.take().expect("it is waited for once");
         match timeout(BRIDGE_START, ready).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(ready)) => Ok(ready),
             Ok(Err(_)) => Err(self.ended().await),
             Err(_) => {
                 let reason = format!("not ready within {} s", BRIDGE_START.as_secs());
-                Err(DemoError::Bridge(reason.into()))
+                Err(self.failed(reason.into()))
             }
         }
     }
 
     /// Waits for its end, which nobody asked for.
     async fn ended(&mut self) -> DemoError {
-        DemoError::Bridge(match (&mut self.task).await {
+        let why = match (&mut self.task).await {
             Ok(Ok(())) => "it ended by itself".into(),
             Ok(Err(error)) => error,
             Err(error) => error.into(),
-        })
+        };
+        self.failed(why)
+    }
+
+    fn failed(&self, why: BoxError) -> DemoError {
+        DemoError::Bridge { who: self.name, why }
     }
 
     async fn stop(mut self) {

@@ -1,10 +1,13 @@
 //! What the demo prints: for people, or a JSON object a line for machines.
 
+mod gateway;
+
 use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::gateway::quoted;
 use super::house::{CONSUMERS, DeviceName, Devices, TO_PASTE};
 use super::run::Style;
 use super::tour::{Answer, Outcome, Step, To};
@@ -30,12 +33,27 @@ impl<'a, W: Write> Show<'a, W> {
         Self { out, style }
     }
 
-    /// The two files that the bridge of the demo runs with.
-    pub(super) fn files(&mut self, bridge_toml: &str, topics_toml: &str) -> io::Result<()> {
+    /// The two files that the bridge of the demo runs with, and those of its gateway.
+    pub(super) fn files(
+        &mut self,
+        house: &[String; 2],
+        gateway: Option<&[String; 2]>,
+    ) -> io::Result<()> {
         if self.style == Style::Json {
-            return self.line(&json!({ "bridge.toml": bridge_toml, "topics.toml": topics_toml }));
+            let named = |[bridge, topics]: &[String; 2]| json!({ "bridge.toml": bridge, "topics.toml": topics });
+            let mut files = named(house);
+            if let Some(gateway) = gateway {
+                files["gateway"] = named(gateway);
+            }
+            return self.line(&files);
         }
-        writeln!(self.out, "# bridge.toml\n{bridge_toml}\n\n# topics.toml\n{topics_toml}")
+        let [bridge, topics] = house;
+        writeln!(self.out, "# bridge.toml\n{bridge}\n\n# topics.toml\n{topics}")?;
+        let Some([bridge, topics]) = gateway else { return Ok(()) };
+        writeln!(
+            self.out,
+            "\n# bridge.toml of the gateway\n{bridge}\n\n# topics.toml of the gateway\n{topics}"
+        )
     }
 
     /// What is there now.
@@ -143,11 +161,7 @@ impl<'a, W: Write> Show<'a, W> {
     }
 
     fn answer(&mut self, answer: &Answer) -> io::Result<()> {
-        let colour = match answer.status {
-            100..300 => GREEN,
-            400..500 => YELLOW,
-            _ => RED,
-        };
+        let colour = status_colour(answer.status);
         let said: Vec<_> = [
             answer.text.as_deref().map(|text| cut(&text.escape_debug().to_string())),
             answer.results.as_ref().map(in_short),
@@ -165,17 +179,22 @@ impl<'a, W: Write> Show<'a, W> {
         writeln!(self.out, "{}", line.trim_end())
     }
 
-    /// How the tour went.
-    pub(super) fn summary(&mut self, steps: usize, wrong: usize, took: Duration) -> io::Result<()> {
+    /// How the tour went; `what` its steps are.
+    pub(super) fn summary(
+        &mut self,
+        what: &str,
+        (steps, wrong): (usize, usize),
+        took: Duration,
+    ) -> io::Result<()> {
         if self.style == Style::Json {
             let took = milliseconds(took);
             return self.line(&json!({ "steps": steps, "wrong": wrong, "elapsed_ms": took }));
         }
         let seconds = took.as_secs_f64();
         let verdict = if wrong == 0 {
-            self.paint(GREEN, &format!("All {steps} commands ended as they should"))
+            self.paint(GREEN, &format!("All {steps} {what} ended as they should"))
         } else {
-            self.paint(RED, &format!("{wrong} of {steps} commands did not end as they should"))
+            self.paint(RED, &format!("{wrong} of {steps} {what} did not end as they should"))
         };
         writeln!(self.out, "{verdict}, in {seconds:.1} s.")?;
         self.out.flush()
@@ -195,11 +214,14 @@ impl<'a, W: Write> Show<'a, W> {
 }
 
 fn pasted(program: &str, command: &str, broker_url: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
-    if program.chars().all(is_plain) {
-        format!("{program} {command} --broker {broker_url}")
-    } else {
-        format!("'{}' {command} --broker {broker_url}", program.replace('\'', r"'\''"))
+    format!("{} {command} --broker {broker_url}", quoted(program))
+}
+
+fn status_colour(status: u16) -> &'static str {
+    match status {
+        100..300 => GREEN,
+        400..500 => YELLOW,
+        _ => RED,
     }
 }
 

@@ -191,7 +191,7 @@ fn faults(expected: &Expected, answers: &[Answer], device: Option<&Snapshot>) ->
 }
 
 /// Whether a value has all that is expected of it, and perhaps more.
-fn covers(actual: &Value, expected: &Value) -> bool {
+pub(super) fn covers(actual: &Value, expected: &Value) -> bool {
     match (actual, expected) {
         (Value::Object(actual), Value::Object(expected)) => {
             expected.iter().all(|(name, expected)| {
@@ -218,8 +218,8 @@ fn holds(actual: &Value, expected: &Value) -> bool {
         }
 }
 
-/// JSON of the table above.
-fn parse(json: &str) -> Value {
+/// JSON of the tables of tours.
+pub(super) fn parse(json: &str) -> Value {
     serde_json::from_str(json).expect("a test reads every JSON text of the tour")
 }
 

@@ -1,5 +1,7 @@
 //! `oc2 demo`, as somebody who has just built it starts it.
 
+mod gateway;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -71,7 +73,7 @@ fn the_commands_that_it_prints_work_as_they_are_and_ctrl_c_leaves_nothing() {
     }
 
     let asked = Instant::now();
-    interrupt(&child);
+    signal(&child, "-INT");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(asked.elapsed() < GOODBYE, "{:?}", asked.elapsed());
     std::fs::remove_dir_all(folder.path().join("openc2-bridge")).unwrap();
@@ -96,8 +98,8 @@ fn a_port_that_is_taken_is_said_to_be() {
     assert!(is_empty(folder.path()));
 }
 
-fn interrupt(child: &Child) {
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+fn signal(child: &Child, which: &str) {
+    let sent = Command::new("kill").args([which, &child.id().to_string()]).status();
     assert!(sent.unwrap().success());
 }
 

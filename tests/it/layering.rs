@@ -121,6 +121,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("minijinja", &["actuator"]),
     // journal: room on the disk, held back without writing it.
     ("nix", &["actuator", "journal"]),
+    ("rcgen", &["demo"]),
     ("regex", &["jadn"]),
     ("regex_syntax", &["jadn"]),
     ("rmqtt", &["demo"]),

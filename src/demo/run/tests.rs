@@ -10,14 +10,17 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{Bridge, DemoError, DemoOptions, Files, Mode, Style, Verdict, run};
+use crate::daemon::Ready;
 use crate::demo::BoxError;
+use crate::demo::gateway::Door;
+use crate::demo::gateway::tour::{Caller, Reply, Request};
 use crate::demo::tour::{Answer, Order, Producer, To};
 use crate::mqtt::peer::{Peer, PeerMessage, PeerOptions};
 
 /// A bridge that does nothing but be there.
 #[derive(Clone, Default)]
 struct Idle {
-    folder: Arc<Mutex<PathBuf>>,
+    folders: Arc<Mutex<Vec<PathBuf>>>,
     on_ready: CancellationToken,
 }
 
@@ -26,11 +29,12 @@ impl Bridge for Idle {
         self,
         files: Files,
         stop: CancellationToken,
-        ready: oneshot::Sender<()>,
+        ready: oneshot::Sender<Ready>,
     ) -> Result<(), BoxError> {
         std::fs::write(files.dir.join("journal"), "something")?;
-        *self.folder.lock().unwrap() = files.dir;
-        ready.send(()).unwrap();
+        self.folders.lock().unwrap().push(files.dir);
+        let https = Some(([127, 0, 0, 1], 9).into());
+        ready.send(Ready { https }).unwrap();
         self.on_ready.cancel();
         stop.cancelled().await;
         Ok(())
@@ -38,6 +42,7 @@ impl Bridge for Idle {
 }
 
 /// A bridge that cannot start.
+#[derive(Clone)]
 struct Broken;
 
 impl Bridge for Broken {
@@ -45,13 +50,14 @@ impl Bridge for Broken {
         self,
         _files: Files,
         _stop: CancellationToken,
-        _ready: oneshot::Sender<()>,
+        _ready: oneshot::Sender<Ready>,
     ) -> Result<(), BoxError> {
         Err("the journal is upside down".into())
     }
 }
 
 /// A bridge that does not hear.
+#[derive(Clone)]
 struct Deaf(CancellationToken);
 
 impl Bridge for Deaf {
@@ -59,9 +65,9 @@ impl Bridge for Deaf {
         self,
         _files: Files,
         _stop: CancellationToken,
-        ready: oneshot::Sender<()>,
+        ready: oneshot::Sender<Ready>,
     ) -> Result<(), BoxError> {
-        ready.send(()).unwrap();
+        ready.send(Ready::default()).unwrap();
         self.0.cancel();
         std::future::pending().await
     }
@@ -158,8 +164,26 @@ fn answer(from: &str, status: u16, text: &str, results: &Value) -> Answer {
     }
 }
 
-const TOUR: DemoOptions =
-    DemoOptions { program: String::new(), port: 0, mode: Mode::Tour, style: Style::Plain };
+/// Never reaches the door.
+struct Nobody;
+
+impl Caller for Nobody {
+    fn new(_door: &Door) -> Result<Self, BoxError> {
+        Ok(Self)
+    }
+
+    async fn call(&self, _request: &Request) -> Result<Reply, BoxError> {
+        Err("there is no way".into())
+    }
+}
+
+const TOUR: DemoOptions = DemoOptions {
+    program: String::new(),
+    port: 0,
+    https_port: None,
+    mode: Mode::Tour,
+    style: Style::Plain,
+};
 
 #[tokio::test]
 async fn a_tour_is_right_when_every_answer_and_every_device_is() {
@@ -167,7 +191,8 @@ async fn a_tour_is_right_when_every_answer_and_every_device_is() {
     let mut out = Vec::new();
 
     let verdict =
-        run::<_, Understudy>(TOUR, bridge.clone(), CancellationToken::new(), &mut out).await;
+        run::<_, Understudy, Nobody>(TOUR, bridge.clone(), CancellationToken::new(), &mut out)
+            .await;
 
     let out = String::from_utf8(out).unwrap();
     assert_eq!(verdict.unwrap(), Verdict::Right, "{out}");
@@ -175,8 +200,34 @@ async fn a_tour_is_right_when_every_answer_and_every_device_is() {
     assert!(out.contains("\n    the plug is {\"POWER1\":\"ON\",\"POWER2\":\"OFF\"}\n"), "{out}");
     assert!(out.contains("\nAll 10 commands ended as they should, in "), "{out}");
     assert!(!out.contains('\x1b'), "no colours were asked for");
-    let folder = bridge.folder.lock().unwrap().clone();
-    assert!(folder.is_absolute() && !folder.exists(), "{}", folder.display());
+    let folders = bridge.folders.lock().unwrap().clone();
+    assert!(matches!(&*folders, [one] if one.is_absolute() && !one.exists()), "{folders:?}");
+}
+
+#[tokio::test]
+async fn the_tour_of_the_gateway_is_wrong_when_nobody_answers() {
+    let bridge = Idle::default();
+    let mut out = Vec::new();
+    let options = DemoOptions { https_port: Some(0), style: Style::Json, ..TOUR };
+
+    let verdict =
+        run::<_, Liar, Nobody>(options, bridge.clone(), CancellationToken::new(), &mut out).await;
+
+    assert_eq!(verdict.unwrap(), Verdict::Wrong { steps: 9 }, "only the stranger may be refused");
+    let lines: Vec<Value> = String::from_utf8(out)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[1]["gateway"], &lines[1]["producer"]),
+        (&json!("https://127.0.0.1:9"), &json!("demo-soar"))
+    );
+    assert_eq!((&lines[12]["steps"], &lines[12]["wrong"]), (&json!(10), &json!(9)));
+    let key = lines[1]["key-file"].as_str().unwrap();
+    assert!(key.ends_with("/certs/demo-soar.key") && !std::path::Path::new(key).exists(), "{key}");
+    let folders = bridge.folders.lock().unwrap().clone();
+    assert!(folders.len() == 2 && folders.iter().all(|folder| !folder.exists()), "{folders:?}");
 }
 
 #[tokio::test]
@@ -185,7 +236,7 @@ async fn a_tour_is_wrong_when_a_consumer_lies() {
     let options = DemoOptions { style: Style::Json, ..TOUR };
 
     let verdict =
-        run::<_, Liar>(options, Idle::default(), CancellationToken::new(), &mut out).await;
+        run::<_, Liar, Nobody>(options, Idle::default(), CancellationToken::new(), &mut out).await;
 
     assert_eq!(verdict.unwrap(), Verdict::Wrong { steps: 9 }, "only the diary may do nothing");
     let lines: Vec<Value> = String::from_utf8(out)
@@ -211,7 +262,7 @@ async fn without_a_tour_it_stays_until_it_is_told_to_go() {
         until.cancel();
     });
 
-    let verdict = run::<_, Liar>(options, bridge, stop, &mut out).await;
+    let verdict = run::<_, Liar, Nobody>(options, bridge, stop, &mut out).await;
 
     assert_eq!(verdict.unwrap(), Verdict::Right);
 }
@@ -228,7 +279,7 @@ async fn a_stop_takes_less_than_a_second_even_with_a_bridge_that_does_not_hear()
     });
     let options = DemoOptions { mode: Mode::Stay, ..TOUR };
 
-    run::<_, Liar>(options, Deaf(is_ready), stop, &mut Vec::new()).await.unwrap();
+    run::<_, Liar, Nobody>(options, Deaf(is_ready), stop, &mut Vec::new()).await.unwrap();
 
     assert!(stopping.await.unwrap().elapsed() < Duration::from_secs(1));
 }
@@ -236,17 +287,17 @@ async fn a_stop_takes_less_than_a_second_even_with_a_bridge_that_does_not_hear()
 #[tokio::test]
 async fn a_bridge_that_cannot_start_says_why() {
     let stop = CancellationToken::new();
-    let error = run::<_, Liar>(TOUR, Broken, stop, &mut Vec::new()).await.unwrap_err();
-    assert!(matches!(error, DemoError::Bridge(_)));
+    let error = run::<_, Liar, Nobody>(TOUR, Broken, stop, &mut Vec::new()).await.unwrap_err();
+    assert!(matches!(error, DemoError::Bridge { .. }));
     assert_eq!(error.to_string(), "the bridge failed: the journal is upside down");
 }
 
 #[tokio::test]
-async fn the_two_files_are_shown_without_starting_anything() {
+async fn the_files_are_shown_without_starting_anything() {
     let mut out = Vec::new();
-    let options = DemoOptions { mode: Mode::PrintConfig, ..TOUR };
+    let options = DemoOptions { mode: Mode::PrintConfig, https_port: Some(0), ..TOUR };
 
-    run::<_, Liar>(options, Broken, CancellationToken::new(), &mut out).await.unwrap();
+    run::<_, Liar, Nobody>(options, Broken, CancellationToken::new(), &mut out).await.unwrap();
 
     let out = String::from_utf8(out).unwrap();
     for line in [
@@ -254,6 +305,8 @@ async fn the_two_files_are_shown_without_starting_anything() {
         r#"actuators = ["plug", "lamp", "heater", "diary"]"#,
         r#"vars = { topic = "tasmota_switch", relay = 1 }"#,
         r#"pairs = { set = ["x-demo:note"] }"#,
+        r#"key-file = "/var/lib/openc2-gateway/certs/server.key""#,
+        r#"match = { device = "demo-*" }"#,
     ] {
         assert!(out.lines().any(|printed| printed == line), "{line}\n{out}");
     }
