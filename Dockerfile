@@ -18,8 +18,9 @@ RUN touch src/lib.rs src/main.rs \
     && cargo build --locked --release --no-default-features --features idn
 
 FROM debian:12-slim
+# openssl is for broker/certs.sh, which docker-compose.yml runs in here.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates \
+    && apt-get install -y --no-install-recommends ca-certificates openssl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/oc2 --shell /usr/sbin/nologin oc2 \
     && install -d -o oc2 -g oc2 -m 700 /var/lib/oc2 \

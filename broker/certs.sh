@@ -2,12 +2,18 @@
 # Makes a small certificate authority, a certificate for the broker, and one for
 # each client: to begin with, and for tests. Needs openssl.
 #
-#   broker/certs.sh FOLDER SERVER_NAME [CLIENT...]
+#   broker/certs.sh FOLDER SERVER_NAME [CLIENT | NAME@HOST]...
 #
 # FOLDER       where ca.crt, server.crt, bridge.crt, … and their keys go; made if missing
 # SERVER_NAME  host name or IPv4 address at which clients reach the broker (localhost and
 #              127.0.0.1 are always in the certificate too)
-# CLIENT       names for client certificates; without any: bridge operator
+# CLIENT       names for client certificates: a producer; without any: bridge operator
+# NAME@HOST    a certificate for one who is a client and a server as well, reached at HOST: a bridge
+#              with an HTTPS door, or a consumer behind HTTPS
+#
+# All four parties, a broker, a bridge, a producer and a consumer:
+#
+#   broker/certs.sh certs broker.example bridge@bridge.example soar-1 edr-1@edr.example
 #
 # What exists is left as it is, so a later call adds clients to the same authority.
 # Keys are readable by their owner only: where mosquitto is started as root it becomes a user
@@ -61,24 +67,41 @@ if [ ! -e ca.crt ]; then
     echo "$folder/ca.crt"
 fi
 
-case $server in
-    *[!0-9.]*) name="DNS:$server" ;;
-    *) name="IP:$server" ;;
-esac
+# reached_at HOST: alternative names of a server
+reached_at() {
+    case $1 in
+        *[!0-9.]*) echo "DNS:$1,DNS:localhost,IP:127.0.0.1" ;;
+        *) echo "IP:$1,DNS:localhost,IP:127.0.0.1" ;;
+    esac
+}
+
 sign server "$server" "basicConstraints=critical,CA:FALSE
 keyUsage=critical,digitalSignature
 extendedKeyUsage=serverAuth
-subjectAltName=$name,DNS:localhost,IP:127.0.0.1"
+subjectAltName=$(reached_at "$server")"
 
-for client in "$@"; do
+for party in "$@"; do
+    client=${party%%@*}
     case $client in
         '' | *[!A-Za-z0-9._-]* | ca | server)
             echo "no name for a client: '$client' (letters, digits, . _ -)" >&2
             exit 64
             ;;
     esac
+    usage=clientAuth
+    names="DNS:$client"
+    case $party in
+        *@)
+            echo "no host in '$party': NAME@HOST" >&2
+            exit 64
+            ;;
+        *@*)
+            usage=clientAuth,serverAuth
+            names="$names,$(reached_at "${party#*@}")"
+            ;;
+    esac
     sign "$client" "$client" "basicConstraints=critical,CA:FALSE
 keyUsage=critical,digitalSignature
-extendedKeyUsage=clientAuth
-subjectAltName=DNS:$client"
+extendedKeyUsage=$usage
+subjectAltName=$names"
 done

@@ -1,5 +1,8 @@
 //! The files of broker/ do what they say, with a real mosquitto.
 
+mod compose;
+mod parties;
+
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,7 +15,7 @@ use tempfile::TempDir;
 use crate::source;
 use crate::support::tools::{self, command};
 
-/// Long/// Longest wait for anything here.
+/// Longest wait for anything here.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Commands sent to a consumer that is away.
