@@ -8,6 +8,7 @@ mod http;
 mod relay;
 mod resources;
 mod route;
+mod stalled;
 mod tls;
 mod withdraw;
 
