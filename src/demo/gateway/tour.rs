@@ -227,3 +227,29 @@ impl Reply {
         events
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::demo::house::CONSUMERS;
+
+    #[test]
+    fn every_step_can_be_read_and_is_told_apart() {
+        let mut ids = BTreeSet::new();
+        for step in STEPS {
+            for (_, state, _) in step.devices {
+                assert!(serde_json::from_str::<Value>(state).is_ok(), "{state}");
+            }
+            let Ask::Post(Posted { request_id, command, .. }) = step.ask else { continue };
+            assert!(serde_json::from_str::<Value>(command).is_ok(), "{command}");
+            let is_repetition = matches!(step.expected, Expected::Same);
+            assert_eq!(ids.insert(request_id), !is_repetition, "{request_id}");
+        }
+        let is_there = |id: &&str| CONSUMERS.iter().any(|consumer| consumer.id == *id);
+        assert!(super::super::THREE.iter().all(is_there));
+    }
+}

@@ -31,7 +31,7 @@ impl<W: Write> Show<'_, W> {
             writeln!(self.out, "             {}", file.display())?;
         }
         let to = THREE.join(", ");
-        writeln!(self.out, "             by MQTT to {to}; all are to answer\n")
+        writeln!(self.out, "             reaches {to} by MQTT; all are to answer\n")
     }
 
     /// What a person can do now with the gateway.
