@@ -74,3 +74,33 @@ fn a_party_without_a_name_or_host_is_refused() {
         assert!(said(&refused).contains(told), "{party}: {}", said(&refused));
     }
 }
+
+/// Folders that a checkout has beside what is in the repository.
+const NOT_OURS: [&str; 4] = [".git", "target", "certs", "data"];
+
+#[test]
+fn no_key_is_in_the_repository() {
+    let ignored = std::fs::read_to_string(source::root().join(".gitignore")).unwrap();
+    assert!(ignored.lines().any(|line| line == "/certs"), "{ignored}");
+    let mut folders = vec![source::root().to_owned()];
+    let mut looked_at = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let (path, kind) = (entry.path(), entry.file_type().unwrap());
+            if NOT_OURS.iter().any(|name| entry.file_name() == **name) && kind.is_dir() {
+                continue;
+            }
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() {
+                let text = std::fs::read(&path).unwrap();
+                let text = String::from_utf8_lossy(&text);
+                let is_key =
+                    |line: &str| line.starts_with("-----BEGIN ") && line.contains("PRIVATE KEY");
+                assert!(!text.lines().any(is_key), "{}", path.display());
+                looked_at += 1;
+            }
+        }
+    }
+    assert!(looked_at > 100, "only {looked_at}");
+}
