@@ -22,9 +22,10 @@ use tokio_util::sync::CancellationToken;
 use super::Archive;
 use super::body::Body;
 use super::callers::Callers;
+use super::paths::Place;
 use super::problem::Problem;
 use super::request::{self, Posted};
-use super::{posting, resources};
+use super::{paths, posting, resources};
 use crate::dispatch::Caller;
 use crate::tls::{Secured, ServerTls};
 
@@ -194,22 +195,28 @@ async fn answer(
     peer: &Peer,
     shared: &Shared,
 ) -> Result<Response<Body>, Problem> {
+    let (head, body) = request.into_parts();
     let identity = match peer {
-        Peer::Known(identity) => Some(identity.clone()),
-        Peer::Unasked => None,
+        Peer::Known(identity) => Ok(Some(identity.clone())),
+        Peer::Unasked => Ok(None),
         Peer::Stranger => {
-            let (head, body) = request.into_parts();
-            request::discard(&head, body, shared.message_bytes).await;
             let detail = "no identity is configured for this client certificate";
-            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+            Err(Problem::new(StatusCode::FORBIDDEN, detail))
         }
     };
-    if request.uri().path().starts_with(resources::ROOT) {
-        let (head, _) = request.into_parts();
-        return resources::answer(&head, identity.as_deref(), shared).await;
+    let found = identity.and_then(|identity| Ok((identity, paths::find(&head)?)));
+    let (identity, place, id) = match found {
+        Ok((identity, (place, id))) => (identity, place, id),
+        Err(problem) => {
+            request::discard(&head, body, shared.message_bytes).await;
+            return Err(problem);
+        }
+    };
+    if place != Place::Post {
+        return resources::answer(place, id, &head, identity.as_deref(), shared).await;
     }
     let Posted { payload, request_id, hops, prefers } =
-        request::read(request, shared.message_bytes).await?;
+        request::read(&head, body, shared.message_bytes).await?;
     let wait = shared.callers.wait(prefers.wait)?;
     let will_not_wait = prefers.respond_async;
     let caller = Caller { identity, request_id, hops, will_not_wait, withdraws: None };

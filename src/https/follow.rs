@@ -18,6 +18,7 @@ use super::archive::{Archive, Followed, Happened};
 use super::body::Body;
 use super::connections::Shared;
 use super::problem::Problem;
+use super::query;
 use super::request::single;
 use super::resources::{Asker, failed, nothing_here};
 
@@ -37,10 +38,10 @@ const SEND_TIME: Duration = Duration::from_secs(30);
 const BEHIND: usize = 16;
 
 /// The last event that a client has.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What a stream of events is in HTTP.
-const EVENT_STREAM: &str = "text/event-stream";
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
 /// Answers `GET /v1/commands/{id}/events`.
 pub(super) async fn answer(
@@ -49,9 +50,12 @@ pub(super) async fn answer(
     asker: Asker<'_>,
     shared: &Shared,
 ) -> Result<Response<Body>, Problem> {
-    let Ok(last) = single(&head.headers, &LAST_EVENT_ID)?.map(str::parse).transpose() else {
-        let detail = "Last-Event-ID is the id of an event of this stream, a number";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    let last = match single(&head.headers, &LAST_EVENT_ID)? {
+        None => None,
+        Some(text) => Some(query::number(text).ok_or_else(|| {
+            let detail = "Last-Event-ID is the id of an event of this stream, a number";
+            Problem::new(StatusCode::BAD_REQUEST, detail)
+        })?),
     };
     let after = last.unwrap_or(0);
     let first = shared.archive.events(id, after, Duration::ZERO).await;

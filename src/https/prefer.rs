@@ -5,9 +5,10 @@ use std::time::Duration;
 use hyper::StatusCode;
 
 use super::problem::Problem;
+use super::query;
 
 /// Longest list of preferences that is read, in characters.
-const LONGEST: usize = 256;
+pub(super) const LONGEST: usize = 256;
 
 /// The preferences that are known here; all others are passed over, as section 2 wants it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -34,7 +35,7 @@ impl Preferences {
             let value = value.trim().trim_matches('"');
             preferences.respond_async |= name.trim().eq_ignore_ascii_case("respond-async");
             if name.trim().eq_ignore_ascii_case("wait") && preferences.wait.is_none() {
-                let Ok(secs) = value.parse() else {
+                let Some(secs) = query::number(value) else {
                     return Err(bad("Prefer: wait is a number of seconds".to_owned()));
                 };
                 preferences.wait = Some(Duration::from_secs(secs));
@@ -63,7 +64,7 @@ mod tests {
         }
         assert!(Preferences::read("wait=1, Respond-Async").unwrap().respond_async);
         assert!(!Preferences::read("x=respond-async").unwrap().respond_async);
-        for text in ["wait", "wait=", "wait=soon", "wait=-1", &"x".repeat(LONGEST + 1)] {
+        for text in ["wait", "wait=", "wait=soon", "wait=-1", "wait=+1", &"x".repeat(LONGEST + 1)] {
             assert!(Preferences::read(text).is_err(), "{text:?}");
         }
     }

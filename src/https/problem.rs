@@ -9,6 +9,9 @@ use super::body::Body;
 /// After how many seconds it is worth trying again.
 pub(super) const RETRY_AFTER_SECS: u16 = 5;
 
+/// What it is in HTTP.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
 /// An error of HTTP itself: there is no `OpenC2` message that it could answer.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Problem {
@@ -39,7 +42,7 @@ impl Problem {
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.extend(self.header);
         response

@@ -39,7 +39,8 @@ impl Query {
     /// The same of one that is a number.
     pub fn take_number<T: std::str::FromStr>(&mut self, name: &str) -> Result<Option<T>, Problem> {
         let Some(text) = self.take(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| bad(format!("{name} is a number, and not {text:?}")))
+        let wrong = || bad(format!("{name} is a number, and not {text:?}"));
+        number(&text).map(Some).ok_or_else(wrong)
     }
 
     /// Nothing is left that nobody has asked for.
@@ -49,6 +50,11 @@ impl Query {
             None => Ok(()),
         }
     }
+}
+
+/// A number as it is written in requests: digits, and no sign.
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 fn bad(detail: String) -> Problem {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, StatusCode};
 
 use super::prefer::Preferences;
 use super::problem::Problem;
-use super::{WELL_KNOWN, media};
+use super::{media, query};
 use crate::dispatch;
 
 /// What other tools follow a request by (Transfer via HTTPS v1.1, section 3.3.3).
@@ -27,7 +27,7 @@ pub(super) const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(super) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Longest `X-Request-ID`, in characters.
-const MAX_REQUEST_ID: usize = 128;
+pub(super) const MAX_REQUEST_ID: usize = 128;
 
 /// Longest wait for a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -49,16 +49,16 @@ pub(super) struct Posted {
 
 /// Reads a request. What its head shows to be wrong is said whatever its body holds.
 pub(super) async fn read(
-    request: Request<Incoming>,
+    head: &Parts,
+    body: Incoming,
     message_bytes: usize,
 ) -> Result<Posted, Problem> {
-    let (head, body) = request.into_parts();
-    let checked = check(&head)
+    let checked = check(head)
         .and_then(|(request_id, hops)| Ok((request_id, hops, preferences(&head.headers)?)));
     let (request_id, hops, prefers) = match checked {
         Ok(checked) => checked,
         Err(problem) => {
-            discard(&head, body, message_bytes).await;
+            discard(head, body, message_bytes).await;
             return Err(problem);
         }
     };
@@ -97,15 +97,6 @@ pub(super) async fn discard(head: &Parts, body: Incoming, message_bytes: usize) 
 
 /// Checks the head of a request, and gives back its `X-Request-ID` and its hops.
 fn check(head: &Parts) -> Result<(Option<String>, u8), Problem> {
-    if head.uri.path() != WELL_KNOWN {
-        let detail = format!("commands are posted to {WELL_KNOWN}, and asked after under /v1/");
-        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
-    }
-    if head.method != Method::POST {
-        let header = Some((header::ALLOW, HeaderValue::from_static("POST")));
-        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "commands are posted");
-        return Err(Problem { header, ..problem });
-    }
     let headers = &head.headers;
     let content_type = single(headers, &header::CONTENT_TYPE)?;
     if !content_type.is_some_and(media::is_openc2) {
@@ -126,7 +117,7 @@ fn check(head: &Parts) -> Result<(Option<String>, u8), Problem> {
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail));
     }
     let request_id = request_id(headers)?;
-    let Ok(hops) = single(headers, &HOPS)?.map_or(Ok(0), str::parse) else {
+    let Some(hops) = single(headers, &HOPS)?.map_or(Some(0), query::number) else {
         let detail = format!("{HOPS} is a number from 0 to 255");
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     };
@@ -136,8 +127,11 @@ fn check(head: &Parts) -> Result<(Option<String>, u8), Problem> {
 /// `X-Request-ID`.
 pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let request_id = single(headers, &REQUEST_ID)?;
-    if request_id.is_some_and(|id| id.is_empty() || id.len() > MAX_REQUEST_ID) {
-        let detail = format!("X-Request-ID has 1 to {MAX_REQUEST_ID} characters");
+    let is_right = |id: &str| {
+        (1..=MAX_REQUEST_ID).contains(&id.len()) && !id.contains(|c: char| c.is_ascii_control())
+    };
+    if request_id.is_some_and(|id| !is_right(id)) {
+        let detail = format!("X-Request-ID has 1 to {MAX_REQUEST_ID} characters, and no tab");
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
     Ok(request_id)

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
@@ -12,22 +13,23 @@ use serde_json::{Value, json};
 use super::archive::{Filed, Wanted, Withdrawal};
 use super::body::Body;
 use super::connections::Shared;
+use super::paths::Place;
 use super::problem::Problem;
 use super::query::{Query, encoded};
-use super::{follow, posting, request};
+use super::{description, follow, posting, request};
 use crate::dispatch::{Caller, CommandIds};
 
 /// Where commands are asked after.
 const COMMANDS: &str = "/v1/commands";
 
-/// Where consumers are listed.
-const CONSUMERS: &str = "/v1/consumers";
-
 /// What all of them begin with.
 pub(super) const ROOT: &str = "/v1/";
 
 /// Commands of one page where nothing else is asked for, and at most.
-const PAGE: (usize, usize) = (50, 500);
+pub(super) const PAGE: (usize, usize) = (50, 500);
+
+/// What lists can be asked for.
+pub(super) const STATES: [&str; 5] = ["pending", "accepted", "started", "ended", "in_doubt"];
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
@@ -57,67 +59,36 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// What there is to ask for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Resource<'a> {
-    Commands,
-    Command(&'a str),
-    Events(&'a str),
-    Consumers,
-}
-
-impl<'a> Resource<'a> {
-    fn at(path: &'a str) -> Option<Self> {
-        let Some(rest) = path.strip_prefix(COMMANDS) else {
-            return (path == CONSUMERS).then_some(Self::Consumers);
-        };
-        if rest.is_empty() {
-            return Some(Self::Commands);
-        }
-        match rest.strip_prefix('/')?.split_once('/') {
-            None => Some(Self::Command(&rest[1..])),
-            Some((id, "events")) => Some(Self::Events(id)),
-            Some(_) => None,
-        }
-    }
-}
-
-/// Answers a request of this identity for one of these paths; without one everybody is believed.
+/// Answers a request of this identity for one of these places; without one everybody is believed.
 pub(super) async fn answer(
+    place: Place,
+    id: &str,
     head: &Parts,
     identity: Option<&str>,
     shared: &Shared,
 ) -> Result<Response<Body>, Problem> {
     let asker = Asker::new(identity, &shared.operators);
-    let resource = Resource::at(head.uri.path()).ok_or_else(nothing_here)?;
     let mut query = Query::read(head.uri.query())?;
-    if let (&Method::DELETE, Resource::Command(id)) = (&head.method, resource) {
-        query.end()?;
-        return withdraw(id, head, identity, shared).await;
-    }
-    if head.method != Method::GET {
-        let (allow, detail) = match resource {
-            Resource::Command(_) => ("GET, DELETE", "it can be read, and taken back"),
-            _ => ("GET", "it can only be read"),
-        };
-        let header = Some((header::ALLOW, HeaderValue::from_static(allow)));
-        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
-        return Err(Problem { header, ..problem });
-    }
-    let view = match resource {
-        Resource::Command(id) => one(id, &mut query, asker, shared).await?,
-        Resource::Commands => several(&mut query, asker, shared).await?,
-        Resource::Consumers => {
+    let view = match place {
+        Place::Command if head.method == Method::DELETE => {
             query.end()?;
-            return Ok(response(&json!({"consumers": shared.archive.consumers()})));
+            return withdraw(id, head, identity, shared).await;
         }
-        Resource::Events(id) => {
+        Place::Command => one(id, &mut query, asker, shared).await?,
+        Place::Commands => several(&mut query, asker, shared).await?,
+        Place::Consumers => json!({"consumers": shared.archive.consumers()}),
+        Place::Events => {
             query.end()?;
             return follow::answer(id, head, asker, shared).await;
         }
+        Place::Description => {
+            query.end()?;
+            return Ok(response(description::TEXT));
+        }
+        Place::Post => unreachable!("what is posted goes another way"),
     };
     query.end()?;
-    Ok(response(&view))
+    Ok(response(view.to_string()))
 }
 
 /// `GET /v1/commands/{id}`, with `wait=N` once it has ended, or after N seconds.
@@ -194,7 +165,7 @@ async fn several(query: &mut Query, asker: Asker<'_>, shared: &Shared) -> Result
     let [state, consumer, request_id, producer] =
         ["state", "consumer", "request_id", "producer"].map(|name| query.take(name));
     if let Some(state) = &state
-        && !["pending", "accepted", "started", "ended", "in_doubt"].contains(&state.as_str())
+        && !STATES.contains(&state.as_str())
     {
         let detail = "state is pending, accepted, started, ended or in_doubt";
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
@@ -239,8 +210,10 @@ pub(super) fn location(ids: &CommandIds) -> String {
     }
 }
 
-fn response(view: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(view.to_string()));
+/// A document of ours. `OpenAPI` is one as well: what it is stands in it, and a media type of its
+/// own is not registered.
+fn response(document: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::from(document));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

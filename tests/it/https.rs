@@ -1,6 +1,7 @@
 //! The HTTPS door, from foreign clients' side.
 
 mod command_line;
+mod described;
 mod events;
 mod exchange;
 mod full;
