@@ -393,7 +393,7 @@ fn the_door_for_posts_is_https_with_everything_it_needs_or_testing_or_none() {
     let known = "[https.identities]\n\"URI:urn:x\" = \"soar-1\"\n";
     let with_tls = |more: &str, known: &str| format!("{tls}{more}{known}");
     #[rustfmt::skip]
-    let cases: [(String, &[&str]); 13] = [
+    let cases: [(String, &[&str]); 15] = [
         // [https]                                                  told
         (String::new(),                                             &[]),
         (with_tls("", known),                                       &[]),
@@ -405,6 +405,8 @@ fn the_door_for_posts_is_https_with_everything_it_needs_or_testing_or_none() {
         (with_tls("", ""),                                          &["[https.identities] is empty"]),
         (with_tls("", "[https.identities]\n\"soar-1\" = \"\"\n"),    &["begins with none of URI:, DNS: and EMAIL:", "is empty"]),
         (with_tls("max-wait = \"0s\"\n", known),                    &["allowed are 1s to 1h"]),
+        (with_tls("max-waiting-per-producer = 1025\n", known),      &["https.max-waiting-per-producer: max-waiting-per-producer is 1025; allowed are 1 to 1024 requests"]),
+        (with_tls("max-waiting-per-producer = 0\n", known),         &["https.max-waiting-per-producer"]),
         (with_tls("keep-for = \"25h\"\n", known),                   &["https.keep-for: keep-for is 25h; allowed is up to 1d"]),
         (with_tls("", &format!("{known}[https.operators]\nidentities = [\"x\"]\n")), &["no certificate stands for \"x\""]),
         (with_tls("max_wait = \"1s\"\n", known),                    &["unknown key `https.max_wait`; did you mean `max-wait`?"]),

@@ -1,7 +1,8 @@
 //! POST requests that wait for their reply.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -13,7 +14,7 @@ use super::problem::Problem;
 use crate::dispatch::{Inbound, Receipt, Reply};
 use crate::format::duration;
 
-/// POST requests that may wait at the same time.
+/// Requests that may wait at the same time, of all producers together.
 pub(super) const MAX_WAITING: usize = 1024;
 
 /// Who waits, by receipt.
@@ -21,8 +22,24 @@ pub(super) const MAX_WAITING: usize = 1024;
 pub(super) struct Callers {
     waiting: Mutex<Waiting>,
     room: Arc<Semaphore>,
+    shares: Arc<Shares>,
     events: mpsc::Sender<DoorEvent>,
     max_wait: Duration,
+}
+
+/// How much of the room each producer takes, and may.
+#[derive(Debug)]
+struct Shares {
+    most: NonZeroUsize,
+    taken: Mutex<HashMap<String, usize>>,
+}
+
+/// A place among those who wait; given up when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// Whose it is. Where nobody is asked for a certificate, nobody's.
+    share: Option<(Arc<Shares>, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -34,9 +51,15 @@ struct Waiting {
 }
 
 impl Callers {
-    pub(super) fn new(events: mpsc::Sender<DoorEvent>, max_wait: Duration) -> Self {
+    /// Callers that wait no longer than `max_wait`, and at most so many of one producer.
+    pub(super) fn new(
+        events: mpsc::Sender<DoorEvent>,
+        max_wait: Duration,
+        most_of_one: NonZeroUsize,
+    ) -> Self {
         let room = Arc::new(Semaphore::new(MAX_WAITING));
-        Self { waiting: Mutex::default(), room, events, max_wait }
+        let shares = Arc::new(Shares { most: most_of_one, taken: Mutex::default() });
+        Self { waiting: Mutex::default(), room, shares, events, max_wait }
     }
 
     /// How long a caller waits who would like to wait so long.
@@ -57,16 +80,17 @@ impl Callers {
     /// connections gets no further than whoever keeps them.
     pub(super) async fn ask(
         &self,
+        identity: Option<&str>,
         wait_for: Duration,
         inbound: impl FnOnce(Receipt) -> Inbound,
     ) -> Result<Reply, Problem> {
-        let permit = self.place()?;
+        let place = self.place(identity)?;
         let (receipt, reply) = self.enrol().ok_or_else(ending)?;
         if self.events.try_send(DoorEvent::Posted(Box::new(inbound(receipt)))).is_err() {
             self.lock().replies.remove(&receipt);
             return Err(busy());
         }
-        let wait = wait(receipt, reply, self.events.clone(), wait_for, permit);
+        let wait = wait(receipt, reply, self.events.clone(), wait_for, place);
         match tokio::spawn(wait).await {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err(ending()),
@@ -75,9 +99,12 @@ impl Callers {
         }
     }
 
-    /// Room for one who waits.
-    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.room).try_acquire_owned().map_err(|_| busy())
+    /// Room for one who waits: some is left, and its producer has not had its share.
+    pub(super) fn place(&self, identity: Option<&str>) -> Result<Place, Problem> {
+        let permit = Arc::clone(&self.room).try_acquire_owned().map_err(|_| busy())?;
+        let share = identity.map(|identity| self.shares.take(identity)).transpose()?;
+        let share = share.map(|identity| (Arc::clone(&self.shares), identity));
+        Ok(Place { _permit: permit, share })
     }
 
     /// Gives a reply to whoever waits for it.
@@ -112,8 +139,47 @@ impl Callers {
         Some((receipt, reply))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shares {
+    /// One more of this producer.
+    fn take(&self, identity: &str) -> Result<String, Problem> {
+        let mut taken = self.lock();
+        let number = taken.entry(identity.to_owned()).or_default();
+        if *number >= self.most.get() {
+            let detail = format!(
+                "{identity} has {number} requests that wait for their responses, and \
+                 https.max-waiting-per-producer allows no more"
+            );
+            return Err(Problem::busy(&detail));
+        }
+        *number += 1;
+        Ok(identity.to_owned())
+    }
+
+    fn give_back(&self, identity: &str) {
+        let mut taken = self.lock();
+        if let Some(number) = taken.get_mut(identity) {
+            *number -= 1;
+            if *number == 0 {
+                taken.remove(identity);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((shares, identity)) = &self.share {
+            shares.give_back(identity);
+        }
     }
 }
 
@@ -123,7 +189,7 @@ async fn wait(
     mut reply: oneshot::Receiver<Reply>,
     events: mpsc::Sender<DoorEvent>,
     wait_for: Duration,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 ) -> Option<Reply> {
     if let Ok(reply) = timeout(wait_for, &mut reply).await {
         return reply.ok();
@@ -139,4 +205,29 @@ fn busy() -> Problem {
 
 fn ending() -> Problem {
     Problem::busy("the bridge is ending; the same request again finds what became of the command")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_takes_more_than_its_share_and_all_together_no_more_than_there_is() {
+        let most = NonZeroUsize::new(3).unwrap();
+        let callers = Callers::new(mpsc::channel(1).0, Duration::ZERO, most);
+        let mut places: Vec<_> = (0..3).map(|_| callers.place(Some("a")).unwrap()).collect();
+        let refused = callers.place(Some("a")).unwrap_err();
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(refused.detail.starts_with("a has 3 requests that wait"), "{}", refused.detail);
+        places.pop();
+        places.push(callers.place(Some("a")).unwrap());
+        // Another has its own, and who is not known is counted with all.
+        places.push(callers.place(Some("b")).unwrap());
+        places.extend(std::iter::from_fn(|| callers.place(None).ok()));
+        assert_eq!(places.len(), MAX_WAITING);
+        assert_eq!(callers.place(Some("b")).unwrap_err(), busy());
+        drop(places);
+        assert!(callers.shares.lock().is_empty());
+        assert_eq!(callers.number(), 0);
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::callers::MAX_WAITING;
 use crate::format::duration;
 use crate::tls::{ServerFiles, TlsError};
 
@@ -15,6 +17,9 @@ const KINDS: [&str; 3] = ["URI:", "DNS:", "EMAIL:"];
 
 /// Longest `max-wait`.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// What one producer may have of the places there are, where nothing else is said.
+const SHARE: NonZeroUsize = NonZeroUsize::new(MAX_WAITING / 4).expect("a quarter is not 0");
 
 /// Longest `keep-for`.
 const LONGEST_KEPT: Duration = Duration::from_hours(24);
@@ -34,6 +39,8 @@ pub struct HttpsConfig {
     /// Longest wait of a POST for its response.
     #[serde(deserialize_with = "duration::deserialize")]
     pub max_wait: Duration,
+    /// Requests of one producer that may wait for their responses at the same time.
+    pub max_waiting_per_producer: NonZeroUsize,
     /// How much longer late answers to a command are taken that went by a route.
     #[serde(deserialize_with = "duration::deserialize")]
     pub keep_for: Duration,
@@ -63,6 +70,7 @@ impl Default for HttpsConfig {
             key_file: None,
             client_ca_file: None,
             max_wait: Duration::from_mins(1),
+            max_waiting_per_producer: SHARE,
             keep_for: Duration::from_hours(1),
             testing: false,
             identities: BTreeMap::new(),
@@ -124,6 +132,12 @@ pub enum HttpsMistake {
         /// As configured.
         wait: Duration,
     },
+    /// A share that is more than the whole.
+    #[error("max-waiting-per-producer is {number}; allowed are 1 to {MAX_WAITING} requests")]
+    Share {
+        /// As configured.
+        number: NonZeroUsize,
+    },
     /// Late answers that are taken for too long.
     #[error("keep-for is {}; allowed is up to {}", duration::format(*.time), duration::format(LONGEST_KEPT))]
     Kept {
@@ -145,6 +159,7 @@ impl HttpsMistake {
             Self::Nobody | Self::UnknownKind { .. } | Self::EmptyIdentity { .. } => "identities",
             Self::UnknownOperator { .. } => "operators.identities",
             Self::Wait { .. } => "max-wait",
+            Self::Share { .. } => "max-waiting-per-producer",
             Self::Kept { .. } => "keep-for",
             Self::Tls(_) => "cert-file",
         }
@@ -188,6 +203,10 @@ impl HttpsConfig {
         }
         if !(Duration::from_secs(1)..=LONGEST_WAIT).contains(&self.max_wait) {
             mistakes.push(HttpsMistake::Wait { wait: self.max_wait });
+        }
+        let number = self.max_waiting_per_producer;
+        if number.get() > MAX_WAITING {
+            mistakes.push(HttpsMistake::Share { number });
         }
         if self.keep_for > LONGEST_KEPT {
             mistakes.push(HttpsMistake::Kept { time: self.keep_for });

@@ -98,7 +98,7 @@ impl Door {
         let (events, events_out) = mpsc::channel(EVENTS);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let shared = Arc::new(Shared {
-            callers: Callers::new(events, config.max_wait),
+            callers: Callers::new(events, config.max_wait, config.max_waiting_per_producer),
             tls,
             identities: config.identities.clone(),
             operators: config.operators.identities.clone(),

@@ -22,7 +22,8 @@ pub(super) async fn hand_in(
     shared: &Shared,
 ) -> Result<Response<Body>, Problem> {
     let request_id = caller.request_id.clone();
-    let reply = shared.callers.ask(wait, |receipt| Inbound {
+    let identity = caller.identity.clone();
+    let reply = shared.callers.ask(identity.as_deref(), wait, |receipt| Inbound {
         receipt,
         // The quiet room finds out whom it is for.
         address: Address::All,

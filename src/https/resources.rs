@@ -74,7 +74,7 @@ pub(super) async fn answer(
             query.end()?;
             return withdraw(id, head, identity, shared).await;
         }
-        Place::Command => one(id, &mut query, asker, shared).await?,
+        Place::Command => one(id, &mut query, identity, shared).await?,
         Place::Commands => several(&mut query, asker, shared).await?,
         Place::Consumers => json!({"consumers": shared.archive.consumers()}),
         Place::Events => {
@@ -95,9 +95,10 @@ pub(super) async fn answer(
 async fn one(
     id: &str,
     query: &mut Query,
-    asker: Asker<'_>,
+    identity: Option<&str>,
     shared: &Shared,
 ) -> Result<Value, Problem> {
+    let asker = Asker::new(identity, &shared.operators);
     let wait = query.take_number("wait")?.map_or(Duration::ZERO, Duration::from_secs);
     let wait = shared.callers.wait(Some(wait))?;
     let at_once =
@@ -107,7 +108,7 @@ async fn one(
     if wait.is_zero() {
         return Ok(at_once.view);
     }
-    let _place = shared.callers.place()?;
+    let _place = shared.callers.place(identity)?;
     let later = shared.archive.command(id, wait).await.map_err(|failure| failed(&failure))?;
     Ok(later.unwrap_or(at_once).view)
 }

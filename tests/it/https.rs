@@ -9,6 +9,7 @@ mod http;
 mod relay;
 mod resources;
 mod route;
+mod share;
 mod stalled;
 mod tls;
 mod withdraw;
