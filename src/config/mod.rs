@@ -146,6 +146,7 @@ impl Settings {
                 window_ms: millis(self.journal.keep_age),
                 without_created: self.time.without_created,
             },
+            keep_for_ms: millis(self.https.keep_for),
         }
     }
 

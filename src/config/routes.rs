@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Value;
 
-use super::{Source, nearest_of};
+use super::{Source, millis, nearest_of};
 use crate::actuator::ActuatorConfig;
 use crate::actuator::route::{self, RouteTable};
 use crate::dispatch::{House, Route};
@@ -49,6 +49,7 @@ pub(super) fn read(
             actuator: name.clone(),
             matches: table.r#match,
             identity: identity.as_str().to_owned(),
+            wait_ms: millis(table.wait),
         });
         actuators.insert(name, config);
     }

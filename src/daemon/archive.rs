@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::events;
+use super::{events, now_ms};
 use crate::actuator::route::Broker;
-use crate::dispatch::{Accepted, Class, Counters, Effect, Withdrawn, command_id, ticket_in};
+use crate::dispatch::{
+    Accepted, Class, Closed, Counters, Effect, Withdrawn, command_id, ticket_in,
+};
 use crate::https::{Archive, Failure, Filed, Followed, Soon, Wanted, Withdrawal};
-use crate::journal::{Entry, Journal, JournalError, Listing, State};
+use crate::journal::{Detail, Entry, Journal, JournalError, Listing, State};
 use crate::producer::Envelope;
 use crate::wire::{self, Limits};
 
@@ -85,12 +87,17 @@ impl Files {
             };
             let mut events = events::of(&detail);
             events.retain(|event| event.number > after);
-            let is_over = detail.entry.state == State::Ended;
+            let open_for = events::open_for(&detail, now_ms());
+            let is_over = detail.entry.state == State::Ended && open_for.is_none();
             let is_news = is_over || !events.is_empty() || wait.is_zero();
-            if is_news || timeout_at(until, counters.changed()).await.is_err() {
+            if is_news || Instant::now() >= until {
                 let producer = detail.entry.producer;
                 return Ok(Some(Followed { producer, events, is_over }));
             }
+            let look_again =
+                open_for.map_or(until, |open_for| until.min(Instant::now() + open_for));
+            // Something has happened, or the time for late answers is over: or else all of it is.
+            let _over = timeout_at(look_again, counters.changed()).await;
             sleep(FOLLOW_AGAIN).await;
         }
     }
@@ -108,12 +115,10 @@ impl Files {
         if name != id {
             return Ok(None);
         }
-        // It was taken once, within the limits of its time.
-        let limits = Limits { message_bytes: usize::MAX, ..Limits::default() };
         Ok(Some(Withdrawal {
             producer: producer.clone(),
             withdrawn: Withdrawn { ticket, consumer, actuator, address },
-            to: wire::glimpse_of(&message, limits).to,
+            to: whom(&message),
             request_id: Envelope::new(producer.unwrap_or_default()).request_id,
         }))
     }
@@ -201,6 +206,23 @@ fn name_of(entry: &Entry) -> Option<String> {
     let producer = entry.producer.as_deref().unwrap_or_default();
     let ticket = crate::dispatch::Ticket(entry.ticket);
     entry.request_id.as_deref().map(|request_id| command_id(ticket, producer, request_id))
+}
+
+/// What an answer after the end is held against.
+pub(super) fn closed(detail: &Detail) -> Closed {
+    Closed {
+        id: name_of(&detail.entry),
+        to: whom(detail.message.as_bytes()),
+        late_until_ms: events::late_until(detail),
+        heard: events::heard_from(detail),
+    }
+}
+
+/// Whom the headers of a recorded message name.
+fn whom(message: &[u8]) -> Vec<String> {
+    // It was taken once, within the limits of its time.
+    let limits = Limits { message_bytes: usize::MAX, ..Limits::default() };
+    wire::glimpse_of(message, limits).to
 }
 
 /// A command as it is shown. Times are milliseconds since 1970-01-01T00:00:00Z.

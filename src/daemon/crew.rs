@@ -14,7 +14,7 @@ use crate::actuator::relay::{Breaker, Relay};
 use crate::actuator::route::{Broker, BrokerError, Route, RouteConfig, Terms};
 use crate::actuator::{Actuator, ActuatorConfig, Ended, Job, KindConfig, Runner, report};
 use crate::config::{Settings, Topics};
-use crate::dispatch::{Errand, Outcome, Report, Ticket, Work};
+use crate::dispatch::{Errand, Late, Outcome, Report, Ticket, Work};
 use crate::https::PeerMistake;
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::link::{Link, LinkSettings};
@@ -71,6 +71,8 @@ pub(super) struct Crew {
     /// The way back; dropped when the crew is dismissed, so that the hall
     /// sees the last report.
     reports: Option<mpsc::Sender<Report>>,
+    /// Where answers go for which no route waits any more.
+    strays: mpsc::Sender<Late>,
     /// Ends what is still running after the time to finish.
     enough: CancellationToken,
     /// Ends what the next start goes on with.
@@ -110,11 +112,13 @@ impl Crew {
         settings: &Settings,
         topics: &Topics,
         reports: mpsc::Sender<Report>,
+        strays: mpsc::Sender<Late>,
     ) -> Result<Self, CrewError> {
         let mut crew = Self {
             runners: BTreeMap::new(),
             leaving: BTreeMap::new(),
             reports: Some(reports),
+            strays,
             enough: CancellationToken::new(),
             leave: CancellationToken::new(),
             settings: settings.clone(),
@@ -203,7 +207,8 @@ impl Crew {
                 Actuator::Https(Box::new(relay))
             }
             KindConfig::Mqtt(config) => {
-                let broker = Broker::open(&config.connection(), &config.from, &config.prefix);
+                let (own, from, prefix) = (config.connection(), &config.from, &config.prefix);
+                let broker = Broker::open(&own, from, prefix, None);
                 let broker =
                     broker.map_err(|source| CrewError::Broker { name: name.to_owned(), source })?;
                 Actuator::Mqtt(Route::new(name, config.terms(), broker))
@@ -313,7 +318,8 @@ impl Crew {
         {
             return Ok(Some(routes.clone()));
         }
-        let broker = Broker::open(&self.settings.mqtt, identity, prefix)?;
+        let strays = Some(self.strays.clone());
+        let broker = Broker::open(&self.settings.mqtt, identity, prefix, strays)?;
         broker.ask_around();
         Ok(Some(RouteBroker { identity: identity.clone(), prefix: prefix.clone(), broker }))
     }

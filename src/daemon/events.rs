@@ -1,7 +1,11 @@
 //! What happens to a command, for who follows it: out of its records.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
+use crate::dispatch::SUMMARY;
 use crate::https::Happened;
 use crate::journal::{Detail, Step};
 
@@ -61,6 +65,28 @@ pub(super) fn answers(detail: &Detail) -> Vec<Value> {
             facts.into()
         })
         .collect()
+}
+
+/// Who has answered of several.
+pub(super) fn heard_from(detail: &Detail) -> BTreeSet<String> {
+    let heard_in = detail.records.iter().filter(|step| step.kind == "heard");
+    heard_in.filter_map(|step| Some(step.facts.get("from")?.as_str()?.to_owned())).collect()
+}
+
+/// Until when answers are taken after the end.
+pub(super) fn late_until(detail: &Detail) -> Option<u64> {
+    let outcome = detail.records.iter().rfind(|step| step.kind == "outcome")?;
+    outcome.facts.get("late_until_ms")?.as_u64()
+}
+
+/// For how long something may yet come after the end: the time is not over, and somebody has
+/// not answered whose answer is expected.
+pub(super) fn open_for(detail: &Detail, now_ms: u64) -> Option<Duration> {
+    let summary = &detail.response.as_ref()?["body"]["openc2"]["response"]["results"][SUMMARY];
+    let expected = summary["expected"].as_u64()?;
+    let until_ms = late_until(detail)?;
+    let is_open = now_ms < until_ms && (heard_from(detail).len() as u64) < expected;
+    is_open.then(|| Duration::from_millis(until_ms - now_ms))
 }
 
 fn accepted(detail: &Detail) -> Map<String, Value> {

@@ -9,10 +9,10 @@ use super::clock::Clock;
 use super::crew::Crew;
 use super::outbox::Outbox;
 use super::report::CommandLog;
-use super::{Control, DaemonError, FAREWELL, LOOK_AT_CLOCK, now_ms};
+use super::{Control, DaemonError, FAREWELL, LOOK_AT_CLOCK, archive, now_ms};
 use crate::config::Topics;
 use crate::dispatch::{
-    Counters, Dispatcher, Effect, Event, Inbound, Opened, OutboxId, Record, Report,
+    Counters, Dispatcher, Effect, Event, Inbound, Late, Opened, OutboxId, Record, Report, Ticket,
 };
 use crate::fail_point;
 use crate::https;
@@ -29,6 +29,10 @@ const DUE_AT_A_TIME: usize = 1024;
 /// batch more, the journal's own bound is not passed.
 const MAX_OUTSTANDING: usize = Journal::<Vec<Effect>>::MAX_OUTSTANDING - 2 * AT_A_TIME;
 
+/// Answers that may wait for the end of their commands; further ones are lost, with a line that
+/// says so.
+const MOST_HELD_BACK: usize = 256;
+
 /// How much earlier the mistake of [`fail_point::acknowledges_early`] acknowledges: the broker
 /// has heard of it when the journal begins to write.
 const EARLY: Duration = Duration::from_millis(20);
@@ -44,6 +48,10 @@ pub(super) struct Hall {
     pub posts: Option<mpsc::Receiver<https::DoorEvent>>,
     pub crew: Crew,
     pub reports: mpsc::Receiver<Report>,
+    /// Answers of consumers elsewhere to which nobody listens any more.
+    pub strays: mpsc::Receiver<Late>,
+    /// Those of them whose command has yet to end.
+    pub held_back: Vec<(Ticket, Late)>,
     pub outbox: Outbox,
     pub log: CommandLog,
     pub counters: watch::Sender<Counters>,
@@ -91,6 +99,7 @@ impl Hall {
                 }
                 _ = self.reports.recv_many(&mut reports, AT_A_TIME), if has_room => {
                     self.hear(&mut reports)?;
+                    self.take_held_back().await?;
                 }
                 taken = self.events.recv_many(&mut events, AT_A_TIME), if has_room => {
                     if taken == 0 {
@@ -114,6 +123,8 @@ impl Hall {
                     self.settle_one(settlement).await?;
                 }
                 Some(topics) = control.reload.recv() => self.reload(topics),
+                // Last: strangers decide how many there are.
+                Some(stray) = self.strays.recv(), if has_room => self.take_stray(stray).await?,
                 () = next_look, if has_room => {}
             }
             self.keep_time().await?;
@@ -272,6 +283,36 @@ impl Hall {
         self.crew.let_go(|actuator| self.dispatcher.has_work(actuator));
         fail_point::pass("before-append-outcome");
         self.send_to_journal()
+    }
+
+    /// An answer after the end. What its command was is asked of the journal, after all that
+    /// came before it. One that comes before the end waits for it.
+    async fn take_stray(&mut self, stray: Late) -> Result<(), DaemonError> {
+        let Some(ticket) = self.dispatcher.answered_by(&stray) else { return Ok(()) };
+        if self.dispatcher.is_under_way(ticket) {
+            if self.held_back.len() < MOST_HELD_BACK {
+                self.held_back.push((ticket, stray));
+            } else {
+                self.log.loses_an_answer(ticket);
+            }
+            return Ok(());
+        }
+        self.send_to_journal()?;
+        let Some(detail) = self.journal.show(ticket).await? else { return Ok(()) };
+        let closed = archive::closed(&detail);
+        let effects = self.dispatcher.late(ticket, stray, &closed, now_ms());
+        self.commit(effects);
+        self.send_to_journal()
+    }
+
+    /// The end of some commands has come.
+    async fn take_held_back(&mut self) -> Result<(), DaemonError> {
+        let has_ended = |(ticket, _): &mut (Ticket, Late)| !self.dispatcher.is_under_way(*ticket);
+        let due: Vec<_> = self.held_back.extract_if(.., has_ended).collect();
+        for (_, stray) in due {
+            self.take_stray(stray).await?;
+        }
+        Ok(())
     }
 
     /// The mistake of [`fail_point::acknowledges_early`].

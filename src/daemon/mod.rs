@@ -39,6 +39,10 @@ const LOOK_AT_CLOCK: Duration = Duration::from_millis(500);
 /// Reports that may wait to be heard.
 const REPORTS_WAITING: usize = 1024;
 
+/// Answers after the end that may wait to be looked at; further ones are lost, with a line
+/// that says so.
+const STRAYS_WAITING: usize = 1024;
+
 /// Commands in doubt that may wait to be settled.
 const SETTLEMENTS_WAITING: usize = 8;
 
@@ -96,7 +100,8 @@ pub async fn run(
     let (journal, committed, recovered) = Journal::open(&settings.journal)?;
     let socket = Socket::bind(&settings.journal.dir)?;
     let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
-    let crew = Crew::assemble(&settings, &topics, reports_in)?;
+    let (strays_in, strays) = mpsc::channel(STRAYS_WAITING);
+    let crew = Crew::assemble(&settings, &topics, reports_in, strays_in)?;
     let peers = crew.peers();
     let door_settings = DoorSettings {
         // The identifier belongs to what was recorded under it.
@@ -146,6 +151,8 @@ pub async fn run(
         posts,
         crew,
         reports,
+        strays,
+        held_back: Vec::new(),
         outbox: Outbox::new(recovered.outbox_waiting > 0),
         log: report::CommandLog::default(),
         counters,

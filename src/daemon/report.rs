@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::dispatch::{Class, LogLine, OutboxId, Reason};
+use crate::dispatch::{Class, LogLine, OutboxId, Reason, Ticket};
 
 /// Lines of one kind in one period, where strangers decide how many there are to write.
 const LINES: u32 = 10;
@@ -81,6 +81,15 @@ impl CommandLog {
     pub fn nobody_listens(&mut self, id: OutboxId) {
         if self.unread.take() {
             tracing::warn!(response = id.0, "nobody listens on the response topics");
+        } else {
+            self.passed_over += 1;
+        }
+    }
+
+    /// An answer came before its turn, and there is no room for it.
+    pub fn loses_an_answer(&mut self, ticket: Ticket) {
+        if self.unread.take() {
+            tracing::warn!(ticket = ticket.0, "too many answers wait for the end: one is lost");
         } else {
             self.passed_over += 1;
         }

@@ -70,6 +70,7 @@ impl Dispatcher {
             response: outgoing,
             remembered,
             in_effect: false,
+            late_until_ms: None,
         };
         self.close_at_once(decided, inbound, envelope, (ticket, concluded, reason));
     }
@@ -96,6 +97,7 @@ impl Dispatcher {
             response,
             remembered: false,
             in_effect: false,
+            late_until_ms: None,
         };
         // Such a command is known by its bytes alone, and its producer may have meant it anew.
         let reason = envelope.request_id.is_none().then(|| {
@@ -122,6 +124,7 @@ impl Dispatcher {
             response: None,
             remembered: false,
             in_effect: false,
+            late_until_ms: None,
         };
         self.close_at_once(decided, inbound, envelope, (ticket, concluded, Some(reason)));
     }

@@ -133,7 +133,7 @@ pub enum Event {
         /// Which response.
         outbox: OutboxId,
     },
-    /// One of the consumers elsewhere that it is for has answered. It is over with its outcome.
+    /// One of the consumers elsewhere that it is for has answered, before its end or after.
     Heard(Box<Heard>),
     /// Who waits for its consumers elsewhere was told what there was to say; late answers are
     /// still taken.
@@ -163,7 +163,7 @@ pub struct Heard {
     pub from: String,
     /// Status of its response.
     pub status: u16,
-    /// It came after [`Event::Overdue`].
+    /// It came after [`Event::Overdue`], or after the end.
     pub is_late: bool,
     /// The response as JSON.
     pub response: Bytes,
@@ -231,6 +231,9 @@ pub struct Concluded {
     /// Whether it has, or may have, an effect that ends at [`Accepted::stop_ms`]:
     /// [`Event::Stopped`] follows.
     pub in_effect: bool,
+    /// Until when answers of further consumers elsewhere are taken, in milliseconds since
+    /// 1970-01-01T00:00:00Z: [`Event::Heard`] may follow. Absent: none is.
+    pub late_until_ms: Option<u64>,
 }
 
 /// Where a message went. The classes are disjoint: at any moment

@@ -23,6 +23,7 @@ mod errand;
 mod features;
 mod house;
 mod inbound;
+mod late;
 mod open;
 mod post;
 mod rate;
@@ -49,6 +50,7 @@ pub use effect::{
 pub use errand::{Due, Errand, Finding, Place, Unfinished};
 pub use house::{ActuatorFace, Consumer, Consumers, House};
 pub use inbound::{Address, Caller, Declared, Inbound, Receipt};
+pub use late::{Closed, Late};
 pub use open::Opened;
 pub use post::{CommandIds, Reply, SUMMARY, Tally};
 pub use resolve::IN_DOUBT;
@@ -92,6 +94,9 @@ pub struct Rules {
     pub accept_without_properties: bool,
     /// What begins or ends at a given time.
     pub time: TimeRules,
+    /// How much longer than anybody waits late answers of consumers elsewhere are taken, in
+    /// milliseconds.
+    pub keep_for_ms: u64,
 }
 
 impl Default for Rules {
@@ -101,6 +106,7 @@ impl Default for Rules {
             trust: TrustConfig::default(),
             accept_without_properties: true,
             time: TimeRules::default(),
+            keep_for_ms: 3_600_000,
         }
     }
 }

@@ -181,6 +181,7 @@ impl Dispatcher {
             response: Some(response.clone()),
             remembered: true,
             in_effect,
+            late_until_ms: None,
         };
         let event = Event::Outcome(Box::new(concluded));
         decided.records.push(Record { ticket, at_ms: now_ms, event });

@@ -125,6 +125,7 @@ impl Dispatcher {
         };
         let status = response.status;
         let text = response.status_text.clone();
+        let late_until_ms = self.late_until(&command, reason.is_some(), now_ms);
         let in_effect = command.stop_ms.is_some() && command.is_started && may_have_effect(status);
         if in_effect {
             self.effects += 1;
@@ -164,6 +165,7 @@ impl Dispatcher {
             response: outgoing.clone(),
             remembered,
             in_effect,
+            late_until_ms,
         };
         decided.records.push(Record {
             ticket,

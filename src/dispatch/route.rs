@@ -27,6 +27,8 @@ pub struct Route {
     pub matches: Match,
     /// The bridge as a producer: it speaks for several consumers, and where none has spoken.
     pub identity: String,
+    /// How long who waits for the answers may have to, in milliseconds.
+    pub wait_ms: u64,
 }
 
 /// Which commands a route is for; what is absent may be anything.

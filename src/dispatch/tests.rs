@@ -2,6 +2,7 @@
 
 mod cancel;
 mod features;
+mod late;
 mod posts;
 mod reasons;
 mod recorded;

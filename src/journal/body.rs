@@ -14,7 +14,7 @@
 //! started   {}
 //! progress  {"outbox":1,"producer":…} LF payload
 //! outcome   {"class":…,"status":200,"text":…,"forget_key":true,
-//!            "response":{"outbox":1,"producer":…},"in_effect":true} [LF payload]
+//!            "response":{"outbox":1,"producer":…},"in_effect":true,"late_until_ms":…} [LF payload]
 //! answered  {"outbox":1}
 //! resolved  {"status":200,"text":…,"response":{"outbox":1,"producer":…}} [LF payload]
 //! loss      {"known":{"seq":…,"ticket":…},"found":{"seq":…,"ticket":…},"breaks":[seq,…],"text":…}
@@ -161,6 +161,8 @@ struct OutcomeFacts<'a> {
     response: Option<ResponseFacts<'a>>,
     #[serde(default, skip_serializing_if = "is_false")]
     in_effect: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    late_until_ms: Option<u64>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -222,6 +224,7 @@ pub(super) fn encode(event: &Event) -> Vec<u8> {
                 forget_key: !concluded.remembered,
                 response: concluded.response.as_ref().map(response_facts),
                 in_effect: concluded.in_effect,
+                late_until_ms: concluded.late_until_ms,
             };
             match &concluded.response {
                 Some(response) => with_bytes(&facts, &response.payload),
@@ -267,6 +270,7 @@ pub(super) fn decode(ticket: Ticket, kind: Kind, body: &[u8]) -> Result<Event, S
                 response: facts.response.map(|response| outgoing(ticket, response, bytes)),
                 remembered: !facts.forget_key,
                 in_effect: facts.in_effect,
+                late_until_ms: facts.late_until_ms,
             }))
         }
         Kind::Answered => {
@@ -543,6 +547,7 @@ mod tests {
             remembered: response.is_none(),
             response,
             in_effect: false,
+            late_until_ms: None,
         }))
     }
 
@@ -554,7 +559,14 @@ mod tests {
             response: None,
             remembered: true,
             in_effect: true,
+            late_until_ms: None,
         }))
+    }
+
+    fn open_for_late_answers() -> Event {
+        let Event::Outcome(concluded) = in_effect() else { unreachable!() };
+        let concluded = Concluded { in_effect: false, late_until_ms: Some(9), ..*concluded };
+        Event::Outcome(Box::new(concluded))
     }
 
     /// A hash over a row must come out the same for ever: these bytes may not change.
@@ -572,7 +584,7 @@ mod tests {
             let response = Bytes::from_static(b"{\"status\":200}");
             Event::Heard(Box::new(Heard { from: "c".to_owned(), status: 200, is_late, response }))
         };
-        let cases: [(Event, &[u8]); 15] = [
+        let cases: [(Event, &[u8]); 16] = [
             (Event::Accepted(Box::new(accepted_in_full())), &in_full),
             (
                 Event::Accepted(Box::new(accepted_barely())),
@@ -592,6 +604,7 @@ mod tests {
                 b"{\"consumer\":\"\",\"summary\":\"\",\"address\":\"all\",\
                   \"command_id\":\"i\",\"start_ms\":5,\"stop_ms\":7}\n",
             ),
+            (open_for_late_answers(), b"{\"class\":\"silent\",\"status\":200,\"late_until_ms\":9}"),
             (in_effect(), b"{\"class\":\"silent\",\"status\":200,\"in_effect\":true}"),
             (Event::Stopped { status: 200, text: None }, b"{\"status\":200}"),
             (Event::Cancelled, b"{}"),

@@ -206,6 +206,12 @@ impl Exchanges {
         let _gone = answer.send(outcome);
     }
 
+    /// Whether nobody waits for this message.
+    pub(super) fn is_stray(&self, heard: &Heard) -> bool {
+        let exchange = self.open.get(&heard.request_id);
+        exchange.is_none_or(|exchange| exchange.arrivals.is_closed())
+    }
+
     /// Finds out whose a message is.
     pub(super) fn offer(
         &mut self,

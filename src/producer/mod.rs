@@ -12,6 +12,7 @@ mod slot;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -20,11 +21,12 @@ pub use exchange::{Answer, Arrival, Counts, Misfit};
 pub use outgoing::{BadLevel, Envelope, Outgoing, command_topic, subscriptions, topic_level};
 pub use slot::{Slot, SlotError, slots_dir};
 
-use crate::dispatch::{Address, Receipt};
+use crate::dispatch::{Address, Late, Receipt};
 use crate::language::Library;
 use crate::mqtt::link::{Link, LinkError, LinkEvent, LinkEvents, Taken};
 use crate::mqtt::topics::{TopicLevel, TopicPrefix};
-use exchange::{Exchanges, Open, hear};
+use crate::openc2::Status;
+use exchange::{Exchanges, Heard, HeardKind, Open, hear};
 
 /// Responses of one exchange that wait to be read. When they are full the
 /// connection waits: its messages stay unacknowledged at the broker.
@@ -103,9 +105,33 @@ impl<C: Connection> Producer<C> {
         identity: TopicLevel,
         prefix: TopicPrefix,
     ) -> Self {
+        Self::begin(library, link, events, identity, prefix, None)
+    }
+
+    /// The same as [`Producer::new`], who gives away the last words to commands for which
+    /// nobody waits any more, and to those of others.
+    pub fn giving_away(
+        strays: mpsc::Sender<Late>,
+        link: C,
+        events: LinkEvents,
+        identity: TopicLevel,
+        prefix: TopicPrefix,
+    ) -> Self {
+        Self::begin(Library::built_in(), link, events, identity, prefix, Some(strays))
+    }
+
+    fn begin(
+        library: Library,
+        link: C,
+        events: LinkEvents,
+        identity: TopicLevel,
+        prefix: TopicPrefix,
+        strays: Option<mpsc::Sender<Late>>,
+    ) -> Self {
         let (orders, taken) = mpsc::channel(ORDERS_WAITING);
         let (says, state) = watch::channel(State::default());
-        tokio::spawn(read(library, link.clone(), events, taken, says));
+        let strays = Strays { out: strays, is_full: false };
+        tokio::spawn(read(library, link.clone(), events, taken, says, strays));
         Self { link, identity, prefix, orders, state }
     }
 
@@ -200,6 +226,16 @@ impl Responses {
     pub async fn next(&mut self, deadline: Instant) -> Option<Arrival> {
         timeout_at(deadline, self.arrivals.recv()).await.ok().flatten()
     }
+
+    /// Listens no longer, and gives what has come by now.
+    pub async fn rest(&mut self) -> Vec<Arrival> {
+        self.arrivals.close();
+        let mut rest = Vec::new();
+        while let Some(arrival) = self.arrivals.recv().await {
+            rest.push(arrival);
+        }
+        rest
+    }
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -209,9 +245,14 @@ pub fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// An arrival for which its exchange has no room yet, and what to acknowledge
-/// when it has been handed over.
-type Held = (mpsc::Sender<Arrival>, Arrival, Option<Receipt>);
+/// An arrival for which its exchange has no room yet.
+struct Held {
+    arrivals: mpsc::Sender<Arrival>,
+    arrival: Arrival,
+    request_id: Option<String>,
+    /// What to acknowledge when it has been handed over.
+    receipt: Option<Receipt>,
+}
 
 /// Reads the connection until it or the producer is gone.
 ///
@@ -223,6 +264,7 @@ async fn read<C: Connection>(
     mut events: LinkEvents,
     mut orders: mpsc::Receiver<Open>,
     state: watch::Sender<State>,
+    mut strays: Strays,
 ) {
     let mut exchanges = Exchanges::default();
     let mut held: Option<Held> = None;
@@ -234,11 +276,12 @@ async fn read<C: Connection>(
                 exchanges.open(order);
             }
             room = room(held.as_ref()), if held.is_some() => {
-                let (_, arrival, receipt) = held.take().expect("guarded by is_some");
+                let Held { arrival, request_id, receipt, .. } = held.take().expect("guarded by is_some");
                 // First, because who gets the last response may close at once.
                 acknowledge(&link, receipt);
-                if let Some(permit) = room {
-                    permit.send(arrival);
+                match room {
+                    Some(permit) => drop(permit.send(arrival)),
+                    None => strays.give_away(stray_of(request_id, arrival)),
                 }
             }
             event = events.recv(), if held.is_none() => match event {
@@ -252,11 +295,18 @@ async fn read<C: Connection>(
                 Some(LinkEvent::Message(delivery)) => {
                     // A message of QoS 0 has nothing to acknowledge.
                     let receipt = (delivery.qos > 0).then_some(delivery.receipt);
-                    match exchanges.offer(hear(&delivery, &library), Instant::now()) {
-                        Ok((arrivals, arrival)) => held = Some((arrivals, arrival, receipt)),
+                    let heard = hear(&delivery, &library);
+                    let is_stray = strays.out.is_some() && exchanges.is_stray(&heard);
+                    let stray = is_stray.then(|| stray(&heard)).flatten();
+                    let request_id = heard.request_id.clone();
+                    match exchanges.offer(heard, Instant::now()) {
+                        Ok((arrivals, arrival)) => {
+                            held = Some(Held { arrivals, arrival, request_id, receipt });
+                        }
                         Err(misfit) => {
                             state.send_modify(|state| state.counts.add(misfit));
                             acknowledge(&link, receipt);
+                            strays.give_away(stray);
                         }
                     }
                 }
@@ -268,8 +318,45 @@ async fn read<C: Connection>(
 
 /// Room for the held arrival; `None` when nobody reads its exchange any more.
 async fn room(held: Option<&Held>) -> Option<mpsc::OwnedPermit<Arrival>> {
-    let (arrivals, ..) = held?;
+    let Held { arrivals, .. } = held?;
     arrivals.clone().reserve_owned().await.ok()
+}
+
+/// A last word to somebody's command.
+fn stray(heard: &Heard) -> Option<Late> {
+    let HeardKind::Response(content) = &heard.kind else { return None };
+    let (response, _) = &**content;
+    let (id, from) = (heard.request_id.clone()?, heard.from.clone()?);
+    (response.status != Status::Processing).then(|| Late { id, from, response: response.clone() })
+}
+
+/// The same of what came to an exchange that was closed meanwhile.
+fn stray_of(request_id: Option<String>, arrival: Arrival) -> Option<Late> {
+    match arrival {
+        Arrival::Answer(answer) if answer.is_final() => {
+            let Answer { from, response, .. } = *answer;
+            Some(Late { id: request_id?, from: from?, response })
+        }
+        Arrival::Answer(_) | Arrival::Malformed { .. } => None,
+    }
+}
+
+/// Where last words go for which nobody waits.
+struct Strays {
+    out: Option<mpsc::Sender<Late>>,
+    /// The last one found no room.
+    is_full: bool,
+}
+
+impl Strays {
+    fn give_away(&mut self, stray: Option<Late>) {
+        let (Some(out), Some(stray)) = (&self.out, stray) else { return };
+        let was_full = self.is_full;
+        self.is_full = matches!(out.try_send(stray), Err(TrySendError::Full(_)));
+        if self.is_full && !was_full {
+            tracing::warn!("late answers come faster than they can be kept: some are lost");
+        }
+    }
 }
 
 fn acknowledge<C: Connection>(link: &C, receipt: Option<Receipt>) {

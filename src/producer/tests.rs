@@ -37,6 +37,12 @@ impl Puppet {
         let receipt = |told| if let Told::Acknowledge(Receipt(n)) = told { Some(n) } else { None };
         self.told().into_iter().filter_map(receipt).collect()
     }
+
+    async fn has_acknowledged(&self, number: u64) {
+        while !self.acknowledged().contains(&number) {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 impl Connection for Puppet {
@@ -232,4 +238,39 @@ async fn who_drops_the_responses_holds_up_nobody() {
     says.send(response(100, "d", "here", 200)).await.unwrap();
     assert!(here.next(within(1)).await.is_some());
     assert_eq!(puppet.acknowledged().len(), 101);
+}
+
+/// The last words to commands for which nobody waits any more go where they are wanted, each once,
+/// also those that had come when their exchange was closed.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_is_given_away() {
+    let puppet = Puppet { told: Arc::default(), takes: Taken::Delivered };
+    let (says, events) = mpsc::channel(8);
+    let (strays_in, mut strays) = mpsc::channel(2);
+    let identity = topic_level("soar-1").unwrap();
+    let producer =
+        Producer::giving_away(strays_in, puppet.clone(), events, identity, TopicPrefix::default());
+    let mut responses = producer.listen(Some("r")).await.unwrap();
+    says.send(response(1, "fw-1", "r", 200)).await.unwrap();
+    says.send(response(2, "fw-2", "r", 404)).await.unwrap();
+    assert!(responses.next(within(1)).await.is_some());
+    puppet.has_acknowledged(2).await;
+    let rest = responses.rest().await;
+    assert!(matches!(&*rest, [Arrival::Answer(answer)] if answer.from.as_deref() == Some("fw-2")));
+
+    for (number, from, request_id, status) in [
+        (3, "fw-3", "r", 102),
+        (4, "fw-3", "r", 200),
+        (5, "fw-1", "another", 500),
+        // There is room for two: this one is lost, and held up nobody.
+        (6, "fw-4", "r", 200),
+    ] {
+        says.send(response(number, from, request_id, status)).await.unwrap();
+    }
+    puppet.has_acknowledged(6).await;
+    let taken: Vec<_> = std::iter::from_fn(|| strays.try_recv().ok())
+        .map(|Late { id, from, response }| (id, from, response.status.code()))
+        .collect();
+    let expected = [("r", "fw-3", 200), ("another", "fw-1", 500)];
+    assert_eq!(taken, expected.map(|(id, from, status)| (id.to_owned(), from.to_owned(), status)));
 }

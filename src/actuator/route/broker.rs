@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::dispatch::Address;
+use crate::dispatch::{Address, Late};
 use crate::mqtt::MqttConfig;
 use crate::mqtt::client_id::random_client_id;
 use crate::mqtt::link::{Link, LinkSettings};
@@ -60,11 +61,13 @@ impl Seen {
 impl Broker {
     /// Connects in the background, and stays connected. Must be called within a tokio runtime.
     ///
-    /// The session is a clean one: what the broker forgets is published again.
+    /// The session is a clean one: what the broker forgets is published again. Answers to
+    /// which nobody listens are given away, where there is somebody to take them.
     pub fn open(
         config: &MqttConfig,
         identity: &TopicLevel,
         prefix: &TopicPrefix,
+        strays: Option<mpsc::Sender<Late>>,
     ) -> Result<Arc<Self>, BrokerError> {
         let settings = LinkSettings {
             purpose: "relayed commands",
@@ -72,7 +75,11 @@ impl Broker {
             ..LinkSettings::clean(config, random_client_id()?)?
         };
         let (link, events) = Link::open(settings);
-        let producer = Producer::new(link, events, identity.clone(), prefix.clone());
+        let (identity, prefix) = (identity.clone(), prefix.clone());
+        let producer = match strays {
+            Some(strays) => Producer::giving_away(strays, link, events, identity, prefix),
+            None => Producer::new(link, events, identity, prefix),
+        };
         Ok(Arc::new(Self { producer, seen: Mutex::default() }))
     }
 

@@ -133,7 +133,9 @@ impl Route {
                             progress.heard(from, response.clone()).await;
                         }
                         if exchange.collection.is_satisfied() {
-                            return exchange.collection.outcome();
+                            let outcome = exchange.collection.outcome();
+                            self.hear_rest(&mut exchange.collection, responses, progress).await;
+                            return outcome;
                         }
                         if place.is_some() && exchange.collection.has_some() {
                             progress.meanwhile(exchange.collection.so_far()).await;
@@ -177,6 +179,23 @@ impl Route {
                     round = Some(Box::pin(self.publish(exchange.outgoing, addresses)));
                 }
                 () = late::left(place.as_ref()) => return self.too_late(&exchange.collection),
+            }
+        }
+    }
+
+    /// What has come together with the last word that was needed is told as well; what comes
+    /// after it is given away.
+    async fn hear_rest(
+        &self,
+        collection: &mut Collection,
+        mut responses: Responses,
+        progress: &Progress,
+    ) {
+        for arrival in responses.rest().await {
+            if self.hear(collection, arrival)
+                && let Some((from, response)) = collection.newest_of_several()
+            {
+                progress.heard(from, response.clone()).await;
             }
         }
     }

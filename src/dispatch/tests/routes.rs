@@ -8,12 +8,16 @@ use crate::dispatch::{
 };
 use crate::openc2::{Response, Status};
 
+/// How long who waits for a route may have to.
+pub(super) const WAIT_MS: u64 = 10_000;
+
 /// The house of the other stories, and a route that ends in the actuator `way`.
 pub(super) fn house_with_route(matches: Match) -> House {
     let mut house = house();
     let way = ActuatorFace { concurrency: 2, idempotent: true, ..face("", &[]) };
     house.actuators.insert("way".to_owned(), way);
-    house.routes.push(Route { actuator: "way".to_owned(), matches, identity: "bridge".to_owned() });
+    let (actuator, identity) = ("way".to_owned(), "bridge".to_owned());
+    house.routes.push(Route { actuator, matches, identity, wait_ms: WAIT_MS });
     house
 }
 

@@ -172,6 +172,7 @@ fn conclusion(ticket: u64) -> Concluded {
         response: Some(response(ticket)),
         remembered: true,
         in_effect: false,
+        late_until_ms: None,
     }
 }
 

@@ -44,7 +44,7 @@ async fn a_command_is_shown_with_all_that_happened_to_it(home: &Home) {
         ..command(1)
     };
     let text = Some("level set".to_owned());
-    let outcome = Concluded { text, ..conclusion(1) };
+    let outcome = Concluded { text, late_until_ms: Some(99), ..conclusion(1) };
     let response = Bytes::from_static(b"{\"status\":200}");
     let heard = Heard { from: "fw-1".to_owned(), status: 200, is_late: true, response };
     let records = vec![
@@ -52,6 +52,8 @@ async fn a_command_is_shown_with_all_that_happened_to_it(home: &Home) {
         started(1),
         event(1, Event::Outcome(Box::new(outcome))),
         answered(1),
+        // After the end: it changes nothing of that.
+        event(1, Event::Heard(Box::new(heard.clone()))),
         event(2, Event::Accepted(Box::new(odd.clone()))),
         event(2, Event::Overdue { status: 503, text: Some("not yet".to_owned()) }),
         event(2, Event::Heard(Box::new(heard))),
@@ -75,8 +77,11 @@ async fn a_command_is_shown_with_all_that_happened_to_it(home: &Home) {
              "address": {"device": "gateway-1"}, "unverified_signature": true},
             {"seq": 2, "at_ms": at, "kind": "started"},
             {"seq": 3, "at_ms": at, "kind": "outcome", "class": "answered", "status": 200,
-             "text": "level set", "response": {"outbox": 1, "producer": "producer-1"}},
+             "text": "level set", "response": {"outbox": 1, "producer": "producer-1"},
+             "late_until_ms": 99},
             {"seq": 4, "at_ms": at, "kind": "answered", "outbox": 1},
+            {"seq": 5, "at_ms": at, "kind": "heard", "from": "fw-1", "status": 200, "late": true,
+             "response": {"status": 200}},
         ],
     });
     assert_eq!(json, expected);
@@ -85,8 +90,8 @@ async fn a_command_is_shown_with_all_that_happened_to_it(home: &Home) {
     let steps = journal.show(Ticket(2)).await.unwrap().unwrap().records;
     let at = THEN_MS + 2;
     let expected = serde_json::json!([
-        {"seq": 6, "at_ms": at, "kind": "overdue", "status": 503, "text": "not yet"},
-        {"seq": 7, "at_ms": at, "kind": "heard", "from": "fw-1", "status": 200, "late": true,
+        {"seq": 7, "at_ms": at, "kind": "overdue", "status": 503, "text": "not yet"},
+        {"seq": 8, "at_ms": at, "kind": "heard", "from": "fw-1", "status": 200, "late": true,
          "response": {"status": 200}},
     ]);
     assert_eq!(serde_json::to_value(&steps[1..]).unwrap(), expected);

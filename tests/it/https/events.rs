@@ -11,7 +11,7 @@ use crate::support::soon;
 
 impl Site {
     /// Follows a command, as this producer; after an event where one is given.
-    fn follow(&self, producer: &str, path: &str, after: Option<u64>) -> Stream {
+    pub(super) fn follow(&self, producer: &str, path: &str, after: Option<u64>) -> Stream {
         curl::follow(self.following(producer, path, after))
     }
 

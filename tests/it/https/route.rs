@@ -1,6 +1,7 @@
 //! `[[route]]`: what is posted is carried out by consumers on the broker.
 
 mod kept;
+mod late;
 mod loops;
 
 use serde_json::{Value as Json, json};

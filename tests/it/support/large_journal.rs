@@ -61,6 +61,7 @@ impl Past<'_> {
             response: None,
             remembered: true,
             in_effect: false,
+            late_until_ms: None,
         };
         vec![accepted, event(Event::Started), event(Event::Outcome(Box::new(concluded)))]
     }
