@@ -37,6 +37,7 @@ fn record(ticket: u64) -> Record {
         unverified_signature: false,
         posted: false,
         hops: 0,
+        about: None,
     };
     Record {
         ticket: Ticket(ticket),

@@ -199,6 +199,7 @@ pub(super) mod tests {
             hops: 0,
             again: false,
             to: Vec::new(),
+            about: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The hall: one task through which everything passes, in order.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -12,7 +13,8 @@ use super::report::CommandLog;
 use super::{Control, DaemonError, FAREWELL, LOOK_AT_CLOCK, archive, now_ms};
 use crate::config::Topics;
 use crate::dispatch::{
-    Counters, Dispatcher, Effect, Event, Inbound, Late, Opened, OutboxId, Record, Report, Ticket,
+    Counters, Dispatcher, Effect, Event, Inbound, Known, Late, Opened, OutboxId, Record, Report,
+    Ticket,
 };
 use crate::fail_point;
 use crate::https;
@@ -196,6 +198,7 @@ impl Hall {
         for opened in opened {
             let (its_own, rest) = known.split_at(opened.keys().len());
             known = rest;
+            let (opened, its_own) = self.follow(opened, its_own).await?;
             let mut named = Vec::new();
             if opened.number().is_some() || !opened.names().is_empty() {
                 // After all that came before it, which may be what it is about.
@@ -205,7 +208,7 @@ impl Hall {
                     None => self.journal.named(opened.names().to_vec()).await?,
                 };
             }
-            let mut effects = self.dispatcher.admit(opened, its_own, &named);
+            let mut effects = self.dispatcher.admit(opened, &its_own, &named);
             if fail_point::acknowledges_early() {
                 self.acknowledge_early(&mut effects);
             }
@@ -218,6 +221,24 @@ impl Hall {
         self.send_to_journal()?;
         fail_point::pass("after-append");
         Ok(())
+    }
+
+    /// A message that may be about a command which went elsewhere goes after it. It comes back
+    /// with what is known of its keys.
+    async fn follow<'a>(
+        &mut self,
+        opened: Opened,
+        known: &'a [Option<Known>],
+    ) -> Result<(Opened, Cow<'a, [Option<Known>]>), DaemonError> {
+        let Some((producer, name)) = self.dispatcher.may_follow(&opened) else {
+            return Ok((opened, Cow::Borrowed(known)));
+        };
+        // After all that came before it, which may be what it is about.
+        self.send_to_journal()?;
+        let found = self.journal.called(producer, name).await?;
+        let opened = self.dispatcher.follow(opened, found);
+        let known = self.journal.recall(opened.keys().to_vec()).await?;
+        Ok((opened, Cow::Owned(known)))
     }
 
     /// The broker has a response.

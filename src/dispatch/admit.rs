@@ -9,8 +9,8 @@ use super::post::{Party, Unsaid};
 use super::reply::Answers;
 use super::timing::{Schedule, Timing};
 use super::{
-    Accepted, Alarm, Class, Dispatcher, Due, Effect, Errand, Event, InProgress, Inbound, Key,
-    Known, LogLine, Named, Outgoing, Reason, Record, Reply, Ticket, Work,
+    About, Accepted, Alarm, Class, Dispatcher, Due, Effect, Errand, Event, InProgress, Inbound,
+    Key, Known, LogLine, Named, Outgoing, Reason, Record, Reply, Ticket, Work,
 };
 use crate::openc2::{Command, Response, ResponseType, Status};
 use crate::wire::{Encoding, Manner};
@@ -152,7 +152,7 @@ impl Dispatcher {
                         let known = known.get(at).and_then(Option::as_ref);
                         let named = named.get(at).and_then(Option::as_ref);
                         let (inbound, request, command) = (&inbound, &*request, &command);
-                        let case = Case { inbound, request, command, named };
+                        let case = Case { inbound, request, command, named, about: None };
                         match self.read_for(inbound, request, &consumer) {
                             None => self.admit_one(&mut decided, &case, consumer, key, known),
                             Some(Ok(request)) => {
@@ -170,11 +170,14 @@ impl Dispatcher {
                     for (at, routed) in (here..).zip(routed) {
                         let key = keys.get(at).cloned();
                         let known = known.get(at).and_then(Option::as_ref);
+                        let followed = routed.follows.as_deref();
                         let named = named.get(at).and_then(Option::as_ref);
+                        let named = named.or(followed.map(|followed| &followed.named));
+                        let about = followed.map(|followed| &followed.about);
                         let inbound =
                             Inbound { address: routed.address.clone(), ..inbound.clone() };
-                        let (request, command) = (&*request, &command);
-                        let case = Case { inbound: &inbound, request, command, named };
+                        let (inbound, request, command) = (&inbound, &*request, &command);
+                        let case = Case { inbound, request, command, named, about };
                         let key_of = key.as_ref();
                         let verdict =
                             self.judge_routed(&mut decided, &case, &routed, key_of, known);
@@ -261,7 +264,7 @@ impl Dispatcher {
         key: Option<&Key>,
         known: Option<&Known>,
     ) -> Verdict {
-        let Case { inbound, request, command, named } = *case;
+        let Case { inbound, request, command, named, .. } = *case;
         let args = &command.args;
         let now_ms = inbound.received_ms;
 
@@ -438,6 +441,7 @@ impl Dispatcher {
             command_id: command_id.filter(|id| Some(id) != envelope.request_id.as_ref()),
             start_ms,
             stop_ms,
+            about: case.about.cloned(),
             ..envelope.accepted(inbound)
         };
         let (is_published, hops) = (!accepted.posted, accepted.hops);
@@ -481,7 +485,10 @@ impl Dispatcher {
             }
             return;
         }
-        let to = self.house.elsewhere(&actuator, &inbound.address, &request.headers.to);
+        let to = match case.about {
+            Some(about) => about.to.clone(),
+            None => self.house.elsewhere(&actuator, &inbound.address, &request.headers.to),
+        };
         let work = Work {
             errand: Errand::Perform,
             ticket,
@@ -496,6 +503,7 @@ impl Dispatcher {
             hops,
             again: false,
             to,
+            about: case.about.map(|about| about.id.clone()),
         };
         if let Some(key) = &key {
             self.keys.insert(key.clone(), ticket);
@@ -534,6 +542,8 @@ pub(super) struct Case<'a> {
     pub command: &'a Arc<Command>,
     /// The other command that it is about.
     pub named: Option<&'a Named>,
+    /// What that is called by consumers elsewhere.
+    pub about: Option<&'a About>,
 }
 
 /// The key of a command, where its envelope has all that it needs.

@@ -204,6 +204,7 @@ impl Envelope {
             unverified_signature: self.is_signed,
             posted: inbound.caller.is_some(),
             hops: inbound.hops(),
+            about: None,
         }
     }
 

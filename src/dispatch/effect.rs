@@ -202,6 +202,17 @@ pub struct Accepted {
     pub posted: bool,
     /// How often it was relayed on its way here.
     pub hops: u8,
+    /// The command that it is about, where that went by a route.
+    pub about: Option<About>,
+}
+
+/// Another command, as consumers elsewhere know it, for a command that is about it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct About {
+    /// What it is called there.
+    pub id: String,
+    /// Which of them are to be told; empty: all that the address reaches.
+    pub to: Vec<String>,
 }
 
 impl Accepted {
@@ -312,6 +323,8 @@ pub struct Work {
     /// Consumers elsewhere that it is for, where it goes by a route; empty: all that its
     /// address reaches.
     pub to: Vec<String>,
+    /// What the other command is called there that it is about.
+    pub about: Option<String>,
 }
 
 /// What an actuator says of a command: the only way back into the quiet room.

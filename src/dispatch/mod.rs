@@ -19,6 +19,7 @@ mod counters;
 mod desk;
 mod doubt;
 mod effect;
+mod elsewhere;
 mod errand;
 mod features;
 mod house;
@@ -44,8 +45,8 @@ pub use cancel::Named;
 pub use command_id::{command_id, ticket_in};
 pub use counters::Counters;
 pub use effect::{
-    Accepted, Alarm, Class, Concluded, ContentDigest, Effect, Event, Heard, Key, LogLine, OutboxId,
-    Outcome, Outgoing, Reason, Record, Report, Ticket, Work,
+    About, Accepted, Alarm, Class, Concluded, ContentDigest, Effect, Event, Heard, Key, LogLine,
+    OutboxId, Outcome, Outgoing, Reason, Record, Report, Ticket, Work,
 };
 pub use errand::{Due, Errand, Finding, Place, Unfinished};
 pub use house::{ActuatorFace, Consumer, Consumers, House};

@@ -36,6 +36,27 @@ impl Opened {
         &self.keys
     }
 
+    /// Fills in what is to be looked up of those that it is for.
+    pub(super) fn with_keys(mut self) -> Self {
+        let Reading::Command(request) = &self.reading else { return self };
+        let Some(from) = &request.headers.from else { return self };
+        let addressed = self.consumers.iter().chain(self.routed.iter().map(|it| &it.addressee));
+        let key = |consumer: &String| Key {
+            consumer: consumer.clone(),
+            producer: from.clone(),
+            request_id: request.known_by.clone(),
+        };
+        self.keys = addressed.map(key).collect();
+        self.names = match super::cancel::asked_for(&request.command) {
+            None => Vec::new(),
+            Some((_, name)) => {
+                let here = self.keys.iter().take(self.consumers.len());
+                here.map(|key| Key { request_id: name.to_owned(), ..key.clone() }).collect()
+            }
+        };
+        self
+    }
+
     /// The same message as it comes once more: what was read of it stays as it was.
     #[must_use]
     pub fn again(&self, receipt: Receipt, received_ms: u64) -> Self {
@@ -111,32 +132,9 @@ impl Dispatcher {
             caller.complete(&mut reading);
         }
         let (consumers, routed) = self.house.meant(&mut inbound, &reading);
-        let keys = match &reading {
-            Reading::Command(request) => match &request.headers.from {
-                Some(from) => consumers
-                    .iter()
-                    .chain(routed.iter().map(|routed| &routed.addressee))
-                    .map(|consumer| Key {
-                        consumer: consumer.clone(),
-                        producer: from.clone(),
-                        request_id: request.known_by.clone(),
-                    })
-                    .collect(),
-                None => Vec::new(),
-            },
-            _ => Vec::new(),
-        };
-        let name = match &reading {
-            Reading::Command(request) => super::cancel::asked_for(&request.command),
-            _ => None,
-        };
-        let names = name.map_or_else(Vec::new, |(_, name)| {
-            keys.iter()
-                .take(consumers.len())
-                .map(|key| Key { request_id: name.to_owned(), ..key.clone() })
-                .collect()
-        });
-        Opened { inbound, reading, consumers, routed, keys, names, habits }
+        let (keys, names) = (Vec::new(), Vec::new());
+        let opened = Opened { inbound, reading, consumers, routed, keys, names, habits };
+        opened.with_keys()
     }
 
     fn read(&self, inbound: &Inbound, habits: &mut Habits) -> Reading {

@@ -213,7 +213,10 @@ impl Dispatcher {
         let known_by = accepted.key.as_ref().map(|key| key.request_id.clone());
         let known_by = known_by.or(accepted.request_id.clone()).unwrap_or_default();
         let actuator = accepted.actuator.clone().unwrap_or_default();
-        let to = self.house.elsewhere(&actuator, &accepted.address, to);
+        let to = match &accepted.about {
+            Some(about) => about.to.clone(),
+            None => self.house.elsewhere(&actuator, &accepted.address, to),
+        };
         Work {
             errand,
             ticket: *ticket,
@@ -228,6 +231,7 @@ impl Dispatcher {
             hops: accepted.hops,
             again: unfinished.started,
             to,
+            about: accepted.about.as_ref().map(|about| about.id.clone()),
         }
     }
 }

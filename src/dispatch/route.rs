@@ -5,6 +5,7 @@
 //! like any other.
 
 use super::admit::{Case, Decided, Verdict, key_or_fault};
+use super::elsewhere::Followed;
 use super::open::Request;
 use super::timing::Schedule;
 use super::{Address, Dispatcher, House, InProgress, Key, Known, Reason};
@@ -105,6 +106,8 @@ pub(super) struct Routed {
     pub addressee: String,
     /// The address that it is published to; all, where several are named.
     pub address: Address,
+    /// The command that it follows to where that went.
+    pub follows: Option<Box<Followed>>,
 }
 
 impl House {
@@ -184,18 +187,19 @@ impl House {
 }
 
 impl Routed {
-    fn one(route: &Route, id: &str) -> Self {
+    pub(super) fn one(route: &Route, id: &str) -> Self {
         let (consumer, addressee) = (id.to_owned(), id.to_owned());
         let address = Address::Device(id.to_owned());
-        Self { actuator: route.actuator.clone(), consumer, addressee, address }
+        Self { actuator: route.actuator.clone(), consumer, addressee, address, follows: None }
     }
 
-    fn several(route: &Route, address: Address) -> Self {
+    pub(super) fn several(route: &Route, address: Address) -> Self {
         Self {
             actuator: route.actuator.clone(),
             consumer: route.identity.clone(),
             addressee: address.to_string(),
             address,
+            follows: None,
         }
     }
 }
@@ -233,6 +237,9 @@ impl Dispatcher {
             let text = "a signed message goes on byte for byte or not at all, and the responses \
                         to this one would go to its own producer";
             return Verdict::Refuse(Status::NotImplemented, text.into());
+        }
+        if routed.follows.as_ref().is_some_and(|followed| followed.takes_back) {
+            return self.withdraw(decided, case, routed, inbound.received_ms);
         }
         if !self.has_room(&routed.actuator) {
             let text = format!("too many commands go by {}; try again later", routed.actuator);

@@ -63,7 +63,11 @@ impl Room {
 
     fn takes(&mut self, inbound: Inbound) -> Seen {
         let (receipt, is_posted) = (inbound.receipt, inbound.caller.is_some());
-        let opened = self.dispatcher.open(inbound);
+        let mut opened = self.dispatcher.open(inbound);
+        if let Some((producer, name)) = self.dispatcher.may_follow(&opened) {
+            let found = recorded::called(&self.records, &producer, &name);
+            opened = self.dispatcher.follow(opened, found);
+        }
         self.dispatcher.before_recall();
         let known: Vec<_> = opened.keys().iter().map(|key| self.memory.get(key).cloned()).collect();
         let named: Vec<_> = match opened.number() {

@@ -9,7 +9,8 @@
 //! ```text
 //! accepted  {"key":[consumer,producer,request_id],"digest":"<hex>","consumer":…,"producer":…,
 //!            "request_id":…,"summary":…,"actuator":…,"address":…,"unverified_signature":true,
-//!            "posted":true,"command_id":…,"start_ms":…,"stop_ms":…,"hops":1}
+//!            "posted":true,"command_id":…,"start_ms":…,"stop_ms":…,"hops":1,
+//!            "about":{"id":…,"to":[…]}}
 //!           LF message
 //! started   {}
 //! progress  {"outbox":1,"producer":…} LF payload
@@ -36,8 +37,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::{
-    Accepted, Address, Class, Concluded, ContentDigest, Event, Heard, Key, OutboxId, Outgoing,
-    Ticket,
+    About, Accepted, Address, Class, Concluded, ContentDigest, Event, Heard, Key, OutboxId,
+    Outgoing, Ticket,
 };
 
 /// What separates the facts from the bytes that follow them.
@@ -138,6 +139,15 @@ struct AcceptedFacts<'a> {
     stop_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "is_zero")]
     hops: u8,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    about: Option<AboutFacts<'a>>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct AboutFacts<'a> {
+    id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    to: Vec<Cow<'a, str>>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -377,6 +387,10 @@ fn accepted_facts(accepted: &Accepted) -> AcceptedFacts<'_> {
         start_ms: accepted.start_ms,
         stop_ms: accepted.stop_ms,
         hops: accepted.hops,
+        about: accepted.about.as_ref().map(|About { id, to }| AboutFacts {
+            id: Cow::Borrowed(id),
+            to: to.iter().map(|id| Cow::Borrowed(id.as_str())).collect(),
+        }),
     }
 }
 
@@ -406,6 +420,10 @@ fn accepted(facts: AcceptedFacts<'_>, message: &[u8]) -> Result<Accepted, String
         unverified_signature: facts.unverified_signature,
         posted: facts.posted,
         hops: facts.hops,
+        about: facts.about.map(|AboutFacts { id, to }| About {
+            id: id.into_owned(),
+            to: to.into_iter().map(Cow::into_owned).collect(),
+        }),
     })
 }
 
@@ -502,6 +520,7 @@ mod tests {
             unverified_signature: true,
             posted: true,
             hops: 1,
+            about: Some(About { id: "i".to_owned(), to: vec!["d".to_owned()] }),
         }
     }
 
@@ -522,6 +541,7 @@ mod tests {
             unverified_signature: false,
             posted: false,
             hops: 0,
+            about: None,
         }
     }
 
@@ -577,7 +597,8 @@ mod tests {
             "{{\"key\":[\"c\",\"p\",\"r\"],\"digest\":\"{digest}\",\"consumer\":\"c\",\
              \"producer\":\"p\\n\",\"request_id\":\"r\",\"summary\":\"deny ipv4_net\",\
              \"actuator\":\"a\",\"address\":{{\"profile\":\"slpf\"}},\
-             \"unverified_signature\":true,\"posted\":true,\"hops\":1}}\n"
+             \"unverified_signature\":true,\"posted\":true,\"hops\":1,\
+             \"about\":{{\"id\":\"i\",\"to\":[\"d\"]}}}}\n"
         );
         let in_full = [in_full.as_bytes(), b"\n\xff{}"].concat();
         let heard = |is_late| {

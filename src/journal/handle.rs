@@ -167,6 +167,12 @@ impl<T: Send + 'static> Journal<T> {
         self.read(move |store| names.iter().map(|name| store.named(name)).collect()).await
     }
 
+    /// Every command of this producer for an actuator that has this name, the newest first,
+    /// whoever is addressed. Everything that was appended before counts.
+    pub async fn called(&self, producer: String, name: String) -> Result<Vec<Named>, JournalError> {
+        self.read(move |store| store.called(&producer, &name)).await
+    }
+
     /// The same of the command with this number.
     pub async fn numbered(&self, ticket: Ticket) -> Result<Option<Named>, JournalError> {
         self.read(move |store| store.numbered(ticket)).await

@@ -161,13 +161,28 @@ impl Memory {
     /// The newest command for an actuator that has this name.
     #[must_use]
     pub fn named(&self, name: &Key) -> Option<Named> {
-        let is_it = |row: &&Row| {
-            row.entry.consumer == name.consumer
-                && row.entry.producer.as_deref() == Some(name.producer.as_str())
-                && self.accepted(row).and_then(Accepted::name) == Some(name.request_id.as_str())
-        };
-        let row = self.commands.values().rev().find(is_it)?;
+        let Key { consumer, producer, request_id } = name;
+        let mut rows = self.rows_called(producer, request_id);
+        let row = rows.find(|row| row.entry.consumer == *consumer)?;
         self.numbered(Ticket(row.entry.ticket))
+    }
+
+    /// Every command of this producer for an actuator that has this name, the newest first.
+    #[must_use]
+    pub fn called(&self, producer: &str, name: &str) -> Vec<Named> {
+        let rows = self.rows_called(producer, name).take(FOUND);
+        rows.filter_map(|row| self.numbered(Ticket(row.entry.ticket))).collect()
+    }
+
+    fn rows_called<'a>(
+        &'a self,
+        producer: &'a str,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a Row> {
+        self.commands.values().rev().filter(move |row| {
+            row.entry.producer.as_deref() == Some(producer)
+                && self.accepted(row).and_then(Accepted::name) == Some(name)
+        })
     }
 
     /// The same of the command with this number.
@@ -427,6 +442,10 @@ impl Store for Memory {
 
     fn named(&self, name: &Key) -> Result<Option<Named>, JournalError> {
         Ok(self.named(name))
+    }
+
+    fn called(&self, producer: &str, name: &str) -> Result<Vec<Named>, JournalError> {
+        Ok(self.called(producer, name))
     }
 
     fn numbered(&self, ticket: Ticket) -> Result<Option<Named>, JournalError> {

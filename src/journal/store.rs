@@ -63,6 +63,10 @@ pub(super) trait Store {
     /// name stands in place of the request id.
     fn named(&self, name: &Key) -> Result<Option<Named>, JournalError>;
 
+    /// Every command of this producer for an actuator that has this name, the newest first,
+    /// whoever is addressed: at most [`FOUND`].
+    fn called(&self, producer: &str, name: &str) -> Result<Vec<Named>, JournalError>;
+
     /// The same of the command with this number.
     fn numbered(&self, ticket: Ticket) -> Result<Option<Named>, JournalError>;
 

@@ -27,7 +27,7 @@ use super::{Perform, Progress, relay};
 use crate::dispatch::{Address, Errand, MAX_HOPS, Outcome, Work};
 use crate::format::duration;
 use crate::mqtt::link::LinkError;
-use crate::openc2::{Content, Headers, Members, Message, Response, Status};
+use crate::openc2::{Content, Headers, Members, Message, Response, Status, Target};
 use crate::producer::{self, Arrival, Outgoing, ProducerError, Responses};
 use crate::wire;
 use collect::Collection;
@@ -245,6 +245,12 @@ impl Route {
         if self.terms.on_behalf_of {
             others.insert(ON_BEHALF_OF.to_owned(), work.producer.as_str().into());
         }
+        let mut command = relay::passed_on(&work.command);
+        // Its name there is the request id, as two producers may have chosen the same one.
+        command.command_id = None;
+        if let Some(id) = &work.about {
+            command.target = Target::Command(id.parse().expect("a UUID is a command id"));
+        }
         let message = Message {
             headers: Headers {
                 request_id: Some(request_id.clone()),
@@ -253,7 +259,7 @@ impl Route {
                 to: self.named(work),
                 others,
             },
-            content: Content::Request(relay::passed_on(&work.command)),
+            content: Content::Request(command),
             signature: None,
         };
         Outgoing::as_written(wire::write(&message), Some(request_id))

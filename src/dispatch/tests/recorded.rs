@@ -95,14 +95,18 @@ pub(super) fn unfinished(records: &[Record], tickets: &[Ticket]) -> Vec<Unfinish
 
 /// The newest command with this name.
 pub(super) fn named(records: &[Record], name: &Key) -> Option<Named> {
+    let mut found = called(records, &name.producer, &name.request_id).into_iter();
+    found.find(|named| named.command.accepted.consumer == name.consumer)
+}
+
+/// All commands of this producer with this name, the newest first.
+pub(super) fn called(records: &[Record], producer: &str, name: &str) -> Vec<Named> {
     let is_it = |accepted: &Accepted| {
-        accepted.name() == Some(name.request_id.as_str())
-            && accepted.consumer == name.consumer
-            && accepted.producer.as_ref() == Some(&name.producer)
+        accepted.name() == Some(name) && accepted.producer.as_deref() == Some(producer)
     };
     let commands = told(records).into_values().rev();
-    let mut found = commands.filter(|command| is_it(&command.unfinished.accepted));
-    numbered(records, found.next()?.unfinished.ticket)
+    let found = commands.filter(|command| is_it(&command.unfinished.accepted));
+    found.filter_map(|command| numbered(records, command.unfinished.ticket)).collect()
 }
 
 /// The command with this number.

@@ -126,3 +126,85 @@ fn a_command_here_is_taken_back_by_its_number() {
     assert_eq!(status, 403);
     assert_eq!(room.dispatcher.counters().in_progress, 1);
 }
+
+fn about(action: &str, name: &str) -> Value {
+    json!({"action": action, "target": {"command": name}})
+}
+
+/// What its producer posts about a command, by the name that he gave it, goes to where that
+/// went, and by the name that it has there; it does so again after a restart.
+#[test]
+fn what_is_said_of_a_command_by_its_own_name_follows_it() {
+    let both = ["fw-1", "fw-2"];
+    #[rustfmt::skip]
+    let cases = [
+        // the command is for   the cancel is for          it goes to              all of it
+        (&both[..],             &["fw-1", "fw-2"][..],     &["fw-1", "fw-2"][..],  true),
+        (&both[..],             &[][..],                   &["fw-1", "fw-2"][..],  true),
+        (&both[..],             &["fw-2"][..],             &["fw-2"][..],          false),
+        (&both[..],             &["fw-2", "fw-3"][..],     &["fw-2"][..],          false),
+        (&["fw-1"][..],         &["fw-1"][..],             &["fw-1"][..],          true),
+        (&["fw-1"][..],         &[][..],                   &["fw-1"][..],          true),
+    ];
+    for action in ["cancel", "query"] {
+        for (consumers, to_whom, goes_to, is_whole) in cases {
+            let mut room = room();
+            let mut first = to(consumers, message("r", &deny()));
+            first["body"]["openc2"]["request"]["command_id"] = json!("mine");
+            let first = room.is_posted(&first).starts.remove(0);
+            // Another one's, of the same name.
+            let mut other = to(&["fw-1"], message("r", &deny()));
+            other["headers"]["from"] = json!("soar-2");
+            let mut inbound = room.inbound("all", other.to_string());
+            let identity = Some("soar-2".to_owned());
+            inbound.caller = Some(Caller { identity, ..Caller::default() });
+            room.takes(inbound);
+
+            let mut message = message("c", &about(action, "mine"));
+            if !to_whom.is_empty() {
+                message = to(to_whom, message);
+            }
+            let case = format!("{action} {consumers:?} {to_whom:?}");
+            let seen = room.is_posted(&message);
+            assert!(seen.replies.is_empty(), "{case}: its consumers say what becomes of it");
+            let is_taken_back = is_whole && action == "cancel";
+            let cancelled = if is_taken_back { vec![first.ticket] } else { Vec::new() };
+            assert_eq!(seen.cancels, cancelled, "{case}");
+            let waits = seen.starts.is_empty();
+            let work = if waits { room.ends(first.ticket, ok()).starts } else { seen.starts };
+            let [work] = work.as_slice() else { panic!("{case}: one start: {work:?}") };
+            let id = first.passed_on_as();
+            assert_eq!(
+                (&work.actuator, work.about.as_ref()),
+                (&first.actuator, Some(&id)),
+                "{case}"
+            );
+            assert_eq!(work.to, goes_to, "{case}");
+
+            let again = room.restarts(house_with_route(firewalls())).starts;
+            let again = again.iter().find(|it| it.ticket == work.ticket).expect("it goes on");
+            assert_eq!((&again.about, &again.to), (&work.about, &work.to), "{case}");
+        }
+    }
+}
+
+/// What has ended, what is another's and what nobody knows is answered as before.
+#[test]
+fn what_has_ended_is_told_and_what_is_not_there_is_passed_on() {
+    let mut room = room();
+    let first = room.is_posted(&to(&["fw-1"], message("r", &deny()))).starts.remove(0);
+    room.ends(first.ticket, ok());
+    let seen = room.is_posted(&message("c-1", &about("cancel", "r")));
+    let (status, said) = answer(&seen);
+    assert_eq!((status, &said["headers"]["from"]), (200, &json!("bridge")));
+    assert!(text(&said).starts_with("the command had ended with status 200"), "{said}");
+    assert!(seen.starts.is_empty());
+
+    let seen = room.is_posted(&to(&["fw-1"], message("c-2", &about("cancel", "nothing"))));
+    assert_eq!((seen.starts.len(), &seen.starts[0].about), (1, &None), "the device may know it");
+    let seen = room.is_posted(&to(&["gateway-1"], message("c-3", &about("cancel", "nothing"))));
+    assert_eq!(answer(&seen).0, 404);
+    let mut signed = message("c-4", &about("cancel", "r"));
+    signed["signature"] = json!("e30..c2ln");
+    assert_eq!(answer(&room.is_posted(&signed)).0, 501);
+}

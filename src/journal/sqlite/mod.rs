@@ -31,7 +31,7 @@ use super::config::JournalConfig;
 use super::error::{JournalError, Loss};
 use super::export::Exported;
 use super::lock::Lock;
-use super::store::{Candidate, OUTBOX_BYTES, Page, Recovered, Store};
+use super::store::{Candidate, FOUND, OUTBOX_BYTES, Page, Recovered, Store};
 use super::view::{Detail, Entry, Listing};
 use crate::dispatch::{
     Accepted, Concluded, ContentDigest, Due, Errand, Event, Key, Known, Named, OutboxId, Outgoing,
@@ -459,6 +459,18 @@ impl Store for Sqlite {
             Some(row) => self.numbered(Ticket(number(row, 0)?)),
             None => Ok(None),
         }
+    }
+
+    fn called(&self, producer: &str, name: &str) -> Result<Vec<Named>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT ticket FROM command WHERE name = ?1 AND producer = ?2
+             ORDER BY ticket DESC LIMIT ?3",
+        )?;
+        let rows = statement
+            .query_map(params![name, producer, count(FOUND)], |row| number(row, 0).map(Ticket))?;
+        let tickets: Vec<_> = rows.collect::<Result<_, _>>()?;
+        let found = tickets.into_iter().map(|ticket| self.numbered(ticket));
+        found.filter_map(Result::transpose).collect()
     }
 
     fn numbered(&self, ticket: Ticket) -> Result<Option<Named>, JournalError> {

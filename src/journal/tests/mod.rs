@@ -140,6 +140,7 @@ fn command(ticket: u64) -> Accepted {
         unverified_signature: false,
         posted: false,
         hops: 0,
+        about: None,
     }
 }
 
@@ -341,6 +342,16 @@ async fn a_command_is_found_by_its_name_and_says_how_far_it_is(home: &Home) {
     let without_actuator = journal.numbered(Ticket(4)).await.unwrap().expect("it is there");
     assert_eq!(without_actuator.command.accepted.actuator, None);
     assert_eq!(journal.numbered(Ticket(5)).await.unwrap(), None);
+    let called = |producer: &str, name: &str| journal.called(producer.to_owned(), name.to_owned());
+    assert_eq!(called("producer-1", "nothing").await.unwrap(), []);
+    for named in found.iter().flatten() {
+        let Accepted { producer, .. } = &named.command.accepted;
+        let name = named.command.accepted.name().expect("it is for an actuator");
+        let all = called(producer.as_deref().unwrap(), name).await.unwrap();
+        assert!(all.contains(named), "whoever is addressed: {all:?}");
+        assert!(all.is_sorted_by(|one, other| one.command.ticket > other.command.ticket));
+        assert_eq!(called("producer-2", name).await.unwrap(), [], "its own alone");
+    }
 
     let all = journal.unfinished(vec![Ticket(1), Ticket(2)]).await.unwrap();
     let cancelled: Vec<_> = all.iter().map(|command| command.cancelled).collect();

@@ -7,6 +7,7 @@ use super::route::{self, Crowd};
 use super::{Site, assert_openc2};
 use crate::support::curl::{self, Reply, Waiting};
 use crate::support::probe::{acts, install};
+use crate::support::scene::letter;
 
 impl Site {
     /// Begins to take a command back, as this producer.
@@ -127,4 +128,69 @@ async fn a_cancel_goes_to_where_its_command_went() {
     let reply = site.take_back("soar-1", &path, &[]).reply();
     assert_eq!((reply.status, &reply.json()["headers"]["from"]), (200, &json!("gateway-1")));
     assert!(said(&reply).starts_with("the command had ended with status 200"), "{reply:?}");
+}
+
+/// What a producer posts about a command, by the name that he gave it, reaches the consumers
+/// that have it, by the name that it has there; whatever the routes admit, and for all of them
+/// or for some.
+#[tokio::test]
+async fn a_posted_cancel_reaches_the_consumers_that_have_its_command() {
+    let test = "a_posted_cancel_reaches_the_consumers_that_have_its_command";
+    let topics =
+        route::topics(&["match = { device = \"fw-*\", action = \"set\" }\nwait = \"20s\""]);
+    let Some(mut site) = Site::prepare_with(test, "", &topics).await else { return };
+    let mut crowd = Crowd::gather(&site).await;
+    site.scene.bridge.run();
+    let two = ["fw-1", "fw-2"];
+    let message = route::to(&two, "r-1", "x-wall").to_string();
+    let path = site.post_as("soar-1", &message, &ASYNC).reply();
+    let path = path.header("location").expect("a place to ask").to_owned();
+    let command = crowd.each_hears(&two).await;
+    let about = |request_id: &str, action: &str, to: &[&str]| {
+        let target = json!({"action": action, "target": {"command": "r-1"}});
+        let mut message = letter(request_id, &target);
+        if !to.is_empty() {
+            message["headers"]["to"] = json!(to);
+        }
+        message
+    };
+
+    // One of them alone is asked, and told; the command goes on.
+    for (request_id, action) in [("q-1", "query"), ("c-1", "cancel")] {
+        let waiting = site.post(&about(request_id, action, &["fw-2"]));
+        let heard = crowd.each_hears_of(action, &["fw-2"]).await;
+        assert_ne!(heard.id(), command.id());
+        assert_eq!(heard.command()["target"], json!({"command": command.id()}));
+        crowd.responds(&heard, "fw-2", &json!({"status": 200, "status_text": "as you say"})).await;
+        let reply = waiting.reply();
+        assert_openc2(&reply, request_id);
+        assert_eq!(
+            (said(&reply).as_str(), &reply.json()["headers"]["from"]),
+            ("as you say", &json!("fw-2"))
+        );
+    }
+    assert_eq!(site.get("soar-1", &path).json()["state"], "started");
+
+    // Another producer has no such command, and reaches nobody with it.
+    let mut stranger = about("c-1", "cancel", &two);
+    stranger["headers"]["from"] = json!("soar-2");
+    assert_eq!(site.post_as("soar-2", &stranger.to_string(), &[]).reply().status, 404);
+
+    // Without an address: all that have it, and it is published no more.
+    let waiting = site.post(&about("c-2", "cancel", &[]));
+    let heard = crowd.each_hears_of("cancel", &two).await;
+    assert_eq!(heard.command()["target"], json!({"command": command.id()}));
+    for from in two {
+        crowd.answers(&heard, from, 200).await;
+    }
+    let reply = waiting.reply();
+    assert_openc2(&reply, "c-2");
+    assert_eq!((reply.status, said(&reply).as_str()), (200, "2 of 2 answered in time"));
+    for from in two {
+        crowd.answers(&command, from, 500).await;
+    }
+    let view = site.get("soar-1", &format!("{path}?wait=20")).json();
+    assert_eq!((&view["state"], &view["status"]), (&json!("ended"), &json!(500)), "{view}");
+    let reply = site.post(&about("c-3", "cancel", &two)).reply();
+    assert!(said(&reply).starts_with("the command had ended with status 500"), "{reply:?}");
 }

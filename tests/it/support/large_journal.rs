@@ -93,6 +93,7 @@ impl Past<'_> {
             start_ms,
             stop_ms: None,
             hops: 0,
+            about: None,
         }
     }
 }
