@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::door::DoorEvent;
 use super::problem::Problem;
+use super::shares::{Share, Shares};
 use crate::dispatch::{Inbound, Receipt, Reply};
 use crate::format::duration;
 
@@ -27,19 +28,12 @@ pub(super) struct Callers {
     max_wait: Duration,
 }
 
-/// How much of the room each producer takes, and may.
-#[derive(Debug)]
-struct Shares {
-    most: NonZeroUsize,
-    taken: Mutex<HashMap<String, usize>>,
-}
-
 /// A place among those who wait; given up when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
-    /// Whose it is. Where nobody is asked for a certificate, nobody's.
-    share: Option<(Arc<Shares>, String)>,
+    /// Where nobody is asked for a certificate, it is nobody's.
+    _share: Option<Share>,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +52,7 @@ impl Callers {
         most_of_one: NonZeroUsize,
     ) -> Self {
         let room = Arc::new(Semaphore::new(MAX_WAITING));
-        let shares = Arc::new(Shares { most: most_of_one, taken: Mutex::default() });
+        let shares = Shares::new(most_of_one.get());
         Self { waiting: Mutex::default(), room, shares, events, max_wait }
     }
 
@@ -102,9 +96,17 @@ impl Callers {
     /// Room for one who waits: some is left, and its producer has not had its share.
     pub(super) fn place(&self, identity: Option<&str>) -> Result<Place, Problem> {
         let permit = Arc::clone(&self.room).try_acquire_owned().map_err(|_| busy())?;
-        let share = identity.map(|identity| self.shares.take(identity)).transpose()?;
-        let share = share.map(|identity| (Arc::clone(&self.shares), identity));
-        Ok(Place { _permit: permit, share })
+        let share = identity.map(|identity| {
+            self.shares.take(identity).ok_or_else(|| {
+                let most = self.shares.most();
+                let detail = format!(
+                    "{identity} has {most} requests that wait for their responses, and \
+                     https.max-waiting-per-producer allows no more"
+                );
+                Problem::busy(&detail)
+            })
+        });
+        Ok(Place { _permit: permit, _share: share.transpose()? })
     }
 
     /// Gives a reply to whoever waits for it.
@@ -141,45 +143,6 @@ impl Callers {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Shares {
-    /// One more of this producer.
-    fn take(&self, identity: &str) -> Result<String, Problem> {
-        let mut taken = self.lock();
-        let number = taken.entry(identity.to_owned()).or_default();
-        if *number >= self.most.get() {
-            let detail = format!(
-                "{identity} has {number} requests that wait for their responses, and \
-                 https.max-waiting-per-producer allows no more"
-            );
-            return Err(Problem::busy(&detail));
-        }
-        *number += 1;
-        Ok(identity.to_owned())
-    }
-
-    fn give_back(&self, identity: &str) {
-        let mut taken = self.lock();
-        if let Some(number) = taken.get_mut(identity) {
-            *number -= 1;
-            if *number == 0 {
-                taken.remove(identity);
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some((shares, identity)) = &self.share {
-            shares.give_back(identity);
-        }
     }
 }
 
@@ -227,7 +190,6 @@ mod tests {
         assert_eq!(places.len(), MAX_WAITING);
         assert_eq!(callers.place(Some("b")).unwrap_err(), busy());
         drop(places);
-        assert!(callers.shares.lock().is_empty());
         assert_eq!(callers.number(), 0);
     }
 }

@@ -25,6 +25,7 @@ use super::callers::Callers;
 use super::paths::Place;
 use super::problem::Problem;
 use super::request::{self, Posted};
+use super::shares::Shares;
 use super::{paths, posting, resources};
 use crate::dispatch::Caller;
 use crate::tls::{Secured, ServerTls};
@@ -56,6 +57,8 @@ pub(super) struct Shared {
     pub archive: Arc<dyn Archive>,
     /// A place for each command that is followed.
     pub streams: Arc<Semaphore>,
+    /// How many of them each producer follows.
+    pub stream_shares: Arc<Shares>,
     /// Cancelled: what is followed ends.
     pub stop: CancellationToken,
     pub message_bytes: usize,

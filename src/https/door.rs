@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use super::callers::Callers;
 use super::connections::{Counted, Shared, listen};
-use super::follow::MAX_STREAMS;
+use super::follow::{MAX_STREAMS, MAX_STREAMS_OF_ONE};
+use super::shares::Shares;
 use super::{Archive, HttpsConfig};
 use crate::dispatch::{Inbound, Receipt, Reply};
 use crate::tls::{ServerTls, TlsError};
@@ -104,6 +105,7 @@ impl Door {
             operators: config.operators.identities.clone(),
             archive,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            stream_shares: Shares::new(MAX_STREAMS_OF_ONE),
             stop: stop.clone(),
             message_bytes,
             counted: Counted::default(),

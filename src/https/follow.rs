@@ -21,9 +21,13 @@ use super::problem::Problem;
 use super::query;
 use super::request::single;
 use super::resources::{Asker, failed, nothing_here};
+use super::shares::Share;
 
 /// Streams at the same time.
 pub(super) const MAX_STREAMS: usize = 64;
+
+/// The same of one producer: there is room for others.
+pub(super) const MAX_STREAMS_OF_ONE: usize = MAX_STREAMS / 2;
 
 /// Longest silence of a stream: then it says that it is still there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -47,9 +51,10 @@ pub(super) const EVENT_STREAM: &str = "text/event-stream";
 pub(super) async fn answer(
     id: &str,
     head: &Parts,
-    asker: Asker<'_>,
+    identity: Option<&str>,
     shared: &Shared,
 ) -> Result<Response<Body>, Problem> {
+    let asker = Asker::new(identity, &shared.operators);
     let last = match single(&head.headers, &LAST_EVENT_ID)? {
         None => None,
         Some(text) => Some(query::number(text).ok_or_else(|| {
@@ -71,9 +76,17 @@ pub(super) async fn answer(
     let Ok(place) = Arc::clone(&shared.streams).try_acquire_owned() else {
         return Err(Problem::busy("too many commands are followed"));
     };
+    let share = identity.map(|identity| {
+        shared.stream_shares.take(identity).ok_or_else(|| {
+            let detail =
+                format!("{identity} follows {MAX_STREAMS_OF_ONE} commands, and may no more");
+            Problem::busy(&detail)
+        })
+    });
+    let share = share.transpose()?;
     let (out, coming) = mpsc::channel(BEHIND);
     let (archive, stop) = (Arc::clone(&shared.archive), shared.stop.clone());
-    let teller = Teller { id: id.to_owned(), archive, out, last: after, _place: place };
+    let teller = Teller { id: id.to_owned(), archive, out, last: after, _place: (place, share) };
     tokio::spawn(async move {
         tokio::select! {
             // Whoever follows comes back, and resumes.
@@ -95,7 +108,7 @@ struct Teller {
     out: mpsc::Sender<Bytes>,
     /// The last event that it was told.
     last: u64,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Option<Share>),
 }
 
 impl Teller {
@@ -194,7 +207,7 @@ mod tests {
         let place = Arc::clone(&places).try_acquire_owned().unwrap();
         let (out, mut coming) = mpsc::channel(BEHIND);
         let archive = Arc::new(Quiet);
-        let teller = Teller { id: "a".to_owned(), archive, out, last: 0, _place: place };
+        let teller = Teller { id: "a".to_owned(), archive, out, last: 0, _place: (place, None) };
         let event = Happened { number: 7, name: "accepted", facts: json!({"text": "a\nb"}) };
         let first = Followed { producer: None, events: vec![event], is_over: false };
         let begun = Instant::now();
@@ -214,7 +227,7 @@ mod tests {
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let (out, _unread) = mpsc::channel(1);
         let archive = Arc::new(Quiet);
-        let teller = Teller { id: "a".to_owned(), archive, out, last: 0, _place: place };
+        let teller = Teller { id: "a".to_owned(), archive, out, last: 0, _place: (place, None) };
         let begun = Instant::now();
         teller.tell(Followed { producer: None, events: Vec::new(), is_over: false }).await;
         assert_eq!(begun.elapsed(), HEARTBEAT + SEND_TIME);

@@ -23,6 +23,7 @@ mod problem;
 mod query;
 mod request;
 mod resources;
+mod shares;
 
 pub use archive::{Archive, Failure, Filed, Followed, Happened, Soon, Wanted, Withdrawal};
 pub use config::{HttpsConfig, HttpsMistake, Operators};

@@ -79,7 +79,7 @@ pub(super) async fn answer(
         Place::Consumers => json!({"consumers": shared.archive.consumers()}),
         Place::Events => {
             query.end()?;
-            return follow::answer(id, head, asker, shared).await;
+            return follow::answer(id, head, identity, shared).await;
         }
         Place::Description => {
             query.end()?;

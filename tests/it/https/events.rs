@@ -150,26 +150,37 @@ async fn a_command_is_followed_by_who_may_see_it() {
     }
 }
 
-/// So many are followed at the same time, and one more is told to come later; an orderly stop
-/// of the bridge ends them.
+/// So many are followed at the same time, half of them by one producer, and one more is told to
+/// come later; an orderly stop of the bridge ends them.
 #[tokio::test]
 async fn only_so_many_commands_are_followed_at_a_time() {
     const MOST: usize = 64;
     let test = "only_so_many_commands_are_followed_at_a_time";
-    let Some(mut site) = Site::prepare(test, "").await else { return };
+    let further = "[https.operators]\nidentities = [\"soar-2\"]\n";
+    let Some(mut site) = Site::prepare(test, further).await else { return };
     let mut gate = install(&site.scene);
     site.scene.bridge.run();
     let path = site.begin("soar-1", "r-1", "wait");
     site.scene.busy_with(1).await;
-    let mut many = vec!["--parallel".to_owned(), "--parallel-immediate".to_owned()];
-    many.extend(["--parallel-max".to_owned(), MOST.to_string()]);
-    many.extend(site.as_producer("soar-1"));
     let url = format!("https://localhost:{}{path}/events", port(&site.scene));
-    many.extend(std::iter::repeat_n(url, MOST));
-    let streams = curl::follow(many);
+    let half_of_them = |producer: &str| {
+        let mut many = vec!["--parallel".to_owned(), "--parallel-immediate".to_owned()];
+        many.extend(["--parallel-max".to_owned(), MOST.to_string()]);
+        many.extend(site.as_producer(producer));
+        many.extend(std::iter::repeat_n(url.clone(), MOST / 2));
+        curl::follow(many)
+    };
+    let refused = |told: &str| {
+        let reply = site.get("soar-1", &format!("{path}/events"));
+        assert_eq!((reply.status, reply.header("retry-after")), (503, Some("5")), "{reply:?}");
+        assert_eq!(reply.json()["detail"], told);
+    };
+    let mut streams = vec![half_of_them("soar-1")];
+    site.followed_are(MOST as u64 / 2).await;
+    refused("soar-1 follows 32 commands, and may no more");
+    streams.push(half_of_them("soar-2"));
     site.followed_are(MOST as u64).await;
-    let reply = site.get("soar-1", &format!("{path}/events"));
-    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("5")), "{reply:?}");
+    refused("too many commands are followed");
     assert_eq!(site.get("soar-1", &path).status, 200, "others are answered");
     // Who goes away leaves its place.
     drop(streams);
