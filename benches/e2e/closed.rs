@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::disk;
-use super::load::Load;
+use super::producer::Producer;
 use super::report::{Closed, Disk, MIB, Sizes, median};
 use super::stage::{Cpu, Stage};
 use super::subject::Subject;
@@ -58,10 +58,10 @@ pub async fn measure(
 /// One subject in one round: a row for each window.
 async fn take_turn(subject: Subject, windows: &[usize], sizes: Sizes) -> Result<Vec<Closed>> {
     let stage = Stage::start(subject, 1)?;
-    let mut load = Load::connect(stage.port, subject.target(1)).await?;
+    let mut producer = Producer::connect(&stage, subject, 1).await?;
     let mut rows = Vec::new();
     for window in windows {
-        let row = one(&stage, &mut load, subject, *window, sizes).await;
+        let row = one(&stage, &mut producer, subject, *window, sizes).await;
         rows.push(row.with_context(|| stage.logs())?);
     }
     Ok(rows)
@@ -70,14 +70,14 @@ async fn take_turn(subject: Subject, windows: &[usize], sizes: Sizes) -> Result<
 /// One measurement.
 pub async fn one(
     stage: &Stage,
-    load: &mut Load,
+    producer: &mut Producer,
     subject: Subject,
     window: usize,
     sizes: Sizes,
 ) -> Result<Closed> {
-    load.closed_loop(window, sizes.warm_up).await?;
+    producer.closed_loop(window, sizes.warm_up).await?;
     let before = stage.cpu()?;
-    let measured = load.closed_loop(window, sizes.commands).await?;
+    let measured = producer.closed_loop(window, sizes.commands).await?;
     let used = stage.cpu()?.since(before);
     let each = |cpu: std::time::Duration| cpu.as_secs_f64() * 1e6 / sizes.commands as f64;
     Ok(Closed {

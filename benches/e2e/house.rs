@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::closed;
-use super::load::Load;
+use super::producer::Producer;
 use super::report::{MIB, OverConsumers, OverJournal, Sizes};
 use super::stage::Stage;
 use super::subject::Subject;
@@ -19,12 +19,12 @@ const CONSUMERS: [usize; 3] = [1, 100, 10_000];
 pub async fn over_journal(sizes: Sizes) -> Result<Vec<OverJournal>> {
     let subject = Subject::Durable;
     let mut stage = Stage::start(subject, 1)?;
-    let mut load = Load::connect(stage.port, subject.target(1)).await?;
+    let mut producer = Producer::connect(&stage, subject, 1).await?;
     let mut rows = Vec::new();
     let mut written = 0;
     for records in RECORDS.map(|records| if sizes.is_smoke { records / 1000 } else { records }) {
         let commands = records.saturating_sub(written) / RECORDS_A_COMMAND;
-        load.closed_loop(256, commands).await.with_context(|| stage.logs())?;
+        producer.closed_loop(256, commands).await.with_context(|| stage.logs())?;
         written += RECORDS_A_COMMAND * commands;
         let start_up = stage.restart()?;
         let started_bytes = stage.subject().peak_memory_bytes()?;
@@ -32,7 +32,7 @@ pub async fn over_journal(sizes: Sizes) -> Result<Vec<OverJournal>> {
         let row = if records == 0 {
             None
         } else {
-            let row = closed::one(&stage, &mut load, subject, 256, sizes).await;
+            let row = closed::one(&stage, &mut producer, subject, 256, sizes).await;
             written += RECORDS_A_COMMAND * (sizes.warm_up + sizes.commands);
             Some(row.with_context(|| stage.logs())?)
         };
@@ -59,8 +59,8 @@ pub async fn over_consumers(sizes: Sizes) -> Result<Vec<OverConsumers>> {
     {
         let mut stage = Stage::start(subject, consumers)?;
         let start_up = stage.restart()?;
-        let mut load = Load::connect(stage.port, subject.target(consumers)).await?;
-        let row = closed::one(&stage, &mut load, subject, 64, sizes).await;
+        let mut producer = Producer::connect(&stage, subject, consumers).await?;
+        let row = closed::one(&stage, &mut producer, subject, 64, sizes).await;
         let row = row.with_context(|| stage.logs())?;
         rows.push(OverConsumers {
             consumers,

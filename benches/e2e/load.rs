@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::PATIENCE;
 
 /// Its identity, and so the level of its response topic.
-const PRODUCER: &str = "load";
+pub const PRODUCER: &str = "load";
 
 /// What stands before the number of a command in a response. The floor's has no number.
 const REQUEST_ID: &[u8] = br#""request_id":""#;

@@ -15,6 +15,7 @@
 
 mod chart;
 mod closed;
+mod consumer;
 mod device;
 mod disk;
 mod floor;
@@ -22,7 +23,9 @@ mod house;
 mod idle;
 mod load;
 mod offered;
+mod poster;
 mod process;
+mod producer;
 mod publish;
 mod report;
 mod stage;
@@ -84,6 +87,7 @@ struct Args {
 enum Role {
     Floor,
     Device,
+    Consumer,
 }
 
 impl Args {
@@ -98,6 +102,7 @@ fn main() -> Result<()> {
     match args.role {
         Some(Role::Floor) => return floor::run(args.port),
         Some(Role::Device) => return device::run(args.port),
+        Some(Role::Consumer) => return consumer::run(args.port),
         None => {}
     }
     if args.publish {

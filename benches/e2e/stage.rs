@@ -11,12 +11,16 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::PATIENCE;
+use super::load::PRODUCER;
 use super::process::Process;
 use super::subject::Subject;
 
 /// Mosquitto as the floor and everything else is measured with it: nothing on disk, no limits, no delays.
 const MOSQUITTO_CONF: &str = "allow_anonymous true\npersistence false\nset_tcp_nodelay true\n\
                               max_inflight_messages 0\nmax_queued_messages 0\n";
+
+/// Folder of certificates, beside bridge.toml.
+const CERTIFICATES: &str = "certs";
 
 /// How often a log is looked at for the word that its process is ready.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -26,7 +30,10 @@ pub static OTHER: OnceLock<PathBuf> = OnceLock::new();
 
 /// Everything ends with this value, and its folder goes.
 pub struct Stage {
+    /// The broker's.
     pub port: u16,
+    /// Of the bridge's HTTPS door, where the subject has one.
+    pub https_port: u16,
     subject: Option<Running>,
     helper: Option<Running>,
     broker: Running,
@@ -39,7 +46,7 @@ pub struct Stage {
 pub struct Cpu {
     pub broker: Duration,
     pub subject: Duration,
-    /// The device or the program behind the bridge.
+    /// The device, the program or the consumer behind the bridge.
     pub actuator: Duration,
     /// This process.
     pub load: Duration,
@@ -52,15 +59,20 @@ impl Stage {
         let (port, broker) = start_broker(folder.path())?;
         let helper = match kind {
             Subject::Device => Some(start_role("device", port, folder.path())?),
+            Subject::Gateway => Some(start_role("consumer", port, folder.path())?),
             _ => None,
         };
-        fs::write(folder.path().join("bridge.toml"), kind.bridge_toml(port))?;
+        let https_port = free_port()?;
+        if kind == Subject::Gateway {
+            make_certificates(folder.path())?;
+        }
+        fs::write(folder.path().join("bridge.toml"), kind.bridge_toml(port, https_port))?;
         fs::write(folder.path().join("topics.toml"), kind.topics_toml(consumers))?;
         if kind == Subject::Exec {
             fs::copy(stream_actuator()?, folder.path().join("stream_actuator"))
                 .context("examples/stream_actuator, which `make bench` builds")?;
         }
-        let mut stage = Self { port, subject: None, helper, broker, kind, folder };
+        let mut stage = Self { port, https_port, subject: None, helper, broker, kind, folder };
         stage.start_subject()?;
         Ok(stage)
     }
@@ -84,6 +96,11 @@ impl Stage {
             _ => start_bridge(Path::new(env!("CARGO_BIN_EXE_oc2")), folder)?,
         });
         Ok(())
+    }
+
+    /// Where the certificates are of a subject with an HTTPS door.
+    pub fn certificates(&self) -> PathBuf {
+        self.folder.path().join(CERTIFICATES)
     }
 
     /// The process that is measured.
@@ -112,12 +129,14 @@ impl Stage {
             let lines: Vec<_> = text.lines().rev().take(20).collect();
             lines.into_iter().rev().fold(format!("--- {name}\n"), |text, line| text + line + "\n")
         };
-        ["bridge.log", "floor.log", "device.log", "mosquitto.log"].map(tail).concat()
+        ["bridge.log", "floor.log", "device.log", "consumer.log", "mosquitto.log"]
+            .map(tail)
+            .concat()
     }
 }
 
 fn start_broker(folder: &Path) -> Result<(u16, Running)> {
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = free_port()?;
     let conf = folder.join("mosquitto.conf");
     fs::write(&conf, format!("listener {port} 127.0.0.1\n{MOSQUITTO_CONF}"))?;
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
@@ -126,6 +145,22 @@ fn start_broker(folder: &Path) -> Result<(u16, Running)> {
     let broker = Running::start(&mut command, &folder.join("mosquitto.log"), "running")
         .context("mosquitto, which `make tools` installs")?;
     Ok((port, broker))
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Certificates for the door and for the load, as a user makes them.
+fn make_certificates(folder: &Path) -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("broker/certs.sh");
+    let made = Command::new(&script)
+        .arg(folder.join(CERTIFICATES))
+        .args(["localhost", PRODUCER])
+        .output()
+        .with_context(|| script.display().to_string())?;
+    ensure!(made.status.success(), "no certificates: {}", String::from_utf8_lossy(&made.stderr));
+    Ok(())
 }
 
 /// This program once more, in another role.
