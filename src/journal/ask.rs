@@ -224,7 +224,7 @@ fn resolve(dir: PathBuf, id: String, outcome: Outcome) -> Result<Answer, AskErro
         Dispatcher::new(House::default(), Rules::default(), last_ticket, last_outbox);
     for effect in dispatcher.resolve(&command, outcome, now_ms()) {
         if let Effect::Record(records) = effect {
-            records.into_iter().try_for_each(|record| store.apply(record))?;
+            store.apply_all(records)?;
         }
     }
     store.commit()?;

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::config::{JournalConfig, Storage};
 use super::error::JournalError;
 use super::export::Exported;
+use super::keys::KeyFilter;
 use super::memory::{Disk, Memory};
 use super::settle;
 use super::sqlite::{Check, Sqlite};
@@ -76,6 +77,8 @@ pub(super) struct Shared {
     checked: Mutex<Health>,
     /// [`Recovered::forgotten_ms`] as it is now.
     forgotten_ms: AtomicU64,
+    /// Which keys are new without a question.
+    pub(super) keys: KeyFilter,
     /// One permit for each question that may wait.
     reads: Arc<Semaphore>,
 }
@@ -99,6 +102,15 @@ impl<T: Send + 'static> Journal<T> {
         store: Box<dyn Store + Send>,
         config: &JournalConfig,
     ) -> Result<(Self, Committed<T>, Recovered), JournalError> {
+        Self::start_with(KeyFilter::default(), store, config)
+    }
+
+    /// The same with a filter of one's own.
+    pub(super) fn start_with(
+        keys: KeyFilter,
+        store: Box<dyn Store + Send>,
+        config: &JournalConfig,
+    ) -> Result<(Self, Committed<T>, Recovered), JournalError> {
         let recovered = store.recovered()?;
 
         let (queue, requests) = sync_channel(Self::MAX_OUTSTANDING + LAZY_WAITING + READS_WAITING);
@@ -109,6 +121,7 @@ impl<T: Send + 'static> Journal<T> {
             lazy_waiting: AtomicUsize::new(0),
             checked: Mutex::default(),
             forgotten_ms: AtomicU64::new(recovered.forgotten_ms),
+            keys,
             reads: Arc::new(Semaphore::new(READS_WAITING)),
         });
         let writer = Writer::new(store, requests, committed, Arc::clone(&shared), config);
@@ -137,6 +150,7 @@ impl<T: Send + 'static> Journal<T> {
             return Ok(());
         }
         claim(&self.shared.outstanding, lists.len(), Self::MAX_OUTSTANDING)?;
+        self.shared.keys.send(lists.iter().flat_map(|(records, _)| records));
         self.send(Request::Append { lists })
     }
 
@@ -144,13 +158,27 @@ impl<T: Send + 'static> Journal<T> {
     /// commit, or 50 ms later when there is none. Never blocks.
     pub fn append_lazily(&self, records: Vec<Record>) -> Result<(), JournalError> {
         claim(&self.shared.lazy_waiting, 1, LAZY_WAITING)?;
+        self.shared.keys.send(&records);
         self.send(Request::Lazily { records })
     }
 
     /// What is known of these keys, in their order. Everything that was
-    /// appended before counts, durable or not yet.
+    /// appended before counts, durable or not yet. Only those are looked up that are not
+    /// certainly new.
     pub async fn recall(&self, keys: Vec<Key>) -> Result<Vec<Option<Known>>, JournalError> {
-        self.read(move |store| keys.iter().map(|key| store.recall(key)).collect()).await
+        let mut known = vec![None; keys.len()];
+        let is_open = |key: &Key| !self.shared.keys.lacks(key);
+        let (places, keys): (Vec<_>, Vec<_>) =
+            keys.into_iter().enumerate().filter(|(_, key)| is_open(key)).unzip();
+        if !keys.is_empty() {
+            let look_up = move |store: &dyn Store| -> Result<Vec<_>, _> {
+                keys.iter().map(|key| store.recall(key)).collect()
+            };
+            for (place, found) in places.into_iter().zip(self.read(look_up).await?) {
+                known[place] = found;
+            }
+        }
+        Ok(known)
     }
 
     /// What is due after this place, in order: starts, and ends of effects.

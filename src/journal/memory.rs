@@ -1,6 +1,7 @@
 //! The journal in memory: the twin of the database, for tests and benchmarks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::body::{self, Kind};
@@ -58,7 +59,7 @@ pub struct Memory {
     disk: Disk,
     records: BTreeMap<u64, Arc<Record>>,
     commands: BTreeMap<u64, Row>,
-    keys: HashMap<Key, u64>,
+    keys: BTreeMap<Key, u64>,
     /// The record that holds each response.
     outbox: BTreeMap<u64, u64>,
     mark: Mark,
@@ -92,7 +93,7 @@ impl Memory {
             disk: disk.clone(),
             records: BTreeMap::new(),
             commands: BTreeMap::new(),
-            keys: HashMap::new(),
+            keys: BTreeMap::new(),
             outbox: BTreeMap::new(),
             mark,
             forgotten: Vec::new(),
@@ -468,6 +469,12 @@ impl Store for Memory {
 
     fn recall(&self, key: &Key) -> Result<Option<Known>, JournalError> {
         Ok(self.recall(key))
+    }
+
+    fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, JournalError> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let keys = self.keys.range((after, Bound::Unbounded)).map(|(key, _)| key.clone());
+        Ok(keys.take(most).collect())
     }
 
     fn outbox(&self, after: Option<OutboxId>, limit: usize) -> Result<Vec<Outgoing>, JournalError> {

@@ -23,6 +23,7 @@ mod config;
 mod error;
 mod export;
 mod handle;
+mod keys;
 mod lock;
 mod memory;
 mod prune;

@@ -76,6 +76,11 @@ pub(super) trait Store {
     /// Adds a record; it is part of the next commit.
     fn apply(&mut self, record: Record) -> Result<(), JournalError>;
 
+    /// Adds records in their order.
+    fn apply_all(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
+        records.into_iter().try_for_each(|record| self.apply(record))
+    }
+
     /// Makes everything durable that was applied or removed since the last
     /// commit. Without such it costs nothing.
     ///
@@ -84,6 +89,9 @@ pub(super) trait Store {
 
     /// What is known of a key.
     fn recall(&self, key: &Key) -> Result<Option<Known>, JournalError>;
+
+    /// The keys after one, in an order of the store's own. None at all means that there are no more.
+    fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, JournalError>;
 
     /// The responses that wait, oldest first: at most `limit`, and fewer where they are large.
     fn outbox(&self, after: Option<OutboxId>, limit: usize) -> Result<Vec<Outgoing>, JournalError>;

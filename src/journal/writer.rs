@@ -12,7 +12,7 @@ use super::handle::Shared;
 use super::prune::Pruning;
 use super::sqlite::Check;
 use super::store::Store;
-use crate::dispatch::Record;
+use crate::dispatch::{Key, Record};
 use crate::fail_point;
 
 /// Longest that a record for which nobody waits stays unwritten.
@@ -34,6 +34,9 @@ const CHECK_BUSY: u32 = 16;
 /// an idle writer spends a fifth of its time on it, a busy one a fiftieth.
 const CHECK_REST_IDLE: u32 = 4;
 const CHECK_REST_BUSY: u32 = 49;
+
+/// Keys that are put into a new filter at a time, and the rest after it: as with the check.
+const KEYS: usize = 512;
 
 /// What the writer is asked to do.
 pub(super) enum Request<T> {
@@ -67,6 +70,9 @@ pub(super) struct Writer<T> {
     /// Goes once over everything that is there from before.
     check: Check,
     check_at: Instant,
+    /// Up to where the filter of keys has been filled that is growing.
+    filled: Option<Key>,
+    fill_at: Instant,
     /// Since when there is something in the open transaction that nobody waits for.
     lazy_since: Option<Instant>,
     /// Whom to tell when everything is written and closed.
@@ -105,6 +111,8 @@ impl<T> Writer<T> {
             pruning,
             check,
             check_at: now,
+            filled: None,
+            fill_at: now,
             lazy_since: None,
             closed: None,
         }
@@ -144,6 +152,7 @@ impl<T> Writer<T> {
             self.store.tidy()?;
             self.prune_while_busy(batch.records)?;
             self.go_on_checking(CHECK_BUSY, CHECK_REST_BUSY)?;
+            self.go_on_filling(CHECK_REST_BUSY)?;
         }
         Ok(self.commit()?)
     }
@@ -165,19 +174,21 @@ impl<T> Writer<T> {
     fn take(&mut self, request: Request<T>, batch: &mut Batch<T>) -> Result<(), Failure> {
         match request {
             Request::Append { lists } => {
+                self.shared.keys.arrive(lists.iter().flat_map(|(records, _)| records));
                 for (records, then) in lists {
                     batch.is_urgent |= !records.is_empty();
                     batch.records += records.len();
                     batch.thens.push(then);
-                    self.apply(records)?;
+                    self.store.apply_all(records)?;
                 }
                 Ok(())
             }
             Request::Lazily { records } => {
                 self.shared.lazily_taken();
+                self.shared.keys.arrive(&records);
                 batch.records += records.len();
                 self.lazy_since.get_or_insert_with(Instant::now);
-                Ok(self.apply(records)?)
+                Ok(self.store.apply_all(records)?)
             }
             Request::Read(read) => read(&*self.store),
             Request::ReadDurable(read) => {
@@ -189,10 +200,6 @@ impl<T> Writer<T> {
                 Ok(())
             }
         }
-    }
-
-    fn apply(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
-        records.into_iter().try_for_each(|record| self.store.apply(record))
     }
 
     fn commit(&mut self) -> Result<(), JournalError> {
@@ -217,7 +224,9 @@ impl<T> Writer<T> {
             let prune_at = self.pruning.due(self.store.commands(), now);
             let lazy_at = self.lazy_since.map(|since| since + LAZY);
             let check_at = (!self.check.is_over).then_some(self.check_at);
-            let until = [lazy_at, check_at].into_iter().flatten().fold(prune_at, Instant::min);
+            let fill_at = self.shared.keys.is_growing().then_some(self.fill_at);
+            let until =
+                [lazy_at, check_at, fill_at].into_iter().flatten().fold(prune_at, Instant::min);
             match self.queue.recv_timeout(until.saturating_duration_since(now)) {
                 Ok(request) => return Ok(Some(request)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
@@ -228,6 +237,7 @@ impl<T> Writer<T> {
                     self.commit()?;
                     self.store.tidy()?;
                     self.go_on_checking(CHECK_IDLE, CHECK_REST_IDLE)?;
+                    self.go_on_filling(CHECK_REST_IDLE)?;
                 }
             }
         }
@@ -263,6 +273,26 @@ impl<T> Writer<T> {
         }
         self.shared.checked(&self.check);
         self.check_at = began + began.elapsed() * (1 + rest);
+        Ok(())
+    }
+
+    /// Puts the next keys of the store into the filter that is growing, if it is time.
+    fn go_on_filling(&mut self, rest: u32) -> Result<(), JournalError> {
+        let began = Instant::now();
+        let filter = &self.shared.keys;
+        filter.renew(self.store.commands());
+        if !filter.is_growing() || self.fill_at > began {
+            return Ok(());
+        }
+        let keys = self.store.keys(self.filled.as_ref(), KEYS)?;
+        filter.fill(&keys);
+        match keys.into_iter().next_back() {
+            Some(last) => self.filled = Some(last),
+            None if filter.complete() => self.filled = None,
+            // What has yet to arrive is there when it is looked at again.
+            None => {}
+        }
+        self.fill_at = began + began.elapsed() * (1 + rest);
         Ok(())
     }
 

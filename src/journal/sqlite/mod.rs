@@ -1,6 +1,7 @@
 //! The journal on a disk: what happened goes in, what is known of it comes out.
 
 mod check;
+mod derive;
 mod forget;
 mod head;
 mod loss;
@@ -34,8 +35,8 @@ use super::lock::Lock;
 use super::store::{Candidate, FOUND, OUTBOX_BYTES, Page, Recovered, Store};
 use super::view::{Detail, Entry, Listing};
 use crate::dispatch::{
-    Accepted, Concluded, ContentDigest, Due, Errand, Event, Key, Known, Named, OutboxId, Outgoing,
-    Place, Record, Ticket, Unfinished,
+    ContentDigest, Due, Errand, Event, Key, Known, Named, OutboxId, Outgoing, Place, Record,
+    Ticket, Unfinished,
 };
 
 /// Pages in the write-ahead log from which on they are moved into the
@@ -179,200 +180,33 @@ impl Sqlite {
         Ok(())
     }
 
+    /// Adds a row for what happened, which is part of the next commit. Its number.
+    fn append(&mut self, record: &Record) -> Result<u64, JournalError> {
+        self.begin()?;
+        let seq = self.last_seq + 1;
+        let kind = Kind::of(&record.event).as_str();
+        let body = body::encode(&record.event);
+        let Record { ticket: Ticket(ticket), at_ms, .. } = *record;
+        let link = if self.is_guarded {
+            chain::link(&self.link, &chain::Row { seq, ticket, at_ms, kind, body: &body })
+        } else {
+            BEGINNING
+        };
+        self.execute(
+            "INSERT INTO record (seq, ticket, at_ms, kind, body, link)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![sql(seq), sql(ticket), sql(at_ms), kind, body, link.as_slice()],
+        )?;
+        self.last_seq = seq;
+        self.link = link;
+        Ok(seq)
+    }
+
     fn checkpoint(&self, pragma: &str) -> Result<(), JournalError> {
         let mut statement = self.connection.prepare_cached(pragma)?;
         let busy: bool = statement.query_row([], |row| row.get(0))?;
         if busy {
             tracing::warn!("the journal could not be checkpointed, although nobody else has it");
-        }
-        Ok(())
-    }
-
-    /// What a record makes of the tables.
-    fn derive(&mut self, seq: u64, record: &Record) -> Result<(), JournalError> {
-        self.mark.clock_ms = self.mark.clock_ms.max(record.at_ms);
-        let (ticket, at_ms) = (sql(record.ticket.0), sql(record.at_ms));
-        match &record.event {
-            Event::Accepted(accepted) => self.accepted(record, accepted),
-            Event::Started => {
-                let changed = self.execute(
-                    "UPDATE command SET started_ms = ifnull(started_ms, ?2), due_ms = stop_ms
-                     WHERE ticket = ?1",
-                    [ticket, at_ms],
-                )?;
-                expect_one(changed, record, "is started, but was never accepted");
-                Ok(())
-            }
-            Event::Progress { response } => self.respond(seq, record, response),
-            Event::Outcome(concluded) => self.concluded(seq, record, concluded),
-            Event::Resolved { status, text, response } => {
-                let changed = self.execute(
-                    "UPDATE command SET status = ?3, text = ?4, class = ifnull(class, 'answered'),
-                                        ended_ms = ifnull(ended_ms, ?2)
-                     WHERE ticket = ?1",
-                    params![ticket, at_ms, status, text],
-                )?;
-                expect_one(changed, record, "is resolved, but was never accepted");
-                response.iter().try_for_each(|response| self.respond(seq, record, response))
-            }
-            Event::Answered { outbox } => self.answered(record, *outbox),
-            // What was said before the end is looked for among the records, by the few who ask.
-            Event::Heard(_) | Event::Overdue { .. } => Ok(()),
-            // The end of its effect is due at once. That a command was cancelled at work is
-            // looked for among the records as well.
-            Event::Cancelled => {
-                self.execute(
-                    "UPDATE command SET due_ms = 0
-                     WHERE ticket = ?1 AND ended_ms IS NOT NULL AND due_ms IS NOT NULL",
-                    [ticket],
-                )?;
-                Ok(())
-            }
-            Event::Stopped { .. } => {
-                let changed =
-                    self.execute("UPDATE command SET due_ms = NULL WHERE ticket = ?1", [ticket])?;
-                expect_one(changed, record, "is stopped, but was never accepted");
-                Ok(())
-            }
-        }
-    }
-
-    fn accepted(&mut self, record: &Record, accepted: &Accepted) -> Result<(), JournalError> {
-        let ticket = sql(record.ticket.0);
-        let changed = self.execute(
-            "INSERT INTO command (ticket, consumer, producer, request_id, summary, actuator,
-                                  digest, accepted_ms, stop_ms, due_ms, name)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
-            params![
-                ticket,
-                accepted.consumer,
-                accepted.producer,
-                accepted.request_id,
-                accepted.summary,
-                accepted.actuator,
-                accepted.digest.map(|digest| digest.0),
-                sql(record.at_ms),
-                accepted.stop_ms.map(sql),
-                accepted.actuator.as_ref().map(|_| sql(accepted.start_ms.unwrap_or(0))),
-                accepted.name()
-            ],
-        )?;
-        expect_one(changed, record, "is accepted a second time");
-        self.mark.commands += u64::try_from(changed).unwrap_or(0);
-        self.mark.ticket = self.mark.ticket.max(record.ticket.0);
-
-        if let Some(key) = &accepted.key {
-            let changed = self.execute(
-                "INSERT INTO key (request_id, producer, consumer, ticket) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO NOTHING",
-                params![key.request_id, key.producer, key.consumer, ticket],
-            )?;
-            expect_one(changed, record, "has the key of another command, which keeps it");
-        }
-        Ok(())
-    }
-
-    /// A response goes to the outbox, and is what a repetition of the command gets.
-    fn respond(
-        &mut self,
-        seq: u64,
-        record: &Record,
-        response: &Outgoing,
-    ) -> Result<(), JournalError> {
-        let waiting = self.send(seq, record, response)?;
-        self.has_response(seq, record, waiting)
-    }
-
-    fn has_response(&self, seq: u64, record: &Record, waiting: i64) -> Result<(), JournalError> {
-        let changed = self.execute(
-            "UPDATE command SET response = ?2, waiting = waiting + ?3 WHERE ticket = ?1",
-            [sql(record.ticket.0), sql(seq), waiting],
-        )?;
-        expect_one(changed, record, "is answered, but was never accepted");
-        Ok(())
-    }
-
-    /// Puts a response into the outbox. How many more wait there now: one, or none where its
-    /// number was taken.
-    fn send(
-        &mut self,
-        seq: u64,
-        record: &Record,
-        response: &Outgoing,
-    ) -> Result<i64, JournalError> {
-        let changed = self.execute(
-            "INSERT INTO outbox (id, record) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            [sql(response.id.0), sql(seq)],
-        )?;
-        expect_one(changed, record, "has the outbox number of another response, which keeps it");
-        self.mark.outbox = self.mark.outbox.max(response.id.0);
-        Ok(i64::from(changed == 1))
-    }
-
-    fn concluded(
-        &mut self,
-        seq: u64,
-        record: &Record,
-        concluded: &Concluded,
-    ) -> Result<(), JournalError> {
-        let response = concluded.response.as_ref();
-        let waiting = response.map_or(Ok(0), |response| self.send(seq, record, response))?;
-        let changed = self.execute(
-            "UPDATE command SET ended_ms = ?2, class = ?3, status = ?4, text = ?5,
-               due_ms = CASE WHEN ?6 THEN stop_ms END,
-               response = ifnull(?7, response), waiting = waiting + ?8
-             WHERE ticket = ?1 AND ended_ms IS NULL",
-            params![
-                sql(record.ticket.0),
-                sql(record.at_ms),
-                body::class_name(concluded.class),
-                concluded.status,
-                concluded.text,
-                concluded.in_effect,
-                response.map(|_| sql(seq)),
-                waiting
-            ],
-        )?;
-        expect_one(changed, record, "ends, but was never accepted or has ended");
-        if changed == 0 && response.is_some() {
-            self.has_response(seq, record, waiting)?;
-        }
-        if !concluded.remembered {
-            self.forget_key(record.ticket)?;
-        }
-        Ok(())
-    }
-
-    fn answered(&mut self, record: &Record, outbox: OutboxId) -> Result<(), JournalError> {
-        // A second PUBACK for the same response, after a reconnect, finds nothing to do.
-        if self.execute("DELETE FROM outbox WHERE id = ?1", [sql(outbox.0)])? == 0 {
-            return Ok(());
-        }
-        self.execute(
-            "UPDATE command SET waiting = waiting - 1, answered_ms =
-               CASE WHEN waiting = 1 AND ended_ms IS NOT NULL THEN ?2 ELSE answered_ms END
-             WHERE ticket = ?1",
-            [sql(record.ticket.0), sql(record.at_ms)],
-        )?;
-        Ok(())
-    }
-
-    /// From now on a repetition of this command is a new one.
-    pub(super) fn forget_key(&self, ticket: Ticket) -> Result<(), JournalError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT body FROM record WHERE ticket = ?1 AND kind = 'accepted' ORDER BY seq LIMIT 1",
-        )?;
-        let body: Option<Vec<u8>> =
-            statement.query_row([sql(ticket.0)], |row| row.get(0)).optional()?;
-        let Some(body) = body else { return Ok(()) };
-        if let Event::Accepted(accepted) = decode(ticket, Kind::Accepted, &body)?
-            && let Some(Key { consumer, producer, request_id }) = accepted.key
-        {
-            self.execute(
-                "DELETE FROM key
-                 WHERE request_id = ?1 AND producer = ?2 AND consumer = ?3 AND ticket = ?4",
-                params![request_id, producer, consumer, sql(ticket.0)],
-            )?;
         }
         Ok(())
     }
@@ -513,24 +347,29 @@ impl Store for Sqlite {
     }
 
     fn apply(&mut self, record: Record) -> Result<(), JournalError> {
-        self.begin()?;
-        let seq = self.last_seq + 1;
-        let kind = Kind::of(&record.event).as_str();
-        let body = body::encode(&record.event);
-        let Record { ticket: Ticket(ticket), at_ms, .. } = record;
-        let link = if self.is_guarded {
-            chain::link(&self.link, &chain::Row { seq, ticket, at_ms, kind, body: &body })
-        } else {
-            BEGINNING
-        };
-        self.execute(
-            "INSERT INTO record (seq, ticket, at_ms, kind, body, link)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![sql(seq), sql(ticket), sql(at_ms), kind, body, link.as_slice()],
-        )?;
-        self.last_seq = seq;
-        self.link = link;
+        let seq = self.append(&record)?;
         self.derive(seq, &record)
+    }
+
+    fn apply_all(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
+        let mut records = records.into_iter().peekable();
+        while let Some(record) = records.next() {
+            // What starts at once has its row written once.
+            let starts = |next: &Record| {
+                next.ticket == record.ticket
+                    && matches!(record.event, Event::Accepted(_))
+                    && matches!(next.event, Event::Started)
+            };
+            match (records.next_if(starts), &record.event) {
+                (Some(started), Event::Accepted(accepted)) => {
+                    self.append(&record)?;
+                    self.append(&started)?;
+                    self.accepted(&record, accepted, Some(started.at_ms))?;
+                }
+                _ => self.apply(record)?,
+            }
+        }
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<(), JournalError> {
@@ -566,6 +405,24 @@ impl Store for Sqlite {
             })
         });
         Ok(known.optional()?)
+    }
+
+    fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT request_id, producer, consumer FROM key
+             WHERE (request_id, producer, consumer) > (?1, ?2, ?3)
+             ORDER BY request_id, producer, consumer LIMIT ?4",
+        )?;
+        // No text is less than the empty one, and no key is of empty texts alone.
+        let [request_id, producer, consumer] = after.map_or([""; 3], |key| {
+            [&key.request_id, &key.producer, &key.consumer].map(String::as_str)
+        });
+        let rows =
+            statement.query_map(params![request_id, producer, consumer, count(most)], |row| {
+                let (request_id, producer) = (row.get(0)?, row.get(1)?);
+                Ok(Key { request_id, producer, consumer: row.get(2)? })
+            })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn outbox(&self, after: Option<OutboxId>, limit: usize) -> Result<Vec<Outgoing>, JournalError> {
@@ -765,11 +622,4 @@ fn decode(ticket: Ticket, kind: Kind, body: &[u8]) -> Result<Event, JournalError
 
 fn damaged(ticket: Ticket, what: &str) -> JournalError {
     JournalError::Damaged { what: format!("command {ticket}: {what}") }
-}
-
-/// The record stands, whatever the tables make of it; but somebody has a bug.
-fn expect_one(changed: usize, record: &Record, complaint: &str) {
-    if changed != 1 {
-        tracing::error!(ticket = record.ticket.0, "command {} {complaint}", record.ticket);
-    }
 }

@@ -21,6 +21,45 @@ fn a_long_log_is_moved_into_the_database_once_no_transaction_is_open() {
     assert!(std::fs::metadata(&database).unwrap().len() > before);
 }
 
+/// A command that starts at once has its row written once, and the row is the same.
+#[test]
+fn it_makes_no_difference_to_the_tables_how_records_are_put_together() {
+    let until = |stop_ms| match accepted(2) {
+        Record { event: Event::Accepted(accepted), ticket, at_ms } => {
+            let event = Event::Accepted(Box::new(Accepted { stop_ms, ..*accepted }));
+            Record { ticket, at_ms, event }
+        }
+        other => panic!("{other:?}"),
+    };
+    let records = || {
+        let with_an_end = [until(Some(9_999_999_999_999)), started(2)];
+        let of_two = [accepted(3), accepted(4), started(3), ended(3)];
+        [accepted(1), started(1)].into_iter().chain(with_an_end).chain(of_two)
+    };
+    let tables = |apply: fn(&mut Sqlite, Vec<Record>)| {
+        let dir = TempDir::new().unwrap();
+        let mut store = Sqlite::open(&config(&dir)).unwrap();
+        apply(&mut store, records().collect());
+        store.commit().unwrap();
+        let rows = |table: &str| {
+            let mut statement =
+                store.connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = statement.column_count();
+            let row = |row: &rusqlite::Row<'_>| {
+                (0..columns).map(|at| row.get::<_, rusqlite::types::Value>(at)).collect()
+            };
+            let rows = statement.query_map([], row).unwrap();
+            rows.collect::<Result<Vec<Vec<_>>, _>>().unwrap()
+        };
+        ["record", "command", "key", "outbox", "mark"].map(rows)
+    };
+    let together = tables(|store, records| store.apply_all(records).unwrap());
+    let one_by_one =
+        tables(|store, records| records.into_iter().for_each(|it| store.apply(it).unwrap()));
+    assert_eq!(together, one_by_one);
+    assert_eq!(together[1].len(), 4);
+}
+
 #[tokio::test]
 async fn a_new_journal_is_empty_and_for_this_user_only() {
     use std::os::unix::fs::PermissionsExt;

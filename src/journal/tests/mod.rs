@@ -3,6 +3,7 @@
 mod crash;
 mod file;
 mod guard;
+mod keys;
 mod prune;
 mod settle;
 mod socket;
@@ -148,7 +149,7 @@ fn event(ticket: u64, event: Event) -> Record {
     Record { ticket: Ticket(ticket), at_ms: THEN_MS + ticket, event }
 }
 
-fn accepted(ticket: u64) -> Record {
+pub(super) fn accepted(ticket: u64) -> Record {
     event(ticket, Event::Accepted(Box::new(command(ticket))))
 }
 
