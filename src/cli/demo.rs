@@ -36,7 +36,8 @@ Examples:
   oc2 demo --gateway --tour
   oc2 demo --print-config   the two files that the demo's bridge runs with
 
-Exit codes: 0 all went as it should; 1 a step of the tour was wrong.";
+Exit codes: 0 all went as it should; 1 a step of the tour was wrong; 69 a port is taken; 130 the tour was
+ended before it was over.";
 
 /// Arguments of `oc2 demo`.
 #[derive(Debug, clap::Args)]
@@ -92,6 +93,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         match demo::run::<_, Guide, Client>(options, OurBridge, stop, out).await {
             Ok(Verdict::Right) => Ok(Exit::Success),
             Ok(Verdict::Wrong { .. }) => Ok(Exit::NotOk),
+            Ok(Verdict::CutShort) => Ok(Exit::Interrupted),
             Err(DemoError::Broker(error @ BrokerError::Listen { .. })) => {
                 let hint = "--port takes another one, and --port 0 any that is free";
                 Err(Failure::say(Exit::Unavailable, format_args!("{error}; {hint}")))

@@ -107,6 +107,8 @@ pub struct Files {
 pub enum Verdict {
     /// All that was asked for: the tour was right, or somebody ended the demo.
     Right,
+    /// Somebody ended the tour before it was over.
+    CutShort,
     /// So many steps of the tour were wrong.
     Wrong {
         /// At least one.
@@ -179,7 +181,10 @@ pub async fn run<B: Bridge, P: Producer, C: Caller>(
 
     let verdict = tokio::select! {
         biased;
-        () = stop.cancelled() => Ok(Verdict::Right),
+        () = stop.cancelled() => Ok(match options.mode {
+            Mode::Tour => Verdict::CutShort,
+            Mode::Stay | Mode::PrintConfig => Verdict::Right,
+        }),
         verdict = async {
             let door = bridges.wait_until_ready().await?;
             show.house(&broker.url(), &devices, begin.elapsed())?;

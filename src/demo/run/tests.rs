@@ -268,6 +268,15 @@ async fn without_a_tour_it_stays_until_it_is_told_to_go() {
 }
 
 #[tokio::test]
+async fn a_tour_that_somebody_ends_is_not_right() {
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let mut out = Vec::new();
+    let verdict = run::<_, Liar, Nobody>(TOUR, Idle::default(), stop, &mut out).await;
+    assert_eq!(verdict.unwrap(), Verdict::CutShort);
+}
+
+#[tokio::test]
 async fn a_stop_takes_less_than_a_second_even_with_a_bridge_that_does_not_hear() {
     let is_ready = CancellationToken::new();
     let stop = CancellationToken::new();
