@@ -25,6 +25,9 @@ const REQUEST_ID_BYTES: usize = 256;
 /// Longest name of a command or a producer that is remembered, in bytes.
 const NAME_BYTES: usize = 256;
 
+/// What a response answers that was no valid command.
+const NOT_VALID: &str = "what is not valid";
+
 /// A message that passed by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Passing {
@@ -140,27 +143,30 @@ impl Traffic {
             message: wire::shown_by(&delivery.payload, &every)
                 .unwrap_or_else(|| json!(String::from_utf8_lossy(&delivery.payload))),
         };
-        self.pair(&mut passing, at);
+        self.pair(&mut passing, prefix, at);
         if passing.to.is_none() {
             passing.to = whom(&delivery.topic, prefix);
         }
         passing
     }
 
-    fn pair(&mut self, passing: &mut Passing, at: Instant) {
+    fn pair(&mut self, passing: &mut Passing, prefix: &TopicPrefix, at: Instant) {
         let Some(request_id) = passing.request_id.clone() else { return };
         match &mut passing.kind {
             PassingKind::Request { command } => {
-                self.remember(
-                    request_id,
-                    Seen { at, command: cut(command), from: passing.from.as_deref().map(cut) },
-                );
+                let from = passing.from.as_deref().map(cut);
+                self.remember(request_id, Seen { at, command: cut(command), from });
             }
             PassingKind::Response { answers, .. } => {
                 let Some(seen) = self.commands.get(&request_id) else { return };
                 let after = at.saturating_duration_since(seen.at);
                 *answers = Some(Answered { command: seen.command.clone(), after });
                 passing.to = passing.to.take().or_else(|| seen.from.clone());
+            }
+            // It is answered too, where its request_id can be read.
+            PassingKind::Unreadable { .. } if topics::address(prefix, &passing.topic).is_some() => {
+                let from = passing.from.as_deref().map(cut);
+                self.remember(request_id, Seen { at, command: NOT_VALID.to_owned(), from });
             }
             PassingKind::Notification { .. } | PassingKind::Unreadable { .. } => {}
         }
@@ -318,14 +324,14 @@ mod tests {
 
     #[test]
     fn a_response_is_paired_with_its_command() {
-        let mut traffic = Traffic::default();
+        let (mut traffic, prefix) = (Traffic::default(), TopicPrefix::default());
         let start = Instant::now();
-        traffic.pair(&mut request("r"), start);
+        traffic.pair(&mut request("r"), &prefix, start);
         // A repetition does not start the clock again.
-        traffic.pair(&mut request("r"), start + Duration::from_millis(3));
+        traffic.pair(&mut request("r"), &prefix, start + Duration::from_millis(3));
 
         let mut answer = response("r");
-        traffic.pair(&mut answer, start + Duration::from_micros(7_100));
+        traffic.pair(&mut answer, &prefix, start + Duration::from_micros(7_100));
         assert_eq!(
             answer.line(&screen()),
             r"18:28:43.123  oc2/rsp/soar-1  gateway-1 -> soar-1  200 after 7.1 ms to query features: all\nwell"
@@ -339,8 +345,18 @@ mod tests {
             })
         );
 
+        // What is no valid command has a response too.
+        let unreadable = PassingKind::Unreadable { bytes: 3, fault: "no action".to_owned() };
+        traffic.pair(&mut passing(unreadable, "u", "soar-1"), &prefix, start);
+        let mut answer = response("u");
+        traffic.pair(&mut answer, &prefix, start + Duration::from_millis(2));
+        assert_eq!(
+            answer.line(&screen()),
+            r"18:28:43.123  oc2/rsp/soar-1  gateway-1 -> soar-1  200 after 2.0 ms to what is not valid: all\nwell"
+        );
+
         let mut stranger = response("other");
-        traffic.pair(&mut stranger, start);
+        traffic.pair(&mut stranger, &prefix, start);
         assert_eq!(
             stranger.line(&screen()),
             r"18:28:43.123  oc2/rsp/soar-1  gateway-1 -> ?  200: all\nwell"
@@ -349,11 +365,11 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_the_oldest_goes_first() {
-        let mut traffic = Traffic::default();
+        let (mut traffic, prefix) = (Traffic::default(), TopicPrefix::default());
         for number in 0..=COMMANDS_REMEMBERED {
-            traffic.pair(&mut request(&number.to_string()), Instant::now());
+            traffic.pair(&mut request(&number.to_string()), &prefix, Instant::now());
         }
-        traffic.pair(&mut request(&"x".repeat(REQUEST_ID_BYTES + 1)), Instant::now());
+        traffic.pair(&mut request(&"x".repeat(REQUEST_ID_BYTES + 1)), &prefix, Instant::now());
         assert_eq!(
             (traffic.commands.len(), traffic.order.len()),
             (COMMANDS_REMEMBERED, COMMANDS_REMEMBERED)
