@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::completion::{Completion, string};
 use super::units;
 use crate::language::{Library, Version};
+use crate::openc2;
 use crate::wire;
 
 /// A command as it was typed.
@@ -52,9 +53,6 @@ pub enum Mistake {
     #[error("--arg {key}: {reason}")]
     Time { key: String, reason: String },
 }
-
-/// Specifiers that the standards have as strings, also where they look like a number.
-const TEXT_SPECIFIERS: &[&str] = &["asset_id", "hostname", "named_group"];
 
 /// Examples made up before one is given that is valid by the schemas alone.
 const EXAMPLES: u64 = 100;
@@ -161,7 +159,7 @@ impl Words {
             let Some((_, specifier)) = text.split_once(':') else { continue };
             let (key, value) = key_and_value(FLAG, FORM, specifier)?;
             let value = match key {
-                key if TEXT_SPECIFIERS.contains(&key) => string(value),
+                key if openc2::TEXT_SPECIFIERS.contains(&key) => string(value),
                 _ => json_or_text(value),
             };
             if specifiers.insert(key.to_owned(), value).is_some() {

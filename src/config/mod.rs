@@ -204,14 +204,13 @@ impl Settings {
             ["mqtt", "https", "journal", "limits", "time", "schemas", "trust", "log"];
         let mut source = Source::new(file, text);
         let variables = overrides(environment, &TABLES);
-        let mut mqtt: MqttConfig = part(&mut source, "mqtt", &variables);
-        if source.mistakes.is_empty() && with_files {
-            for (key, error) in mqtt.check_files() {
-                note_in_table(&mut source, &variables, "mqtt", key, &error);
-            }
-        }
+        let before = source.mistakes.len();
+        let mut mqtt = read_mqtt(&mut source, &variables, with_files);
+        let is_mqtt_right = source.mistakes.len() == before;
         let https = read_https(&mut source, &variables, with_files);
+        let before = source.mistakes.len();
         let journal: JournalConfig = part(&mut source, "journal", &variables);
+        let is_journal_right = source.mistakes.len() == before;
         // As many as one commit records: more would only wait here and not at the broker.
         let batch = u16::try_from(journal.batch_records).ok().and_then(NonZeroU16::new);
         mqtt.receive_maximum = mqtt.receive_maximum.or(batch);
@@ -226,28 +225,42 @@ impl Settings {
             log: part(&mut source, "log", &variables),
         };
         refuse_the_rest(&mut source, TABLES);
-        let mut mistakes = std::mem::take(&mut source.mistakes);
-        if mistakes.is_empty() {
-            if let Err(error) = settings.mqtt.check() {
-                source.note("mqtt", error.to_string(), None);
-            }
-            for (key, error) in settings.limits.mistakes(settings.mqtt.maximum_packet_size.bytes())
-            {
-                note_in_table(&mut source, &variables, "limits", key, &error);
-            }
-            if settings.journal.keep_age < settings.mqtt.session_expiry {
-                let text = format!(
-                    "journal.keep-age is {}, shorter than mqtt.session-expiry, {}: \
-                     the broker may deliver again what the journal has forgotten",
-                    duration::format(settings.journal.keep_age),
-                    duration::format(settings.mqtt.session_expiry),
-                );
-                source.note("journal.keep-age", text, None);
-            }
-            mistakes = source.mistakes;
+        // What a mistaken key would have said is not known: nothing is held against its default.
+        let packet =
+            if is_mqtt_right { settings.mqtt.maximum_packet_size.bytes() } else { u32::MAX };
+        for (key, error) in settings.limits.mistakes(packet) {
+            note_in_table(&mut source, &variables, "limits", key, &error);
         }
-        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+        if is_mqtt_right
+            && is_journal_right
+            && settings.journal.keep_age < settings.mqtt.session_expiry
+        {
+            let text = format!(
+                "journal.keep-age is {}, shorter than mqtt.session-expiry, {}: \
+                 the broker may deliver again what the journal has forgotten",
+                duration::format(settings.journal.keep_age),
+                duration::format(settings.mqtt.session_expiry),
+            );
+            source.note("journal.keep-age", text, None);
+        }
+        if source.mistakes.is_empty() { Ok(settings) } else { Err(source.mistakes) }
     }
+}
+
+/// Reads `[mqtt]`.
+fn read_mqtt(source: &mut Source<'_>, variables: &[Override], with_files: bool) -> MqttConfig {
+    let before = source.mistakes.len();
+    let mqtt: MqttConfig = part(source, "mqtt", variables);
+    if source.mistakes.len() == before {
+        for error in mqtt.mistakes() {
+            source.note("mqtt", error.to_string(), None);
+        }
+        let files = if with_files { mqtt.check_files() } else { Vec::new() };
+        for (key, error) in files {
+            note_in_table(source, variables, "mqtt", key, &error);
+        }
+    }
+    mqtt
 }
 
 /// Reads `[https]`, which is a door or nothing at all.

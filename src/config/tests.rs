@@ -46,6 +46,38 @@ fn the_broker_may_send_what_one_commit_records_unless_it_is_said() {
 }
 
 #[test]
+fn one_mistake_hides_no_other() {
+    type Variables = &'static [(&'static str, &'static str)];
+    let cases: [(&str, Variables, &[&str]); 5] = [
+        ("[limits]\ndepth = 0\nmessage = \"1 MiB\"", &[], &["limits.message: ", "limits.depth: "]),
+        (
+            "[mqtt]\nkeep-alive = 1\n[limits]\ndepth = 0\nmessage = 0",
+            &[],
+            &["mqtt.keep-alive: ", "limits.message: ", "limits.depth: "],
+        ),
+        (
+            "[mqtt]\npassword-file = \"x\"\ncert-file = \"a\"",
+            &[],
+            &["need one another", "needs username"],
+        ),
+        (
+            "",
+            &[("OC2_LOG_LEVEL", "loud"), ("OC2_LIMITS_DEPTH", "200")],
+            &["OC2_LOG_LEVEL: ", "OC2_LIMITS_DEPTH: "],
+        ),
+        // The key that is wrong is not taken for what it is by default.
+        ("[mqtt]\nmaximum-packet-size = \"all\"\n[limits]\nmessage = 2000000", &[], &["mqtt.max"]),
+    ];
+    for (text, environment, expected) in cases {
+        let told = settings_in(text, environment).unwrap_err();
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.contains(expected), "{told}, not {expected}");
+        }
+    }
+}
+
+#[test]
 fn a_mistake_is_told_with_its_place_and_the_nearest_key() {
     #[rustfmt::skip]
     let cases = [
@@ -148,6 +180,7 @@ fn mistakes_in_topics_are_told_with_their_place() {
         (("rate-limit = 600", "rate-limit = 0"),                        "topics.toml:5:1: consumer[0].rate-limit: "),
         (("id = \"gateway-1\"", "id = \"gateway/1\""),                  "topics.toml:3:1: consumer[0].id: "),
         (("id = \"plug-2\"", "id = \"gateway-1\""),                     "topics.toml:19:1: device[0].id: there are two consumers"),
+        (("kind = \"log\"", "specifiers = { asset_id = 30 }\nkind = \"log\""), "topics.toml:8:16: actuator.trial.specifiers.asset_id: expected a text, such as \"30\""),
         (("kind = \"log\"", "kind = \"lgo\""),                          "topics.toml:8:1: actuator.trial.kind: "),
         (("deny = [", "dney = ["),                                      "topics.toml:10:11: actuator.trial: pairs: \"dney\" is none of the twenty actions of OpenC2; did you mean `deny`?"),
         (("[\"ipv4_net\"]", "[\"ipv4net\"]"),                           "topics.toml:10:19: actuator.trial: pairs.deny: "),

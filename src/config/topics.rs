@@ -20,6 +20,7 @@ use crate::format;
 use crate::language::{Library, Version};
 use crate::mqtt::door::CommandTopics;
 use crate::mqtt::topics::{TopicLevel, TopicPrefix};
+use crate::openc2;
 
 /// Most commands a minute that a rate limit may allow; above that it is none.
 const MAX_RATE: u32 = 1_000_000;
@@ -328,13 +329,7 @@ fn add_actuator(
         }
     };
     let profile = house.library.profile(&config.common.profile);
-    let CommonConfig { profile: nsid, specifiers, .. } = &config.common;
-    let language = house.library.language(Version::V1_1);
-    if profile.is_some()
-        && let Err(fault) = language.judge_specifiers(nsid, specifiers)
-    {
-        source.note(&format!("{path}.specifiers"), format!("{path}.specifiers: {fault}"), None);
-    }
+    check_specifiers(source, path, &config.common, profile.is_some(), house);
     match actuator::pairs(&config.common.pairs, &own_pairs, profile) {
         Ok(pairs) => {
             let mut face = actuator::face(&config.common, pairs, &skills);
@@ -350,6 +345,32 @@ fn add_actuator(
                 let at = format!("{path}.pairs.{at}");
                 source.note(at.trim_end_matches('.'), format!("{path}: {text}"), nearest);
             }
+        }
+    }
+}
+
+/// Specifiers that no command could ever match.
+fn check_specifiers(
+    source: &mut Source<'_>,
+    path: &str,
+    common: &CommonConfig,
+    has_schema: bool,
+    house: &House,
+) {
+    let CommonConfig { profile: nsid, specifiers, .. } = common;
+    let path = format!("{path}.specifiers");
+    if has_schema {
+        let language = house.library.language(Version::V1_1);
+        if let Err(fault) = language.judge_specifiers(nsid, specifiers) {
+            source.note(&path, format!("{path}: {fault}"), None);
+        }
+        return;
+    }
+    // No schema says so; but senders write these as text.
+    for (name, value) in specifiers {
+        if openc2::TEXT_SPECIFIERS.contains(&name.as_str()) && !value.is_string() {
+            let key = format!("{path}.{name}");
+            source.note(&key, format!("{key}: expected a text, such as \"{value}\""), None);
         }
     }
 }

@@ -140,20 +140,27 @@ pub enum ConfigError {
 impl MqttConfig {
     /// Checks what one key alone cannot show. Reads no file.
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.mistakes().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// All that is wrong with them, as far as that can be seen without opening a file.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<ConfigError> {
+        let mut mistakes = Vec::new();
         if !self.url.is_tls() && !self.allow_plain_text && !self.url.is_loopback() {
-            return Err(ConfigError::PlainText { url: self.url.clone() });
+            mistakes.push(ConfigError::PlainText { url: self.url.clone() });
         }
         if self.cert_file.is_some() != self.key_file.is_some() {
-            return Err(ConfigError::HalfAnIdentity);
+            mistakes.push(ConfigError::HalfAnIdentity);
         }
         if self.password_file.is_some() && self.username.is_none() {
-            return Err(ConfigError::PasswordAlone);
+            mistakes.push(ConfigError::PasswordAlone);
         }
         let (min, max) = (self.backoff_min, self.backoff_max);
         if min.is_zero() || min > max {
-            return Err(ConfigError::Backoff { min, max });
+            mistakes.push(ConfigError::Backoff { min, max });
         }
-        Ok(())
+        mistakes
     }
 
     /// TLS as these settings want it; `None` for an unencrypted connection.
