@@ -51,6 +51,13 @@ pub struct BrokerArgs {
     pub connect_wait: Duration,
 }
 
+impl BrokerArgs {
+    /// The broker may give rights by who we are.
+    pub(super) fn has_account(&self) -> bool {
+        self.username.is_some() || self.cert_file.is_some()
+    }
+}
+
 /// The broker that cannot be reached, without what its address says of a user, and why.
 pub(super) fn unavailable(url: &str, why: impl std::fmt::Display) -> Failure {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));

@@ -37,6 +37,14 @@ pub struct Patience {
     pub as_json: bool,
 }
 
+impl Patience {
+    /// Who reads JSON counts himself, and who asked for silence and did not listen has nothing to be told.
+    fn is_worth_a_summary(self) -> bool {
+        let is_deaf = self.wait.is_zero() && self.asks_for == ResponseType::None;
+        !self.as_json && !is_deaf
+    }
+}
+
 /// Sends a command, prints the responses as they come, and says what they come to.
 pub async fn converse<C: Connection, W: Write>(
     producer: &Producer<C>,
@@ -64,8 +72,7 @@ pub async fn converse<C: Connection, W: Write>(
         tally.add(&arrival);
         show(outgoing.request_id(), &arrival, patience, screen)?;
     }
-    // Who asked for silence and did not listen has nothing to be told.
-    if !patience.as_json && !patience.wait.is_zero() {
+    if patience.is_worth_a_summary() {
         tell(tally.summary(sent.elapsed()));
     }
     Ok(tally.exit())
@@ -83,7 +90,7 @@ pub fn print<W: Write>(
         tally.add(arrival);
         show(request_id, arrival, patience, screen)?;
     }
-    if !patience.as_json && !patience.wait.is_zero() {
+    if patience.is_worth_a_summary() {
         tell(tally.summary(elapsed));
     }
     Ok(tally.exit())

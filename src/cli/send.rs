@@ -19,7 +19,7 @@ use super::schemas::SchemasArgs;
 use super::{BrokerArgs, Exit, Failure, Screen, runtime, tell, units};
 use crate::dispatch::Address;
 use crate::language::Library;
-use crate::mqtt::topics::TopicLevel;
+use crate::mqtt::topics::{self, TopicLevel};
 use crate::openc2::ResponseType;
 use crate::producer::{self, BrokerSettings, Producer, Slot, State};
 use crate::wire::Encoding;
@@ -129,7 +129,8 @@ impl AddressArgs {
 pub struct ExchangeArgs {
     #[command(flatten)]
     pub(super) way: WayArgs,
-    /// Our identity as a producer; oc2-<user>-<number> if absent, or with --url the certificate's
+    /// Our identity as a producer; --username if absent, or oc2-<user>-<number>; with --url the
+    /// certificate's
     #[arg(long, value_name = "ID", env = "OC2_FROM", hide_env_values = true)]
     pub(super) from: Option<String>,
     /// headers.to: consumers that are meant, of those the topic reaches
@@ -220,7 +221,8 @@ pub fn exchange(
     let topic = producer::command_topic(&broker.prefix, to).map_err(usage)?;
     let slots = producer::slots_dir().map_err(|error| Failure::new(Exit::Io, error))?;
     let slot = Slot::take(&slots).map_err(|error| Failure::new(Exit::Io, error))?;
-    let letter = letter(given, library, args, || slot.default_identity(&user()))?;
+    let default_identity = || default_identity(broker, &slot);
+    let letter = letter(given, library, args, default_identity)?;
     objected(&letter, args.no_check)?;
     let letter = match args.encoding {
         Wanted::Json => letter,
@@ -235,8 +237,9 @@ pub fn exchange(
         return Ok(Exit::Success);
     }
 
-    let identity = letter.from.clone().unwrap_or_else(|| slot.default_identity(&user()));
+    let identity = letter.from.clone().unwrap_or_else(default_identity);
     let identity = producer::topic_level(&identity).map_err(usage)?;
+    let responses = topics::rsp(&broker.prefix, Some(&identity));
     let patience = args.patience(to, letter.asks_for);
     let settings = broker.settings(slot.client_id().to_owned(), Some(SESSION));
     runtime()?.block_on(async {
@@ -245,6 +248,12 @@ pub fn exchange(
             exit = converse(&producer, &letter.outgoing, to, patience, &mut screen) => exit,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
         };
+        if matches!(exit, Ok(Exit::NoResponse)) && args.from.is_none() && broker.has_account() {
+            tell(format_args!(
+                "listened on {responses}: where the broker has an access list it lets everybody listen, \
+                 and hands over only what is theirs; --from says by which name it knows us"
+            ));
+        }
         producer.close().await;
         exit
     })
@@ -380,7 +389,13 @@ fn usage(error: impl Into<anyhow::Error>) -> Failure {
     Failure::new(Exit::Usage, error)
 }
 
-/// Names the broker, without what may stand in the URL before the host.
+/// Who we are where nobody says so: the name that the broker knows us by, since its access list
+/// gives the responses to that; or else a name of this session's own.
+fn default_identity(broker: &BrokerArgs, slot: &Slot) -> String {
+    let account = broker.username.clone().filter(|name| producer::topic_level(name).is_ok());
+    account.unwrap_or_else(|| slot.default_identity(&user()))
+}
+
 fn user() -> String {
     std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
 }
