@@ -132,6 +132,7 @@ pub async fn run(
         serde_json::json!({
             "journal": journal_status.health(),
             "process": std::process::id(),
+            "connected": status_of_door.is_up(),
             "counters": *counted.borrow(),
             "mqtt": status_of_door.statistics(),
             "peers": views(&peers.borrow()),

@@ -179,7 +179,10 @@ impl Dispatcher {
         };
         if kind != found {
             let (said, found) = (name(kind), name(found));
-            return dropped(Reason::Ours(format!("msgType says {said}, the message is a {found}")));
+            return dropped(Reason::Ours(match inbound.declared.msg_type {
+                Some(_) => format!("msgType says {said}, the message is a {found}"),
+                None => format!("the message is a {found}, on a topic for requests"),
+            }));
         }
         let Some(command) = command else {
             return dropped(not_a_command(found));

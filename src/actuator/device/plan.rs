@@ -358,8 +358,10 @@ impl Plan {
         let given = ["hostname", "idn_hostname", "device_id"].map(|member| target[member].as_str());
         match given.into_iter().flatten().find(|name| !known(name)) {
             Some(stranger) => {
-                let text =
-                    format!("{stranger:?} is not the device here, which is {:?}", self.device);
+                let text = format!(
+                    "{stranger:?} is another device than {:?}, which was asked",
+                    self.device
+                );
                 Err(Refusal::new(Status::NotFound, text))
             }
             None => Ok(()),
