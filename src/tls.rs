@@ -44,12 +44,12 @@ impl fmt::Debug for ClientTls {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file could not be read, or is not PEM.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     File {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: pem::Error,
+        reason: pem::Error,
     },
     /// A PEM file holds no certificate.
     #[error("{path}: holds no certificate")]
@@ -58,20 +58,20 @@ pub enum TlsError {
         path: PathBuf,
     },
     /// An authority's certificate could not be understood.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Authority {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: rustls::Error,
+        reason: rustls::Error,
     },
     /// No authorities for those who call can be made of a file.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     ClientAuthorities {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: rustls::server::VerifierBuilderError,
+        reason: rustls::server::VerifierBuilderError,
     },
     /// The system has no authorities, and no file was named.
     #[error("this system has no certificate authorities, and no ca-file is set ({problem})")]
@@ -86,22 +86,22 @@ pub enum TlsError {
         path: PathBuf,
     },
     /// A private key that cannot be used.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Key {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: rustls::Error,
+        reason: rustls::Error,
     },
     /// Certificate and key do not fit together, or the key cannot be used.
-    #[error("{certificate} with {key}: {source}")]
+    #[error("{certificate} with {key}: {reason}")]
     Identity {
         /// The certificate's file.
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
         /// Why.
-        source: rustls::Error,
+        reason: rustls::Error,
     },
 }
 
@@ -122,11 +122,11 @@ impl ClientTls {
                 warn_if_exposed(key);
                 let chain = certificates(certificate)?;
                 let secret = secret(key)?;
-                trusting.with_client_auth_cert(chain, secret).map_err(|source| {
+                trusting.with_client_auth_cert(chain, secret).map_err(|reason| {
                     TlsError::Identity {
                         certificate: certificate.clone(),
                         key: key.clone(),
-                        source,
+                        reason,
                     }
                 })?
             }
@@ -160,7 +160,7 @@ impl ClientFiles {
         let Some((_, key)) = &self.identity else { return Ok(()) };
         let keys = rustls::crypto::ring::default_provider().key_provider;
         let usable = keys.load_private_key(secret(key)?);
-        usable.map(drop).map_err(|source| TlsError::Key { path: key.clone(), source })
+        usable.map(drop).map_err(|reason| TlsError::Key { path: key.clone(), reason })
     }
 
     /// Whether our certificate is that of our key. Of use once each of the two is in order.
@@ -169,18 +169,18 @@ impl ClientFiles {
         let provider = rustls::crypto::ring::default_provider();
         CertifiedKey::from_der(certificates(certificate)?, secret(key)?, &provider)
             .map(drop)
-            .map_err(|source| TlsError::Identity {
+            .map_err(|reason| TlsError::Identity {
                 certificate: certificate.clone(),
                 key: key.clone(),
-                source,
+                reason,
             })
     }
 }
 
 fn secret(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|source| match source {
+    PrivateKeyDer::from_pem_file(path).map_err(|reason| match reason {
         pem::Error::NoItemsFound => TlsError::NoKey { path: path.to_owned() },
-        source => TlsError::File { path: path.to_owned(), source },
+        reason => TlsError::File { path: path.to_owned(), reason },
     })
 }
 
@@ -199,13 +199,13 @@ fn authorities(path: Option<&Path>) -> Result<RootCertStore, TlsError> {
     for certificate in certificates(path)? {
         store
             .add(certificate)
-            .map_err(|source| TlsError::Authority { path: path.to_owned(), source })?;
+            .map_err(|reason| TlsError::Authority { path: path.to_owned(), reason })?;
     }
     Ok(store)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let file = |source| TlsError::File { path: path.to_owned(), source };
+    let file = |reason| TlsError::File { path: path.to_owned(), reason };
     let found: Vec<_> = CertificateDer::pem_file_iter(path)
         .map_err(file)?
         .collect::<Result<_, _>>()

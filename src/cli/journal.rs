@@ -236,9 +236,9 @@ fn list(entries: &[Value]) -> Vec<String> {
             vec![
                 cell(entry, "ticket"),
                 time,
-                cell(entry, "producer"),
-                cell(entry, "consumer"),
-                cell(entry, "summary"),
+                narrow(&cell(entry, "producer")),
+                narrow(&cell(entry, "consumer")),
+                narrow(&cell(entry, "summary")),
                 state(entry),
                 cell(entry, "status"),
                 took(entry, "ended_ms").unwrap_or_else(dash),
@@ -246,6 +246,15 @@ fn list(entries: &[Value]) -> Vec<String> {
         })
         .collect();
     table(&headings, &rows)
+}
+
+/// A cell that leaves room for the others, whatever somebody calls himself.
+fn narrow(text: &str) -> String {
+    const CHARS: usize = 40;
+    match text.char_indices().nth(CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// One command: what it is, its records with their times, its messages.

@@ -24,12 +24,14 @@ pub enum Given {
 }
 
 impl Given {
-    /// Tells what a file holds: an object with an `action` is a command,
-    /// anything else is sent as it is.
+    /// Tells what a file holds: an object with an `action` or a `target` is a command, also where the
+    /// other is misspelt; anything else is sent as it is.
     #[must_use]
     pub fn from_file(bytes: Vec<u8>) -> Self {
-        let is_command = serde_json::from_slice::<Value>(&bytes)
-            .is_ok_and(|value| value.get("action").is_some() && value.get("body").is_none());
+        let is_command = serde_json::from_slice::<Value>(&bytes).is_ok_and(|value| {
+            let has = |member| value.get(member).is_some();
+            (has("action") || has("target")) && !has("body")
+        });
         match String::from_utf8(bytes) {
             Ok(text) if is_command => Self::Command(text.trim().to_owned()),
             Ok(text) => Self::Message(text.into()),
@@ -252,8 +254,9 @@ mod tests {
 
     #[test]
     fn a_file_holds_a_command_or_a_message() {
-        let cases: [(&[u8], bool); 6] = [
+        let cases: [(&[u8], bool); 7] = [
             (br#" {"action":"query","target":{"features":[]}} "#, true),
+            (br#"{"acton":"query","target":{"features":[]}}"#, true),
             (br#"{"headers":{},"body":{}}"#, false),
             (br#"{"action":"x","body":{}}"#, false),
             (b"[]", false),

@@ -52,12 +52,13 @@ pub fn run(args: &QueryArgs) -> Result<Exit, Failure> {
 
 fn words(what: &[String]) -> Result<Words, String> {
     let is_feature = |word: &String| FEATURES.contains(&word.as_str());
+    let are_features = |words: &String| words.split(',').all(|word| FEATURES.contains(&word));
     let (target, value) = match what {
         [first, features @ ..] if first == "features" && !features.is_empty() => {
             // A feature that we do not know may be one of a later language.
             ("features", Some(features.join(",")))
         }
-        features if features.iter().all(is_feature) => ("features", Some(features.join(","))),
+        features if features.iter().all(are_features) => ("features", Some(features.join(","))),
         [target] => (target.as_str(), None),
         [target, value] if !is_feature(target) => (target.as_str(), Some(value.clone())),
         _ => {
@@ -94,6 +95,7 @@ mod tests {
             ("features", r#"{"features":[]}"#),
             ("versions", r#"{"features":["versions"]}"#),
             ("features pairs", r#"{"features":["pairs"]}"#),
+            ("pairs,versions", r#"{"features":["pairs","versions"]}"#),
             (
                 "features pairs,versions rate_limit",
                 r#"{"features":["pairs","versions","rate_limit"]}"#,

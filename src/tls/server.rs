@@ -124,19 +124,19 @@ impl ServerFiles {
         let trusted = Arc::new(authorities(Some(&self.client_authorities))?);
         let verifier = WebPkiClientVerifier::builder_with_provider(trusted, Arc::clone(&provider))
             .build()
-            .map_err(|source| TlsError::ClientAuthorities {
+            .map_err(|reason| TlsError::ClientAuthorities {
                 path: self.client_authorities.clone(),
-                source,
+                reason,
             })?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&version::TLS13, &version::TLS12])
             .expect("the ring provider has suites for TLS 1.3 and 1.2")
             .with_client_cert_verifier(verifier)
             .with_single_cert(certificates(&self.certificate)?, secret(&self.key)?)
-            .map_err(|source| TlsError::Identity {
+            .map_err(|reason| TlsError::Identity {
                 certificate: self.certificate.clone(),
                 key: self.key.clone(),
-                source,
+                reason,
             })?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         // No 0-RTT (Transfer via HTTPS v1.1, section 3.2.3): it can be replayed.

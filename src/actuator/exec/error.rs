@@ -11,7 +11,7 @@ use std::time::Duration;
 #[expect(missing_docs, reason = "the fields are what the texts name")]
 pub enum ExecError {
     /// `command` is missing or empty.
-    #[error("command is empty: write the absolute path of a program, then its arguments")]
+    #[error("command is empty: write the path of a program, then its arguments")]
     NoCommand,
 
     /// Where to look for it would depend on who starts the bridge.
