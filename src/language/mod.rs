@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::encoding::MAX_DEPTH;
-use crate::jadn::{Bounds, Form, NodeId, Opt, Package, Problem, Schema, Tape};
+use crate::jadn::{Bounds, Content, Form, NodeId, Opt, Package, Problem, Schema, Tape};
 use crate::openc2::{Members, Pairs, TargetName};
 
 pub use library::{Flawed, Library};
@@ -106,6 +106,14 @@ impl Language {
     #[must_use]
     pub fn has_target(&self, target: &TargetName) -> bool {
         target.profile().is_some() || self.schema.fields_of("Target").any(|it| it == target.local())
+    }
+
+    /// Whether one of its types has a field of this name, or in CBOR of this number.
+    #[must_use]
+    pub fn has_field(&self, type_name: &str, key: &str) -> bool {
+        let it = self.package.types.iter().find(|it| it.name == type_name);
+        let Some(Content::Fields(fields)) = it.map(|it| &it.content) else { return false };
+        fields.iter().any(|field| field.name == key || field.id.to_string() == key)
     }
 
     /// Those of some pairs whose targets it has.

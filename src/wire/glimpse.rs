@@ -28,6 +28,22 @@ pub(super) fn glimpse(message: &Value, encoding: Encoding) -> Glimpse {
     }
 }
 
+/// The names in a command that versions of the language and profiles differ in, each with the
+/// type whose field it is; in CBOR their numbers.
+pub(super) fn names(message: &Value, encoding: Encoding) -> Vec<(&'static str, &str)> {
+    let is_cbor = encoding == Encoding::Cbor;
+    let member = |of, name, id| member(of, name, is_cbor.then_some(id));
+    let content = member(member(message, "body", 2), "openc2", 1);
+    let command = member(content, "request", 1);
+    [("target", 2, "Target"), ("args", 3, "Args"), ("actuator", 4, "Actuator")]
+        .into_iter()
+        .flat_map(|(name, id, of)| {
+            let members = member(command, name, id).as_object().into_iter().flatten();
+            members.map(move |(name, _)| (of, name.as_str()))
+        })
+        .collect()
+}
+
 /// A field by its name, or by its number; the fields of a Record stand by their number.
 fn member<'v>(of: &'v Value, name: &str, id: Option<usize>) -> &'v Value {
     let found = match (of, id) {

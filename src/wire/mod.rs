@@ -176,20 +176,20 @@ pub fn read(payload: &[u8], encoding: Encoding, limits: Limits) -> Result<Letter
 ///
 /// A message that is valid in none still tells what came before the fault,
 /// and what stands around it where only the meaning is wrong; the fault is
-/// what the first language says. One that is longer than
-/// `limits.message_bytes` is read up to there.
+/// what the language says that knows most of the names in the command, of several
+/// the first. One that is longer than `limits.message_bytes` is read up to there.
 ///
 /// # Errors
 ///
-/// What is wrong with it, by the first of the languages.
+/// What is wrong with it, by that language.
 pub fn read_by(
     payload: &[u8],
     encoding: Encoding,
     limits: Limits,
     languages: &[&Language],
 ) -> Result<Letter, Box<Unreadable>> {
-    let mut fault = too_long(payload, limits);
-    if fault.is_none() {
+    let mut faults = Vec::new();
+    if too_long(payload, limits).is_none() {
         for language in languages {
             let form = encoding.form();
             match judged(payload, form, limits.depth, language, language.message(), letter) {
@@ -197,11 +197,11 @@ pub fn read_by(
                     let manner = Manner { encoding, version: language.version() };
                     return Ok(Letter { message, canonical_body, manner });
                 }
-                Err(found) => fault = fault.or(Some(found)),
+                Err(fault) => faults.push((*language, fault)),
             }
         }
     }
-    Err(unreadable(payload, encoding, limits, fault))
+    Err(unreadable(payload, encoding, limits, faults))
 }
 
 /// Reads one message of any version of the language, in whichever encoding it is.
@@ -251,15 +251,15 @@ fn letter(it: View<'_>, version: Version) -> Result<(Message, String), Fault> {
 /// What a message says of itself, of which nobody asks whether it is valid.
 #[must_use]
 pub fn glimpse_of(payload: &[u8], limits: Limits) -> Glimpse {
-    unreadable(payload, Encoding::of(payload), limits, None).glimpse
+    unreadable(payload, Encoding::of(payload), limits, Vec::new()).glimpse
 }
 
-/// What can be seen of a message that is valid in no language.
+/// What can be seen of a message that is valid in no language; and what each says of it.
 fn unreadable(
     payload: &[u8],
     encoding: Encoding,
     limits: Limits,
-    fault: Option<Fault>,
+    faults: Vec<(&Language, Fault)>,
 ) -> Box<Unreadable> {
     let head = &payload[..payload.len().min(limits.message_bytes)];
     let too_long = too_long(payload, limits);
@@ -268,16 +268,39 @@ fn unreadable(
             let Tree { value, fault } = tree::read(head, limits.depth);
             (value, fault)
         }
-        Encoding::Cbor => {
-            let (value, broken) = tree::read_cbor(head, limits.depth);
-            // What the schema says of it has a pointer in names, which the bare CBOR has not.
-            (value, broken.map(|broken| fault.clone().unwrap_or(broken)))
-        }
+        Encoding::Cbor => tree::read_cbor(head, limits.depth),
     };
+    let fault = most_at_home(faults, &value, encoding);
     let is_whole = too_long.is_none() && broken.is_none();
+    let broken = match encoding {
+        Encoding::Json => broken,
+        // What the schema says of it has a pointer in names, which the bare CBOR has not.
+        Encoding::Cbor => broken.map(|broken| fault.clone().unwrap_or(broken)),
+    };
     let fault = too_long.or(broken).or_else(|| Some(in_words(fault?, &value)));
     let fault = fault.unwrap_or_else(|| Fault::new("no language is spoken here"));
     Box::new(Unreadable { fault, glimpse: glimpse(&value, encoding), is_whole })
+}
+
+/// The fault that a language finds which has most of the names in a command: what another says
+/// of a target that it does not know is no help. Of several it is the first.
+fn most_at_home(
+    faults: Vec<(&Language, Fault)>,
+    message: &Value,
+    encoding: Encoding,
+) -> Option<Fault> {
+    let names = glimpse::names(message, encoding);
+    let known = |language: &Language| {
+        names.iter().filter(|(of, name)| language.has_field(of, name)).count()
+    };
+    let mut best: Option<(usize, Fault)> = None;
+    for (language, fault) in faults {
+        let known = known(language);
+        if best.as_ref().is_none_or(|(most, _)| known > *most) {
+            best = Some((known, fault));
+        }
+    }
+    best.map(|(_, fault)| fault)
 }
 
 /// A pattern says little to people: what the type itself finds says more.
