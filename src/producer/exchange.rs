@@ -130,7 +130,8 @@ pub(super) fn hear(delivery: &Delivery, library: &Library) -> Heard {
                 Content::Response(response) => match user("msgType") {
                     // The long form is a harmless habit of some peers.
                     None | Some("rsp" | "response") => {
-                        let results = wire::response_to_json(&response).get("results").cloned();
+                        let results =
+                            wire::results_told(&response, &delivery.payload, letter.manner);
                         HeardKind::Response(Box::new((response, results)))
                     }
                     Some(other) => HeardKind::Malformed(contradiction(other)),

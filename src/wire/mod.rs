@@ -406,6 +406,24 @@ pub fn response_to_json(response: &Response) -> Value {
     response::write(response)
 }
 
+/// The results of a response that was read from a message, for people.
+///
+/// They are in the form of language 1.1, but for what pairs of 1.0 name: a profile stands there
+/// for all of its targets, and that is the name of none.
+#[must_use]
+pub fn results_told(response: &Response, message: &[u8], manner: Manner) -> Option<Value> {
+    let mut results = response::write(response)["results"].take();
+    if manner.version == Version::V1_0 {
+        let message = shown_by(message, &[Language::core(Version::V1_0)]).unwrap_or_default();
+        if let Some(pairs) = message.pointer("/body/openc2/response/pairs") {
+            let pair = |it: &Value| Some((it[0].as_str()?.to_owned(), it[1].clone()));
+            let pairs = pairs.as_array().into_iter().flatten().filter_map(pair);
+            results["pairs"] = Value::Object(pairs.collect());
+        }
+    }
+    Some(results).filter(|results| !results.is_null())
+}
+
 /// A response from such a value: what an actuator program answered.
 ///
 /// # Errors

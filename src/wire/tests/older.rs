@@ -108,6 +108,10 @@ fn a_response_of_1_0_has_its_own_shape_and_the_same_meaning() {
     for encoding in [Encoding::Json, Encoding::Cbor] {
         let written = write_by(&message, encoding, language).unwrap();
         let letter = read_by(&written, encoding, Limits::default(), &[language]).unwrap();
+        let Content::Response(told) = &letter.message.content else { panic!("a response") };
+        let shown = results_told(told, &written, letter.manner).unwrap();
+        let pairs = json!({"query": ["features"], "set": ["extension_unr"], "delete": ["slpf"]});
+        assert_eq!((&shown["pairs"], &shown["rate_limit"]), (&pairs, &json!(30)), "{encoding:?}");
         let Content::Response(mut read) = letter.message.content else { panic!("a response") };
         // A profile that is listed stands for all of its targets, by no name of theirs.
         let pairs = read.results.as_mut().and_then(|results| results.pairs.as_mut()).unwrap();
