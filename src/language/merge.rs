@@ -262,11 +262,28 @@ fn add_fields(package: &mut Package, version: Version, profile: &Profile) {
     let Content::Fields(own) = own.content.clone() else { return };
     let fields = fields_mut(package, target);
     match version {
-        Version::V1_0 => fields.push(row(profile, Own::Target.as_str(), &[])),
+        Version::V1_0 => {
+            fields.push(row(profile, Own::Target.as_str(), &[]));
+            open_to_strangers(package, &name);
+        }
         Version::V1_1 => own.into_iter().for_each(|target| {
             let flat = flat(fields, profile, target);
             fields.push(flat);
         }),
+    }
+}
+
+/// Marks the targets of a profile, so that one that it does not have is not implemented, as in
+/// language 1.1, and not malformed; unless something else is made of them, where it would be.
+fn open_to_strangers(package: &mut Package, name: &str) {
+    let mut named = 0;
+    for it in &package.types {
+        each_reference(&mut it.clone(), &mut |other| named += usize::from(other == name));
+    }
+    let options = &mut type_mut(package, name).options;
+    options.retain(|option| *option != Opt::Extend);
+    if named == 1 {
+        options.push(Opt::Extend);
     }
 }
 

@@ -21,12 +21,15 @@ use crate::openc2::{
 pub(super) fn read(it: View<'_>, version: Version) -> Result<Target, Fault> {
     let (name, it) = required(it.chosen(), "a target", "a command")?;
     if !it.is_known() && name.parse::<i64>().is_ok() {
-        // In CBOR, targets are numbers: this one may well be a profile's.
-        let reason = format!("no target has the number {name} here");
-        let fault = Fault { status: Status::NotImplemented, ..Fault::new(reason) };
-        return Err(fault.inside(&name));
+        return Err(not_here(&name));
     }
     at(&name, read_as(&name, it, version))
+}
+
+/// In CBOR, targets are numbers: this one may well be a profile's.
+fn not_here(number: &str) -> Fault {
+    let reason = format!("no target has the number {number} here");
+    Fault { status: Status::NotImplemented, ..Fault::new(reason) }.inside(number)
 }
 
 fn read_as(name: &str, it: View<'_>, version: Version) -> Result<Target, Fault> {
@@ -70,6 +73,7 @@ fn read_as(name: &str, it: View<'_>, version: Version) -> Result<Target, Fault> 
 fn nested(profile: &str, it: View<'_>) -> Result<Target, Fault> {
     let mut targets = values::members(it, "exactly one target of the profile")?.into_iter();
     match (targets.next(), targets.next()) {
+        (Some((name, _)), None) if name.parse::<i64>().is_ok() => Err(not_here(&name)),
         (Some((name, value)), None) => at(&name, extension(profile, &name, value)),
         _ => Err(Fault::new("expected exactly one target of the profile")),
     }
