@@ -1,6 +1,7 @@
 //! The schema of what one consumer accepts, and of nothing else.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::fmt::Write;
 
 use serde_json::{Map, json};
 
@@ -30,38 +31,23 @@ impl Language {
     /// responses, in the dialect of language 1.0 (CSD07, annex B.3).
     ///
     /// It says which actions and which targets there are; JADN cannot say
-    /// which of them go together: that is what its pairs are for.
+    /// which of them go together: that is what its pairs are for. What a profile
+    /// says in words that this dialect has not is told in its description.
     #[must_use]
     pub fn subset(&self, accepted: &Accepted<'_>) -> Package {
         let mut types: Vec<Type> = self.package().types.clone();
-        let keep = Keep { version: self.version(), accepted };
+        let specifiers = specifiers_of(&types, accepted);
+        let keep = Keep { version: self.version(), accepted, specifiers };
         for it in &mut types {
             keep.narrow(it);
         }
-        // A Choice of nothing is never valid, so whatever may be left out of that type is.
-        loop {
-            let empty: HashSet<String> = types
-                .iter()
-                .filter(|it| it.base == Base::Choice && it.content == Content::Fields(Vec::new()))
-                .map(|it| it.name.clone())
-                .collect();
-            let mut is_changed = false;
-            for it in &mut types {
-                if let Content::Fields(fields) = &mut it.content {
-                    let before = fields.len();
-                    fields.retain(|field| !empty.contains(&field.type_name));
-                    is_changed |= fields.len() < before;
-                }
-            }
-            if !is_changed {
-                break;
-            }
-        }
-        let types = old_types(reachable(types));
-        Package { dialect: Dialect::Csd01, header: self.header(accepted, &types), types }
+        without_the_impossible(&mut types);
+        let Older { types, losses, .. } = Older::of(&reachable(types));
+        let header = self.header(accepted, &types, &losses);
+        Package { dialect: Dialect::Csd01, header, types }
     }
 
-    fn header(&self, accepted: &Accepted<'_>, types: &[Type]) -> Header {
+    fn header(&self, accepted: &Accepted<'_>, types: &[Type], losses: &[String]) -> Header {
         let own = &self.package().header.members;
         let exports: Vec<&str> =
             EXPORTS.into_iter().filter(|name| types.iter().any(|it| it.name == *name)).collect();
@@ -73,16 +59,58 @@ impl Language {
                 members.insert(name.to_owned(), value.clone());
             }
         }
-        let description = format!("What {} accepts", accepted.consumer);
+        let mut description = format!("What {} accepts", accepted.consumer);
+        if !losses.is_empty() {
+            let _ = write!(
+                description,
+                ". Not said here, since {} cannot: {}",
+                Dialect::Csd01.as_str(),
+                losses.join("; ")
+            );
+        }
         members.insert("description".to_owned(), description.into());
         members.insert("exports".to_owned(), json!(exports));
         Header { members }
     }
 }
 
+/// Leaves out what is never valid: a Choice of nothing, a type that this version does not have, and
+/// whatever must have a field of such a type.
+fn without_the_impossible(types: &mut [Type]) {
+    loop {
+        let defined: HashSet<String> = types.iter().map(|it| it.name.clone()).collect();
+        let never: HashSet<String> = types
+            .iter()
+            .filter(|it| it.base == Base::Choice && it.content == Content::Fields(Vec::new()))
+            .map(|it| it.name.clone())
+            .collect();
+        let is_never = |field: &Field| {
+            let name = &field.type_name;
+            never.contains(name) || !defined.contains(name) && Base::named(name).is_none()
+        };
+        let mut is_changed = false;
+        for it in &mut *types {
+            let Content::Fields(fields) = &mut it.content else { continue };
+            let is_needed =
+                |field: &Field| is_never(field) && !field.options.contains(&Opt::MinCount(0));
+            let before = fields.len();
+            if it.base != Base::Choice && fields.iter().any(is_needed) {
+                (it.base, *fields) = (Base::Choice, Vec::new());
+            }
+            fields.retain(|field| !is_never(field));
+            is_changed |= fields.len() < before;
+        }
+        if !is_changed {
+            break;
+        }
+    }
+}
+
 struct Keep<'a> {
     version: Version,
     accepted: &'a Accepted<'a>,
+    /// The types of the specifiers of profiles, each with those of its actuators.
+    specifiers: Vec<(String, &'a [&'a Members])>,
 }
 
 impl Keep<'_> {
@@ -116,15 +144,13 @@ impl Keep<'_> {
             _ => {}
         }
         // What is known of the specifiers of a device: those that it was given.
-        let profile =
-            self.accepted.profiles.iter().find(|(nsid, _)| {
-                it.base == Base::MapOf && it.name == format!("{nsid}:Specifiers")
-            });
-        if let Some((_, specifiers)) = profile {
-            *it = specified(&it.name, &it.description, specifiers);
+        let own =
+            self.specifiers.iter().find(|(name, _)| it.base == Base::MapOf && it.name == *name);
+        if let Some((_, own)) = own {
+            *it = specified(it, own);
         }
-        // What is left without anything is left out, whatever it was.
-        let is_of_others = it.name.starts_with("Unr-") || it.name.starts_with("PE-");
+        // Results that nobody here has are left out; arguments may be none at all.
+        let is_of_others = matches!(it.name.as_str(), "Unr-Results" | "PE-Results");
         if is_of_others && it.content == Content::Fields(Vec::new()) {
             it.base = Base::Choice;
         }
@@ -155,22 +181,45 @@ impl Keep<'_> {
     }
 }
 
+/// The types of the specifiers of each profile, by the rows that name them.
+fn specifiers_of<'a>(
+    types: &[Type],
+    accepted: &'a Accepted<'a>,
+) -> Vec<(String, &'a [&'a Members])> {
+    let rows = types
+        .iter()
+        .filter(|it| matches!(it.name.as_str(), "Actuator" | "Unr-Specifiers"))
+        .filter_map(|it| match &it.content {
+            Content::Fields(fields) => Some(fields),
+            _ => None,
+        })
+        .flatten();
+    rows.filter_map(|row| {
+        let (_, own) = accepted.profiles.iter().find(|(nsid, _)| *nsid == row.name)?;
+        Some((row.type_name.clone(), own.as_slice()))
+    })
+    .collect()
+}
+
 /// The specifiers that actuators were given, where their profile leaves the names open.
-fn specified(name: &str, description: &str, specifiers: &[&Members]) -> Type {
+fn specified(it: &Type, specifiers: &[&Members]) -> Type {
     let names: BTreeSet<&String> = specifiers.iter().flat_map(|it| it.keys()).collect();
+    let value = it.options.iter().find_map(|option| match option {
+        Opt::ValueType(name) => Some(name.as_str()),
+        _ => None,
+    });
     let field = |(id, name): (i64, &&String)| Field {
         id,
         name: (*name).clone(),
-        type_name: "String".to_owned(),
+        type_name: value.unwrap_or("String").to_owned(),
         options: vec![Opt::MinCount(0)],
         description: String::new(),
     };
     Type {
-        name: name.to_owned(),
         base: Base::Map,
         options: Vec::new(),
-        description: description.to_owned(),
         content: Content::Fields((1..).zip(&names).map(field).collect()),
+        ..it.clone()
     }
 }
 
@@ -187,45 +236,137 @@ fn reachable(types: Vec<Type>) -> Vec<Type> {
     types.into_iter().filter(|it| found.contains(&it.name)).collect()
 }
 
-/// The same types in words that JADN v1.0 CSD01 has: what it cannot say is left out.
-fn old_types(types: Vec<Type>) -> Vec<Type> {
-    let all = types.clone();
-    let mut written = Vec::with_capacity(types.len());
-    for mut it in types {
+/// Types in words that JADN v1.0 CSD01 has, and what it has none for.
+struct Older<'a> {
+    all: &'a [Type],
+    types: Vec<Type>,
+    losses: Vec<String>,
+}
+
+impl<'a> Older<'a> {
+    fn of(all: &'a [Type]) -> Self {
+        let mut older = Self { all, types: Vec::with_capacity(all.len()), losses: Vec::new() };
+        for it in all {
+            older.write(it.clone());
+        }
+        older
+    }
+
+    fn write(&mut self, mut it: Type) {
         let mut more = Vec::new();
-        let derived = it.options.iter().find_map(|option| match option {
-            Opt::Enum(of) => Some(of.clone()),
-            _ => None,
-        });
-        if let Some(of) = derived {
-            it.content = Content::Items(items_of(&all, &of));
+        match (it.base, self.unfolded(&it)) {
+            (_, Some(map)) => it = map,
+            (Base::MapOf, None) => self.left_empty(&mut it, "a map of any names"),
+            (Base::Any, None) => self.left_empty(&mut it, "any value"),
+            _ => {}
         }
         for option in &mut it.options {
-            if let Opt::ValueType(name) = option
-                && let Some(of) = name.strip_prefix('#')
-            {
-                let named = format!("{}-names", it.name);
-                more.push(enumeration(&named, items_of(&all, of)));
-                *name = named;
+            match option {
+                Opt::Enum(of) => it.content = Content::Items(items_of(self.all, of)),
+                Opt::ValueType(name) => {
+                    if let Some(of) = name.strip_prefix('#') {
+                        let named = format!("{}-names", it.name);
+                        more.push(enumeration(&named, items_of(self.all, of)));
+                        *name = named;
+                    }
+                }
+                _ => {}
             }
         }
-        // A map of any keys has no type in CSD01, and is left without any.
-        if it.base == Base::MapOf {
-            it.base = Base::Map;
-            it.options.clear();
-            it.content = Content::Fields(Vec::new());
-        }
+        self.loses(&it.name, &it.options);
         it.options.retain(|option| Dialect::Csd01.can_say(option));
         if let Content::Fields(fields) = &mut it.content {
             for field in fields {
-                more.extend(named_type(&it.name, field));
+                more.extend(self.named_type(&it.name, field));
+                self.loses(&format!("{}.{}", it.name, field.name), &field.options);
                 field.options.retain(|option| Dialect::Csd01.can_say(option));
             }
         }
-        written.push(it);
-        written.extend(more);
+        self.types.push(it);
+        for it in more {
+            self.write(it);
+        }
     }
-    written
+
+    /// Leaves what has no type in CSD01 without anything, so that too little is taken, and says so.
+    fn left_empty(&mut self, it: &mut Type, what: &str) {
+        self.losses.push(format!("{} is {what}", it.name));
+        it.base = Base::Map;
+        it.options.clear();
+        it.content = Content::Fields(Vec::new());
+    }
+
+    /// A map from the names of an enumeration, as a Map (JADN v1.0 CS01, section 3.3.4).
+    fn unfolded(&self, it: &Type) -> Option<Type> {
+        if it.base != Base::MapOf {
+            return None;
+        }
+        let key = it.options.iter().find_map(|option| match option {
+            Opt::KeyType(name) => Some(name.as_str()),
+            _ => None,
+        })?;
+        let value = it.options.iter().find_map(|option| match option {
+            Opt::ValueType(name) => Some(name),
+            _ => None,
+        })?;
+        let (of, by_id) = if let Some(of) = key.strip_prefix('#') {
+            (of, false)
+        } else {
+            let of = self.all.iter().find(|it| it.name == key)?;
+            let derived = of.options.iter().find_map(|option| match option {
+                Opt::Enum(name) => Some(name.as_str()),
+                _ => None,
+            });
+            let is_enumeration = of.base == Base::Enumerated;
+            (derived.or(is_enumeration.then_some(key))?, of.options.contains(&Opt::Id))
+        };
+        let fields = items_of(self.all, of).into_iter().map(|item| Field {
+            id: item.id,
+            name: item.name,
+            type_name: value.clone(),
+            options: vec![Opt::MinCount(0)],
+            description: item.description,
+        });
+        let content = Content::Fields(fields.collect());
+        let mut options = it.options.clone();
+        options.retain(|option| matches!(option, Opt::Min(_) | Opt::Max(_)));
+        options.extend(by_id.then_some(Opt::Id));
+        Some(Type { base: Base::Map, options, content, ..it.clone() })
+    }
+
+    /// A field of a built-in type with options of that type, which CSD01 would take
+    /// for options of the field, gets a type of its own; so does one of a type that CSD01 has not.
+    fn named_type(&mut self, owner: &str, field: &mut Field) -> Option<Type> {
+        let base = Base::named(&field.type_name)?;
+        let (of_field, options): (Vec<Opt>, Vec<Opt>) =
+            field.options.drain(..).partition(|option| {
+                matches!(option, Opt::MinCount(_) | Opt::MaxCount(_) | Opt::Tag(_) | Opt::Derived)
+            });
+        field.options = of_field;
+        let needs_name = |option: &Opt| Dialect::Csd01.can_say(option);
+        let is_older = !matches!(base, Base::Any | Base::MapOf | Base::Enumerated);
+        if is_older && !options.iter().any(needs_name) || options.is_empty() && base != Base::Any {
+            self.loses(&format!("{owner}.{}", field.name), &options);
+            return None;
+        }
+        let name = format!("{owner}-{}", field.name);
+        field.type_name.clone_from(&name);
+        Some(Type { name, base, options, description: String::new(), content: Content::Nothing })
+    }
+
+    /// Notes what of these options changes verdicts and cannot be said.
+    fn loses(&mut self, place: &str, options: &[Opt]) {
+        for option in options {
+            let what = match option {
+                Opt::MinNumber(least) => format!("at least {least}"),
+                Opt::MaxNumber(most) => format!("at most {most}"),
+                Opt::Unique | Opt::Set => "without an element that stands twice".to_owned(),
+                Opt::Pointer(of) => format!("one of the paths of {of}"),
+                _ => continue,
+            };
+            self.losses.push(format!("{place} is {what}"));
+        }
+    }
 }
 
 fn items_of(types: &[Type], name: &str) -> Vec<Item> {
@@ -252,29 +393,4 @@ fn enumeration(name: &str, items: Vec<Item>) -> Type {
         description: String::new(),
         content: Content::Items(items),
     }
-}
-
-/// A field of a built-in type with options of that type, which CSD01 would take
-/// for options of the field, gets a type of its own.
-fn named_type(owner: &str, field: &mut Field) -> Option<Type> {
-    let base = Base::named(&field.type_name)?;
-    let (of_field, of_type): (Vec<Opt>, Vec<Opt>) = field.options.drain(..).partition(|option| {
-        matches!(option, Opt::MinCount(_) | Opt::MaxCount(_) | Opt::Tag(_) | Opt::Derived)
-    });
-    field.options = of_field;
-    let mut options: Vec<Opt> =
-        of_type.into_iter().filter(|option| Dialect::Csd01.can_say(option)).collect();
-    if options.is_empty() && base != Base::MapOf {
-        return None;
-    }
-    let name = format!("{owner}-{}", field.name);
-    field.type_name.clone_from(&name);
-    let (base, content) = match base {
-        Base::MapOf => {
-            options.clear();
-            (Base::Map, Content::Fields(Vec::new()))
-        }
-        base => (base, Content::Nothing),
-    };
-    Some(Type { name, base, options, description: String::new(), content })
 }

@@ -33,4 +33,5 @@ mod schemas;
 mod source;
 mod support;
 mod timing;
+mod told;
 mod vectors;

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+mod subset;
+
 use super::{Language, Profile, Version};
 use crate::encoding::json::JsonSource;
 use crate::jadn::{Form, NodeId, Problem, Tape};
