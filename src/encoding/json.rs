@@ -69,6 +69,8 @@ pub struct JsonError {
 pub enum JsonFlaw {
     #[error("expected {expected}")]
     Unexpected { expected: &'static str },
+    #[error("a byte order mark, which no JSON begins with (RFC 8259, section 8.1)")]
+    ByteOrderMark,
     #[error("the text ends too early")]
     Ends,
     #[error("something follows the end of the value")]

@@ -29,7 +29,7 @@ fn a_reason_for_every_log_holds_no_word_of_the_sender() {
         // command                                                                        the log says
         (json!({"action": CANARY, "target": net}),                                        "expected Action (scan, "),
         (json!({"action": "deny", "target": {"ipv4_net": CANARY}}),                       "expected IPv4-Net, a range of addresses: "),
-        (json!({"action": "deny", "target": {CANARY: 1}}),                                "no alternative of Target, which has artifact, "),
+        (json!({"action": "deny", "target": {CANARY: 1}}),                                "no alternative of Target, expected one of the eighteen targets of OpenC2, or nsid:name "),
         (json!({"action": "deny", "target": {"uri": "urn:a:b", CANARY: 2}}),              "expected Target, an object with exactly one member"),
         (json!({"action": "deny", "target": {"file": {CANARY: 1}}}),                      "no field of File, which has name, path, hashes"),
         (json!({"action": "deny", "target": net, "args": {"start_time": CANARY}}),        "expected Date-Time, an integer from 0 to 9007199254740991"),

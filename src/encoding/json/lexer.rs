@@ -277,6 +277,9 @@ impl<'a> Lexer<'a> {
     #[cold]
     pub fn unexpected(&self, expected: &'static str) -> JsonError {
         match self.peek() {
+            Some(_) if self.at == 0 && self.bytes.starts_with(b"\xef\xbb\xbf") => {
+                self.flaw(JsonFlaw::ByteOrderMark)
+            }
             Some(_) => self.flaw(JsonFlaw::Unexpected { expected }),
             None => self.flaw(JsonFlaw::Ends),
         }

@@ -46,7 +46,7 @@ fn what_is_no_i_json_is_refused_where_it_stands() {
     let cases: Vec<(&[u8], usize, JsonFlaw)> = vec![
         (b"",                          0, Ends),
         (b"  ",                        2, Ends),
-        (b"\xef\xbb\xbf{}",            0, unexpected("a value")),
+        (b"\xef\xbb\xbf{}",            0, ByteOrderMark),
         (b"{} x",                      3, Trailing),
         (b"01",                        1, Trailing),
         (b"[1",                        2, Ends),

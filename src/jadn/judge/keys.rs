@@ -193,10 +193,14 @@ fn is_number(text: &str, number: i64) -> bool {
 
 /// What is said of an unknown key: what there is, and why it can be no other's.
 pub(super) fn unknown(what: String, fields: &[FieldRow], mut fault: Box<Fault>) -> Box<Fault> {
-    let why = std::mem::replace(&mut fault.reason, what + &names_of(fields));
-    if !why.is_empty() {
-        fault.reason.extend(["; ", &why]);
-    }
+    let names = names_of(fields);
+    // Before the names, of which there may be many.
+    fault.reason = match (fault.reason.as_str(), names.as_str()) {
+        ("", "") => what,
+        ("", names) => format!("{what}, which has {names}"),
+        (why, "") => format!("{what}, {why}"),
+        (why, names) => format!("{what}, {why}; it has {names}"),
+    };
     fault
 }
 
@@ -204,5 +208,5 @@ fn names_of(fields: &[FieldRow]) -> String {
     let names: Vec<_> =
         fields.iter().map(|it| &*it.name).filter(|name| !name.is_empty()).take(24).collect();
     let more = if fields.len() > 24 { ", ..." } else { "" };
-    if names.is_empty() { String::new() } else { format!(", which has {}{more}", names.join(", ")) }
+    names.join(", ") + more
 }
