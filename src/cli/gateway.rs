@@ -241,7 +241,7 @@ fn letter(given: &Given, library: &Library, args: &ExchangeArgs) -> Result<Lette
         if let Some(request_id) = &args.request_id {
             envelope.request_id.clone_from(request_id);
         }
-        return Ok(Letter::without_from(&envelope, command, library));
+        return Ok(Letter::without_from(&envelope, command, library, args.language_version));
     }
     let mut letter = send::letter(given, library, args, String::new)?;
     letter.objection = letter.objection.filter(|objection| *objection != Objection::NoFrom);

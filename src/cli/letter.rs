@@ -7,7 +7,7 @@ use super::completion::targets;
 use crate::config::nearest_of;
 use crate::jadn::Content;
 use crate::language::{Language, Library, Version};
-use crate::openc2::{self, Headers, ResponseType};
+use crate::openc2::{self, Action, Feature, Headers, ResponseType, Target, TargetName};
 use crate::producer::{Envelope, Outgoing};
 use crate::wire::{self, Encoding, Fault, Limits};
 
@@ -51,6 +51,8 @@ pub struct Letter {
     pub asks_for: ResponseType,
     /// Its `headers.from`.
     pub from: Option<String>,
+    /// The newest version of the language in which it is valid; `None` where it is in none.
+    pub version: Option<Version>,
 }
 
 /// Why a message should not be sent.
@@ -68,6 +70,8 @@ pub enum Objection {
     RepeatedFeature,
     #[error("profile {profile} has no target {target}{nearest}")]
     NoSuchTarget { profile: String, target: String, nearest: String },
+    #[error("profile {profile} has no {action} {target}{others}")]
+    NoSuchPair { profile: String, action: Action, target: String, others: String },
 }
 
 fn at(pointer: &str) -> String {
@@ -77,9 +81,14 @@ fn at(pointer: &str) -> String {
 impl Letter {
     /// A message around a command.
     #[must_use]
-    pub fn around(envelope: &Envelope, command: &str, library: &Library) -> Self {
+    pub fn around(
+        envelope: &Envelope,
+        command: &str,
+        library: &Library,
+        only: Option<Version>,
+    ) -> Self {
         let payload = written(envelope, Some(&envelope.from), command);
-        let mut letter = Self::as_written(payload, library);
+        let mut letter = Self::as_written(payload, library, only);
         // Also where the command is so wrong that nothing could be read.
         letter.from = Some(envelope.from.clone());
         letter.outgoing = Outgoing::as_written(
@@ -98,8 +107,13 @@ impl Letter {
     /// The same without `headers.from`: over HTTPS the certificate says it, and it need
     /// not be there (Transfer via HTTPS v1.1, section 3.3.2).
     #[must_use]
-    pub fn without_from(envelope: &Envelope, command: &str, library: &Library) -> Self {
-        let letter = Self::around(envelope, command, library);
+    pub fn without_from(
+        envelope: &Envelope,
+        command: &str,
+        library: &Library,
+        only: Option<Version>,
+    ) -> Self {
+        let letter = Self::around(envelope, command, library, only);
         let request_id = Some(envelope.request_id.clone());
         let outgoing = Outgoing::as_written(written(envelope, None, command), request_id);
         Self { outgoing, from: None, ..letter }
@@ -115,18 +129,32 @@ impl Letter {
         if Encoding::of(payload) == Encoding::Cbor {
             return Ok(self);
         }
-        let payload = wire::from_json(payload, library.language(Version::V1_1))?;
+        let language = library.language(self.version.unwrap_or_default());
+        let payload = wire::from_json(payload, language)?;
         let request_id = self.outgoing.request_id().map(str::to_owned);
         Ok(Self { outgoing: Outgoing::as_written(payload, request_id), ..self })
     }
 
-    /// A message as somebody wrote it.
+    /// A message as somebody wrote it. It is to be valid in `only` this version of the language,
+    /// else in 1.1, or in 1.0 where it has words that 1.0 alone has.
     #[must_use]
-    pub fn as_written(payload: Bytes, library: &Library) -> Self {
-        let newest = library.language(Version::V1_1);
+    pub fn as_written(payload: Bytes, library: &Library, only: Option<Version>) -> Self {
+        let mut languages = match only {
+            Some(version) => vec![library.language(version)],
+            None => library.languages().to_vec(),
+        };
         let encoding = Encoding::of(&payload);
-        match wire::read_by(&payload, encoding, Limits::default(), &[newest]) {
-            Ok(wire::Letter { message, .. }) => {
+        let read = |languages: &[&Language]| {
+            wire::read_by(&payload, encoding, Limits::default(), languages)
+        };
+        let mut letter = read(&languages);
+        if only.is_none() && letter.as_ref().is_ok_and(|it| !has_words_of_its_own(it, library)) {
+            // Valid in 1.0 by the way: there, less is asked of a command.
+            languages.truncate(1);
+            letter = read(&languages);
+        }
+        match letter {
+            Ok(wire::Letter { message, manner, .. }) => {
                 let asks_for = match &message.content {
                     openc2::Content::Request(command) => {
                         command.args.response_requested.unwrap_or_default()
@@ -136,20 +164,23 @@ impl Letter {
                     }
                 };
                 let objection = objection(&message.content, &message.headers, &payload, asks_for)
-                    .or_else(|| no_such_target(&message.content, library));
+                    .or_else(|| no_such_target(&message.content, library))
+                    .or_else(|| no_such_pair(&message.content, library));
                 let Headers { request_id, from, .. } = message.headers;
                 let outgoing = Outgoing::as_written(payload, request_id);
-                Self { outgoing, objection, asks_for, from }
+                Self { outgoing, objection, asks_for, from, version: Some(manner.version) }
             }
             Err(unreadable) => {
                 let wire::Unreadable { fault, glimpse, .. } = *unreadable;
                 let asks_for =
                     if glimpse.wants_silence { ResponseType::None } else { ResponseType::Complete };
-                let hint = near(&fault, &payload, newest);
+                let hints = languages.iter().map(|language| near(&fault, &payload, language));
+                let hint = hints.into_iter().find(|hint| !hint.is_empty()).unwrap_or_default();
                 let outgoing = Outgoing::as_written(payload, glimpse.request_id);
                 let reason = fault.reason + &hint;
                 let objection = Objection::Fault { pointer: fault.pointer, reason };
-                Self { outgoing, objection: Some(objection), asks_for, from: glimpse.from }
+                let (objection, from) = (Some(objection), glimpse.from);
+                Self { outgoing, objection, asks_for, from, version: None }
             }
         }
     }
@@ -167,6 +198,26 @@ fn written(envelope: &Envelope, from: Option<&str>, command: &str) -> Bytes {
         headers["to"] = json!(envelope.to);
     }
     format!(r#"{{"headers":{headers},"body":{{"openc2":{{"request":{command}}}}}}}"#).into()
+}
+
+/// Whether a command is one of the newest version, or has what an older one alone has.
+fn has_words_of_its_own(letter: &wire::Letter, library: &Library) -> bool {
+    let [newest, older] = library.languages();
+    if letter.manner.version == newest.version() {
+        return true;
+    }
+    let openc2::Content::Request(command) = &letter.message.content else { return true };
+    let target = match &command.target {
+        Target::Features(features) => return features.contains(&Feature::Schema),
+        target => target.name(),
+    };
+    // The profiles of no standard, and all targets of profiles, stand in another place there.
+    let mut profiles = command.args.extensions.keys();
+    let actuator = command.actuator.as_ref();
+    let is_elsewhere = target.profile().is_some()
+        || profiles.any(|nsid| Version::is_unregistered(nsid))
+        || actuator.is_some_and(|actuator| Version::is_unregistered(&actuator.profile));
+    is_elsewhere || older.has_target(target) && !newest.has_target(target)
 }
 
 /// The target, action or argument that was perhaps meant.
@@ -205,6 +256,34 @@ fn no_such_target(content: &openc2::Content, library: &Library) -> Option<Object
     let nearest = nearest_of(&target, targets(language));
     let nearest = nearest.map_or_else(String::new, |it| format!("; did you mean {it}?"));
     Some(Objection::NoSuchTarget { profile: profile.to_owned(), target, nearest })
+}
+
+/// An action that a profile here does not have with a target: one of its own, or one that its
+/// actuator is named for.
+fn no_such_pair(content: &openc2::Content, library: &Library) -> Option<Objection> {
+    let openc2::Content::Request(command) = content else { return None };
+    let (action, target) = (command.action, command.target.name());
+    // What the consumer answers itself, whatever its actuators are.
+    let is_of_consumer = matches!(
+        (action, target),
+        (Action::Query, TargetName::Features | TargetName::Command)
+            | (Action::Cancel, TargetName::Command)
+    );
+    let named = command.actuator.as_ref().map(|actuator| actuator.profile.as_str());
+    let profiles = [target.profile(), named].into_iter().flatten();
+    let lacking = profiles.filter_map(|nsid| library.profile(nsid)).find(|profile| {
+        let targets = profile.pairs().get(&action);
+        !targets.is_some_and(|targets| targets.contains(target))
+    });
+    let profile = lacking.filter(|_| !is_of_consumer)?;
+    let others = profile.pairs().iter().filter(|(_, targets)| targets.contains(target));
+    let others: Vec<_> = others.map(|(action, _)| action.as_str()).collect();
+    let others = match others[..] {
+        [] => String::new(),
+        _ => format!("; with this target it has {}", others.join(", ")),
+    };
+    let (profile, target) = (profile.nsid().to_owned(), target.to_string());
+    Some(Objection::NoSuchPair { profile, action, target, others })
 }
 
 /// What a producer must get right beyond what a reader would accept.
@@ -276,13 +355,14 @@ mod tests {
     #[test]
     fn a_command_gets_its_envelope() {
         let request = r#"{"action":"query","target":{"features":[]}}"#;
-        let letter = Letter::around(&envelope(), request, &Library::built_in());
+        let letter = Letter::around(&envelope(), request, &Library::built_in(), None);
         assert_eq!(letter.outgoing.payload(), message(request).as_bytes());
         assert_eq!(letter.outgoing.request_id(), Some("95ad511c-3339-4111-9c47-9156c47d37d3"));
         assert_eq!((letter.objection, letter.asks_for), (None, ResponseType::Complete));
 
         let to = vec!["gateway-1".to_owned()];
-        let letter = Letter::around(&Envelope { to, ..envelope() }, request, &Library::built_in());
+        let letter =
+            Letter::around(&Envelope { to, ..envelope() }, request, &Library::built_in(), None);
         let sent: Value = serde_json::from_slice(letter.outgoing.payload()).unwrap();
         assert_eq!(sent["headers"]["to"], json!(["gateway-1"]));
     }
@@ -305,13 +385,73 @@ mod tests {
             ),
             (r#"{"action":"deny","target":{"uri":"http://a.example/"},"args":{}}"#, "at /args"),
             (r#"{"action":"query","target":{"features":["pairs","pairs"]}}"#, "twice"),
+            // What a profile has no pair for.
+            (
+                r#"{"action":"stop","target":{"x-iot:light":{"state":"on"}}}"#,
+                "profile x-iot has no stop x-iot:light; with this target it has set",
+            ),
+            (
+                r#"{"action":"deny","target":{"uri":"a:b"},"actuator":{"slpf":{}}}"#,
+                "profile slpf has no deny uri",
+            ),
+            (
+                r#"{"action":"stop","target":{"extension_unr":{"x-iot":{"light":{"level":5}}}}}"#,
+                "profile x-iot has no stop x-iot:light",
+            ),
+            // What language 1.0 alone has, with the place of the mistake there.
+            (r#"{"action":"deny","target":{"ip_addr":"1.2.3.4.5"}}"#, "at /target/ip_addr"),
+            (r#"{"action":"deny","target":{"file":{}}}"#, "at /target/file"),
+            (r#"{"action":"deny","target":{"ip_adr":"1.2.3.4"}}"#, "did you mean ip_addr?"),
+            (
+                r#"{"action":"set","target":{"extension_unr":{"x-iot":{"light":{"level":500}}}}}"#,
+                "at /target/extension_unr/x-iot/light/level",
+            ),
         ];
         for (request, complaint) in cases {
-            let objection = Letter::around(&envelope(), request, &Library::built_in())
+            let objection = Letter::around(&envelope(), request, &Library::built_in(), None)
                 .objection
-                .unwrap()
+                .unwrap_or_else(|| panic!("{request}"))
                 .to_string();
             assert!(objection.contains(complaint), "{request}: {objection}");
+        }
+    }
+
+    /// Either version will do, and CBOR has the numbers of the one that it is valid in.
+    #[test]
+    fn a_command_of_either_version_is_sent_in_either_encoding() {
+        let library = Library::built_in();
+        #[rustfmt::skip]
+        let cases = [
+            (r#"{"action":"query","target":{"features":["pairs"]}}"#,  Version::V1_1),
+            (r#"{"action":"deny","target":{"ipv4_net":"192.0.2.1"},"actuator":{"slpf":{}}}"#, Version::V1_1),
+            (r#"{"action":"query","target":{"command":"c-1"},"actuator":{"slpf":{}}}"#, Version::V1_1),
+            (r#"{"action":"query","target":{"features":["schema"]}}"#, Version::V1_0),
+            (r#"{"action":"deny","target":{"ip_addr":"192.0.2.1"}}"#,  Version::V1_0),
+            (r#"{"action":"delete","target":{"slpf":{"rule_number":5}}}"#, Version::V1_0),
+            (r#"{"action":"set","target":{"extension_unr":{"x-iot":{"light":{"level":5}}}}}"#, Version::V1_0),
+        ];
+        for (request, version) in cases {
+            let letter = Letter::around(&envelope(), request, &library, None);
+            assert_eq!((&letter.objection, letter.version), (&None, Some(version)), "{request}");
+            let payload = letter.in_cbor(&library).unwrap().outgoing.payload().clone();
+            assert_eq!(Encoding::of(&payload), Encoding::Cbor);
+            let letter = Letter::as_written(payload.clone(), &library, None);
+            assert_eq!((letter.objection, letter.version), (None, Some(version)), "{request}");
+            let shown = wire::shown_by(&payload, &[library.language(version)]).unwrap();
+            assert_eq!(shown["body"]["openc2"]["request"].to_string(), request);
+        }
+        // By one version alone, where that is wanted.
+        #[rustfmt::skip]
+        let cases = [
+            (r#"{"action":"deny","target":{"ip_addr":"192.0.2.1"}}"#, Version::V1_1, false),
+            (r#"{"action":"deny","target":{"ipv4_net":"192.0.2.1"}}"#, Version::V1_0, false),
+            (r#"{"action":"deny","target":{"file":{}}}"#,             Version::V1_0, true),
+            (r#"{"action":"deny","target":{"uri":"a:b"}}"#,           Version::V1_0, true),
+        ];
+        for (request, version, is_right) in cases {
+            let letter = Letter::around(&envelope(), request, &library, Some(version));
+            assert_eq!(letter.version, is_right.then_some(version), "{request}");
+            assert_eq!(letter.objection.is_none(), is_right, "{request}");
         }
     }
 
@@ -334,8 +474,11 @@ mod tests {
             (response, Some(Objection::NotACommand), ResponseType::Complete),
         ];
         for (text, objection, asks_for) in cases {
-            let letter =
-                Letter::as_written(Bytes::copy_from_slice(text.as_bytes()), &Library::built_in());
+            let letter = Letter::as_written(
+                Bytes::copy_from_slice(text.as_bytes()),
+                &Library::built_in(),
+                None,
+            );
             assert_eq!(letter.outgoing.payload(), text.as_bytes());
             assert_eq!((letter.objection, letter.asks_for), (objection, asks_for), "{text}");
         }

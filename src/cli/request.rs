@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::completion::{Completion, string};
 use super::units;
-use crate::language::{Library, Version};
+use crate::language::Library;
 use crate::openc2;
 use crate::wire;
 
@@ -64,10 +64,10 @@ impl Words {
         let Some(seed) = self.example else { return self.completed(now_ms, library, None) };
         // What the standards say beside their schemas, such as how long an MD5 hash is, an example
         // meets by luck.
-        let language = library.language(Version::V1_1);
+        let languages = library.languages();
         for seed in seed..seed.saturating_add(EXAMPLES) {
             let command = self.completed(now_ms, library, Some(seed))?;
-            if wire::command_by(&command, language).is_ok() {
+            if languages.iter().any(|language| wire::command_by(&command, language).is_ok()) {
                 return Ok(command);
             }
         }

@@ -18,7 +18,7 @@ use super::responses::{Patience, converse};
 use super::schemas::SchemasArgs;
 use super::{BrokerArgs, Exit, Failure, Screen, runtime, tell, units};
 use crate::dispatch::Address;
-use crate::language::Library;
+use crate::language::{Library, Version};
 use crate::mqtt::topics::{self, TopicLevel};
 use crate::openc2::ResponseType;
 use crate::producer::{self, BrokerSettings, Producer, Slot, State};
@@ -153,6 +153,9 @@ pub struct ExchangeArgs {
     pub(super) encoding: Wanted,
     #[command(flatten)]
     schemas: SchemasArgs,
+    /// Check it by this version of the language alone: 1.1 or 1.0
+    #[arg(long, value_name = "VERSION")]
+    pub(super) language_version: Option<Version>,
     /// Send it even if it is not valid
     #[arg(long)]
     pub(super) no_check: bool,
@@ -226,9 +229,10 @@ pub fn exchange(
     objected(&letter, args.no_check)?;
     let letter = match args.encoding {
         Wanted::Json => letter,
-        Wanted::Cbor => {
-            letter.in_cbor(library).map_err(|fault| Failure::new(Exit::BadInput, fault))?
-        }
+        Wanted::Cbor => letter.in_cbor(library).map_err(|fault| {
+            let sentence = "it cannot be written in CBOR, where only what is valid has numbers";
+            Failure { exit: Exit::BadInput, error: anyhow::Error::new(fault).context(sentence) }
+        })?,
     };
     let mut screen = Screen::stdout();
     if args.dry_run {
@@ -261,6 +265,9 @@ pub fn exchange(
 
 /// Says what is wrong with a message, and keeps it from being sent unless it is to be all the same.
 pub(super) fn objected(letter: &Letter, no_check: bool) -> Result<(), Failure> {
+    if letter.version.is_some_and(|version| version < Version::default()) {
+        tell("by language 1.0: a consumer that does not speak it refuses what that alone has");
+    }
     let Some(objection) = &letter.objection else { return Ok(()) };
     if no_check {
         tell(format_args!("not valid, sent all the same: {objection}"));
@@ -347,10 +354,10 @@ pub(super) fn letter(
             if let Some(request_id) = &args.request_id {
                 envelope.request_id.clone_from(request_id);
             }
-            Ok(Letter::around(&envelope, command, library))
+            Ok(Letter::around(&envelope, command, library, args.language_version))
         }
         Given::Message(payload) => {
-            let letter = Letter::as_written(payload.clone(), library);
+            let letter = Letter::as_written(payload.clone(), library, args.language_version);
             let contradicts =
                 args.from.is_some() && letter.from.is_some() && args.from != letter.from;
             if contradicts || args.request_id.is_some() || !args.to.is_empty() {
