@@ -66,9 +66,10 @@ async fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> 
     let settings = Settings::load_with_files(&args.config);
     let library =
         settings.as_ref().map_or_else(|_| Ok(Library::built_in()), |it| it.schemas.load());
-    // Against the built-in schemas where the others have mistakes: those would be told twice.
-    let built_in = Library::built_in();
-    let topics = Topics::load(&args.topics, library.as_ref().unwrap_or(&built_in));
+    // Where the schemas have mistakes nothing is said of what they would have been good for.
+    let in_doubt = Library::built_in().in_doubt();
+    let known = library.as_ref().ok().filter(|_| settings.is_ok());
+    let topics = Topics::load(&args.topics, known.unwrap_or(&in_doubt));
     let mistakes: Vec<&Mistake> =
         [settings.as_ref().err(), library.as_ref().err(), topics.as_ref().err()]
             .into_iter()

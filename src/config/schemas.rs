@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Mistake;
-use crate::language::{Flawed, Library, LowerCaseHex};
+use super::{Mistake, nearest_of};
+use crate::language::{Flawed, Library, LowerCaseHex, NOT_TAKEN_UP, Own};
 
 /// How the name of a schema file ends.
 const SUFFIX: &str = "jadn";
@@ -46,23 +46,25 @@ impl SchemasConfig {
             let text = format!("holds {} schema files, {MAX_FILES} are allowed", files.len());
             return Err(vec![Mistake::somewhere(dir, text)]);
         }
-        let (mut texts, mut mistakes) = (Vec::new(), Vec::new());
+        let (mut read, mut texts, mut mistakes) = (Vec::new(), Vec::new(), Vec::new());
         for file in &files {
             match fs::read(file) {
-                Ok(text) => texts.push(text),
+                Ok(text) => {
+                    read.push(file);
+                    texts.push(text);
+                }
                 Err(error) => mistakes.push(unreadable(file, &error)),
             }
         }
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        Library::with(&texts, self.lower_case_hex).map_err(|flawed| {
-            let mistake = |Flawed { file, problem }: &Flawed| {
-                let file = file.map_or(dir, |at| &files[at]);
-                Mistake::somewhere(file, problem.to_string())
-            };
-            flawed.iter().map(mistake).collect()
-        })
+        let library = Library::with(&texts, self.lower_case_hex);
+        let mistake = |Flawed { file, problem }: &Flawed| {
+            let file = file.map_or(dir, |at| read[at]);
+            let nearest = problem.place.as_deref().filter(|_| problem.reason == NOT_TAKEN_UP);
+            let nearest = nearest.and_then(|name| nearest_of(name, Own::ALL.map(Own::as_str)));
+            Mistake { nearest, ..Mistake::somewhere(file, problem.to_string()) }
+        };
+        mistakes.extend(library.as_ref().err().into_iter().flatten().map(mistake));
+        library.ok().filter(|_| mistakes.is_empty()).ok_or(mistakes)
     }
 }
 

@@ -295,6 +295,18 @@ fn schemas_of_a_folder_stand_over_those_that_are_built_in() {
             ),
         ]
     );
+    // One that cannot be read hides nothing of the others, and the nearest name is told.
+    put(
+        "bad.jadn",
+        &slpf.replace("\"Results\", \"Map\"", "\"Result\", \"Map\"").replace("slpf", "x-bad"),
+    );
+    std::os::unix::fs::symlink("/nowhere/at/all", dir.path().join("a.jadn")).unwrap();
+    let mistakes = schemas.load().unwrap_err();
+    assert!(mistakes[0].to_string().starts_with(&format!("{}: cannot be read", file("a.jadn"))));
+    let misnamed = mistakes.iter().find(|it| it.text.starts_with("Result: no message")).unwrap();
+    assert_eq!(misnamed.nearest.as_deref(), Some("Results"), "{mistakes:?}");
+    assert!(mistakes.iter().any(|it| it.text.starts_with("Target: no type \"Rule-Id\"")));
+
     let gone = SchemasConfig { dir: Some(dir.path().join("gone")), ..SchemasConfig::default() };
     assert!(complaint(&gone)[0].contains("cannot be read"), "{:?}", complaint(&gone));
 }

@@ -20,7 +20,6 @@ use crate::format;
 use crate::language::{Library, Version};
 use crate::mqtt::door::CommandTopics;
 use crate::mqtt::topics::{TopicLevel, TopicPrefix};
-use crate::openc2;
 
 /// Most commands a minute that a rate limit may allow; above that it is none.
 const MAX_RATE: u32 = 1_000_000;
@@ -271,7 +270,7 @@ fn add_actuator(
                 // A process can be ended, whatever it understands.
                 cancel: Reach::All,
             };
-            (OwnPairs::None, skills)
+            (program_pairs(&house.library), skills)
         }
         KindConfig::Device(config) => match device::check(name, config, maps) {
             Ok(device::Abilities { pairs, stops, probes, cancels }) => {
@@ -328,7 +327,9 @@ fn add_actuator(
             (OwnPairs::Default(actuator::log::pairs()), skills)
         }
     };
-    let profile = house.library.profile(&config.common.profile);
+    // What cannot be known for the mistakes in a schema is no mistake here.
+    let is_whole = house.library.is_whole();
+    let profile = house.library.profile(&config.common.profile).filter(|_| is_whole);
     check_specifiers(source, path, &config.common, profile.is_some(), house);
     match actuator::pairs(&config.common.pairs, &own_pairs, profile) {
         Ok(pairs) => {
@@ -368,11 +369,17 @@ fn check_specifiers(
     }
     // No schema says so; but senders write these as text.
     for (name, value) in specifiers {
-        if openc2::TEXT_SPECIFIERS.contains(&name.as_str()) && !value.is_string() {
+        if TEXT_SPECIFIERS.contains(&name.as_str()) && !value.is_string() {
             let key = format!("{path}.{name}");
             source.note(&key, format!("{key}: expected a text, such as \"{value}\""), None);
         }
     }
+}
+
+/// The pairs of a program are those of its profile's schema; where a schema could not be read,
+/// none are asked for.
+fn program_pairs(library: &Library) -> OwnPairs {
+    if library.is_whole() { OwnPairs::None } else { OwnPairs::Default(actuator::log::pairs()) }
 }
 
 fn read_consumers(source: &mut Source<'_>, house: &mut House) {

@@ -172,12 +172,28 @@ pub(super) fn each_name(it: &Type, see: &mut dyn FnMut(&str)) {
     }
 }
 
+impl Type {
+    /// Whether it names another type.
+    #[must_use]
+    pub fn names(&self, other: &str) -> bool {
+        let mut is_named = false;
+        each_name(self, &mut |name| is_named |= name.trim_start_matches(['#', '>']) == other);
+        is_named
+    }
+}
+
 impl Package {
     /// Its unique name: `meta.module` or `info.package`.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         let members = &self.header.members;
         members.get("package").or_else(|| members.get("module")).and_then(Value::as_str)
+    }
+
+    /// The types that it says are for others.
+    pub fn exports(&self) -> impl Iterator<Item = &str> {
+        let exports = self.header.members.get("exports").and_then(Value::as_array);
+        exports.into_iter().flatten().filter_map(Value::as_str)
     }
 
     /// The namespace identifiers that it declares, and the packages behind them.

@@ -17,7 +17,10 @@ const PROFILES: [&[u8]; 2] =
 ///
 /// A copy of it is the same one.
 #[derive(Clone)]
-pub struct Library(Arc<Books>);
+pub struct Library {
+    books: Arc<Books>,
+    is_whole: bool,
+}
 
 struct Books {
     profiles: BTreeMap<String, Profile>,
@@ -74,21 +77,34 @@ impl Library {
         shelf.bind(lower_case_hex)
     }
 
+    /// The same where others were to be read as well, and could not: of no profile it is known
+    /// then whether it is that of a file, or not there at all.
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        Self { is_whole: false, ..self }
+    }
+
+    /// Whether all that was to be read is there.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
     /// A profile by its namespace identifier.
     #[must_use]
     pub fn profile(&self, nsid: &str) -> Option<&Profile> {
-        self.0.profiles.get(nsid)
+        self.books.profiles.get(nsid)
     }
 
     /// All of them, by their namespace identifiers.
     pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
-        self.0.profiles.values()
+        self.books.profiles.values()
     }
 
     /// A version of the language with all profiles.
     #[must_use]
     pub fn language(&self, version: Version) -> &Language {
-        let [newer, older] = &self.0.languages;
+        let [newer, older] = &self.books.languages;
         if version == Version::V1_1 { newer } else { older }
     }
 
@@ -101,7 +117,7 @@ impl Library {
 
 impl fmt::Debug for Library {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Library").field(&self.0.profiles.keys()).finish()
+        f.debug_tuple("Library").field(&self.books.profiles.keys()).finish()
     }
 }
 
@@ -115,8 +131,8 @@ impl Default for Library {
 impl PartialEq for Library {
     fn eq(&self, other: &Self) -> bool {
         let both = Version::ALL.into_iter();
-        let reads_the_same = self.0.lower_case_hex == other.0.lower_case_hex;
-        Arc::ptr_eq(&self.0, &other.0)
+        let reads_the_same = self.books.lower_case_hex == other.books.lower_case_hex;
+        Arc::ptr_eq(&self.books, &other.books)
             || reads_the_same
                 && both
                     .map(|it| (self.language(it), other.language(it)))
@@ -181,7 +197,8 @@ impl Shelf {
             [Ok(newer), Ok(older)] if flawed.is_empty() => {
                 let profiles = profiles.into_iter().map(|(nsid, (_, it))| (nsid, it)).collect();
                 let languages = [newer, older];
-                Ok(Library(Arc::new(Books { profiles, lower_case_hex, languages })))
+                let books = Arc::new(Books { profiles, lower_case_hex, languages });
+                Ok(Library { books, is_whole: true })
             }
             _ => Err(flawed),
         }

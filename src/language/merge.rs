@@ -18,6 +18,11 @@ pub(super) fn core_packages() -> &'static [Package] {
     PACKAGES.get_or_init(|| [LANGUAGE_11, LANGUAGE_10].into_iter().map(own).collect())
 }
 
+/// The schemas of the language that are built in, of both versions, and what they import.
+pub fn packages() -> impl Iterator<Item = Package> {
+    core_packages().iter().cloned().chain([own(META_10)])
+}
+
 fn own(file: &[u8]) -> Package {
     Package::read(file).expect("our own schemas can be read")
 }

@@ -22,7 +22,8 @@ use crate::jadn::{Bounds, Content, Form, NodeId, Opt, Package, Problem, Schema, 
 use crate::openc2::{Members, Pairs, TargetName};
 
 pub use library::{Flawed, Library};
-pub use profile::{Own, Profile};
+pub use merge::packages;
+pub use profile::{NOT_TAKEN_UP, Own, Profile};
 pub use subset::Accepted;
 pub use version::Version;
 

@@ -23,7 +23,14 @@ pub enum Own {
     Pairs,
 }
 
+/// What is wrong with a type of a profile that is not named as one that counts, and named by none.
+pub const NOT_TAKEN_UP: &str = "no message can have this type: of a profile Actuator, Target, Args, \
+    Results and Pairs are taken up, and none of them leads to it";
+
 impl Own {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Target, Self::Args, Self::Results, Self::Pairs];
+
     /// Name of the type in the profile's schema.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -63,7 +70,11 @@ impl Profile {
     }
 
     /// The same, of a schema that was read.
-    pub(super) fn of(package: Package) -> Result<Self, Vec<Problem>> {
+    ///
+    /// # Errors
+    ///
+    /// Every mistake, with its type and field.
+    pub fn of(package: Package) -> Result<Self, Vec<Problem>> {
         let merged = resolve(&package, core_packages())?;
         let mut problems = merged.problems();
         // Language 1.0 names types that it does not have; that is not the profile's mistake.
@@ -80,8 +91,10 @@ impl Profile {
             return Err(problems);
         }
         let mut examiner = Examiner { merged: &merged, problems };
-        let (number, nsid, specifiers) = examiner.actuator().unwrap_or_default();
-        let pairs = examiner.pairs(&nsid);
+        let actuator = examiner.actuator();
+        let pairs = examiner.pairs(actuator.as_ref().map(|(_, nsid, _)| nsid.as_str()));
+        examiner.taken_up(&package);
+        let (number, nsid, specifiers) = actuator.unwrap_or_default();
         if examiner.problems.is_empty() {
             Ok(Self { nsid, number, specifiers, pairs, package })
         } else {
@@ -199,7 +212,8 @@ impl Examiner<'_> {
         Some((row.id, row.name, row.type_name))
     }
 
-    fn pairs(&mut self, nsid: &str) -> Pairs {
+    /// The pairs; `None` for the namespace identifier where it could not be read.
+    fn pairs(&mut self, nsid: Option<&str>) -> Pairs {
         let own: BTreeSet<String> = self.targets().into_iter().collect();
         let mut pairs = Pairs::new();
         let before = self.problems.len();
@@ -234,6 +248,39 @@ impl Examiner<'_> {
         pairs
     }
 
+    /// Types that are exported, or there at all, and that no message can have.
+    fn taken_up(&mut self, package: &Package) {
+        let named: Vec<&str> = package.types.iter().map(|it| it.name.as_str()).collect();
+        for name in package.exports() {
+            if !named.contains(&name) {
+                let reason = "it is exported, and there is no such type";
+                self.problems.push(problem(Some(name), reason));
+            }
+        }
+        let mut wanted: Vec<String> = vec!["Actuator".to_owned()];
+        wanted.extend(Own::ALL.iter().map(|own| own.as_str().to_owned()));
+        let mut reached = BTreeSet::new();
+        while let Some(name) = wanted.pop() {
+            let Some(it) = package.types.iter().find(|it| it.name == name) else { continue };
+            if reached.insert(name) {
+                each_reference(&mut it.clone(), &mut |name| {
+                    // Its own namespace may stand before a name.
+                    let local = name.split_once(':').map_or(name.as_str(), |(_, local)| local);
+                    wanted.push(if named.contains(&name.as_str()) {
+                        name.clone()
+                    } else {
+                        local.to_owned()
+                    });
+                });
+            }
+        }
+        for name in named {
+            if !reached.contains(name) {
+                self.problems.push(problem(Some(name), NOT_TAKEN_UP));
+            }
+        }
+    }
+
     /// Names of the profile's own targets.
     fn targets(&mut self) -> Vec<String> {
         let fields = self.fields(Own::Target.as_str(), Base::Choice).unwrap_or_default();
@@ -251,7 +298,7 @@ impl Examiner<'_> {
         &mut self,
         row: &str,
         type_name: &str,
-        nsid: &str,
+        nsid: Option<&str>,
         own: &BTreeSet<String>,
     ) -> Vec<TargetName> {
         let Some(Type { content: Content::Items(items), .. }) = self.named(type_name) else {
@@ -263,10 +310,14 @@ impl Examiner<'_> {
         for item in items.clone() {
             let reason = match item.name.parse::<TargetName>() {
                 Ok(target) => match target.profile() {
-                    Some(profile) if profile != nsid || !own.contains(target.local()) => {
-                        format!(
-                            "there is no such row in Target, whose names here begin with {nsid}:"
-                        )
+                    Some(_) if !own.contains(target.local()) => {
+                        let here =
+                            nsid.map(|nsid| format!(", whose names here begin with {nsid}:"));
+                        format!("there is no such row in Target{}", here.unwrap_or_default())
+                    }
+                    Some(profile) if nsid.is_some_and(|nsid| profile != nsid) => {
+                        let nsid = nsid.unwrap_or_default();
+                        format!("the names of Target begin with {nsid}: here")
                     }
                     _ => {
                         targets.push(target);

@@ -160,11 +160,44 @@ fn what_a_profile_must_have_is_named() {
         (format!("{actuator}, {}", pairs.replace("features", "x-a:heat")), "Q.x-a:heat: there is no such row in Target"),
         (format!(r#"{actuator}, {pairs}, ["Target", "Choice", [], "", [[1, "heat", "Boolean"]]]"#), "Target.heat: no action in Pairs has this target"),
         (format!(r#"{actuator}, {pairs}, ["Args", "String"]"#), "Args: in a profile this is a Map with fields"),
+        (format!(r#"{}, {}, ["Target", "Choice", [], "", [[1, "heat", "Boolean"]]]"#, actuator.replace("x-a", "x a"), pairs.replace("features", "x-b:heat")),
+         "Q.x-b:heat: the names of Target begin with x a: here"),
+        (format!(r#"{actuator}, {pairs}, ["Arguments", "Map", [], "", []]"#), "Arguments: no message can have this type: of a profile Actuator, Target, Args, Results and Pairs are taken up"),
+        (format!(r#"{actuator}, {pairs}, ["A", "ArrayOf", ["*B"]], ["B", "ArrayOf", ["*A"]]"#), "B: no message can have this type"),
         (format!(r#"{actuator}, {pairs}, ["A", "ArrayOf", ["*ls:Hostname"]]"#), "A: no type \"ls:Hostname\" is defined, nor imported"),
     ];
     for (types, complaint) in cases {
         let problems = of(&types);
         assert!(problems.iter().any(|it| it.starts_with(complaint)), "{types}: {problems:?}");
+    }
+
+    let exports = r#"{"info": {"package": "urn:x:p", "exports": ["Actuator", "Pair"]}, "types": ["#;
+    let file = format!("{exports}{actuator}, {pairs}]}}");
+    let problems = Profile::read(file.as_bytes()).unwrap_err();
+    assert_eq!(problems[0].to_string(), "Pair: it is exported, and there is no such type");
+}
+
+/// One mistake is told once, and nothing that would follow from it.
+#[test]
+fn without_a_namespace_nothing_is_said_of_names_in_it() {
+    let x_iot = X_IOT.replace(
+        r#""Switches and lights"]
+  ]]"#,
+        r#""Switches and lights"], [2049, "x-ito", "Specifiers"]
+  ]]"#,
+    );
+    let none = X_IOT.replace(r#"["Actuator", "Choice""#, r#"["Actuators", "Choice""#);
+    #[rustfmt::skip]
+    let cases = [
+        (x_iot, "Actuator: it has 2 rows; a profile has one: its number, its namespace identifier and the type of its specifiers"),
+        (none.replace(r#""Actuator","#, r#""Actuators","#), "a profile has a type Actuator: a Choice of one row, with its number, its namespace identifier and the type of its specifiers"),
+    ];
+    for (file, complaint) in cases {
+        let problems = Profile::read(file.as_bytes()).unwrap_err();
+        let mut problems: Vec<_> = problems.iter().map(Problem::to_string).collect();
+        // What only the missing type led to is told as well: it has another name.
+        problems.retain(|it| !it.contains("no message can have this type"));
+        assert_eq!(problems, [complaint]);
     }
 }
 

@@ -52,6 +52,57 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
         assert!(said.out.lines().any(|line| line.starts_with(told)), "{told}\n{}", said.out);
     }
 
+    // A mistake in a schema is told, and nothing that may be true once it is mended.
+    let folder = tempfile::tempdir().unwrap();
+    let schemas = format!("[schemas]\ndir = {:?}\n", folder.path());
+    let file = folder.path().join("x-eye.jadn");
+    let eye =
+        std::fs::read_to_string(crate::source::root().join("schemas/x-iot-1.0.jadn")).unwrap();
+    let eye = eye.replace("x-iot", "x-eye").replace("2048, \"x-eye", "2100, \"x-eye");
+    let broken = eye.replace("\"Light\", \"Map\", [\"{1\"]", "\"Light\", \"Map\", [\"{x\"]");
+    let topics = GOOD.replace(
+        "log\"",
+        "exec\"\ncommand = [\"/bin/true\"]\nallow-root = true\nspecifiers = { room = 5 }",
+    );
+    let narrowed = format!("{topics}pairs = {{ set = [\"x-eye:lid\"], stop = [\"devise\"] }}\n");
+    for (schema, topics, told) in [
+        (eye.clone(), topics.clone(), vec!["topics.toml:9:1: actuator.eye.specifiers: "]),
+        (broken.clone(), topics.clone(), vec!["x-eye.jadn: Light: "]),
+        (
+            eye.replace("\"Results\", \"Map\"", "\"Result\", \"Map\""),
+            topics,
+            vec![
+                "x-eye.jadn: Confirmed: no message can",
+                "x-eye.jadn: Result: no message can have this type",
+                "x-eye.jadn: Results: it is exported, and there is no such type",
+            ],
+        ),
+        (
+            broken.clone(),
+            narrowed,
+            vec![
+                "topics.toml:11:",
+                "topics.toml:3:1: consumer[0].actuators: [actuator.eye] has a",
+                "x-eye.jadn: Light: ",
+            ],
+        ),
+    ] {
+        std::fs::write(&file, schema).unwrap();
+        let said = check(&schemas, &topics, &[]);
+        let mut lines: Vec<_> = said
+            .out
+            .lines()
+            .map(|line| line.strip_prefix(&format!("{}/", folder.path().display())).unwrap_or(line))
+            .collect();
+        lines.sort_unstable();
+        lines.dedup_by_key(|line| line.split(": ").take(2).collect::<String>());
+        assert_eq!(lines.len(), told.len(), "{}", said.out);
+        assert!(
+            lines.iter().zip(&told).all(|(line, told)| line.starts_with(told)),
+            "{told:?}: {lines:?}"
+        );
+    }
+
     let said = check("[mqtt]\nkep-alive = 60\n", &GOOD.replace("id =", "di ="), &["--json"]);
     let lines = said.json();
     assert_eq!((&lines[0]["file"], &lines[0]["line"]), (&"bridge.toml".into(), &2.into()));
