@@ -11,6 +11,7 @@ use super::{Exit, Failure, escape_line};
 use crate::encoding::cbor::CborSource;
 use crate::encoding::json::JsonSource;
 use crate::jadn::{Bounds, Dialect, Fault, Form, Merged, Package, Problem, Schema, Tape, resolve};
+use crate::language::{self, Own, Profile};
 
 /// Deepest nesting of a message that is validated.
 const DEPTH: usize = 128;
@@ -159,7 +160,7 @@ enum DialectName {
 /// How a message is written.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 enum Encoding {
-    /// CBOR if its first octet is 0x80 or above, which no JSON text begins with
+    /// CBOR if its first octet is 0x80 or above, which no JSON text begins with; but for a byte order mark
     #[default]
     Auto,
     /// Verbose JSON
@@ -170,7 +171,9 @@ enum Encoding {
 
 impl Encoding {
     fn form_of(self, message: &[u8]) -> Form {
-        match (self, message.first()) {
+        // No CBOR either: a simple value that nobody has assigned.
+        let has_mark = message.starts_with(b"\xef\xbb\xbf");
+        match (self, message.first().filter(|_| !has_mark)) {
             (Self::Cbor, _) | (Self::Auto, Some(0x80..)) => Form::CBOR,
             _ => Form::VERBOSE,
         }
@@ -196,7 +199,7 @@ fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> {
             Err(of_file) => problems.extend(of_file.into_iter().map(|it| (file, it))),
         }
     }
-    let packages: Vec<_> = read.iter().map(|(_, package)| package.clone()).collect();
+    let packages = with_languages(read.iter().map(|(_, package)| package.clone()).collect());
     let mut in_order = Vec::new();
     for (file, package) in &read {
         let merged = match resolve(package, &packages) {
@@ -207,9 +210,27 @@ fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> {
                 continue;
             }
         };
-        let of_file = merged.problems();
+        let mut of_file = merged.problems();
+        // What language 1.0 lacks itself is no mistake of a file that imports it.
+        let built_in: Vec<_> = package
+            .imports()
+            .into_iter()
+            .filter(|(_, name)| read.iter().all(|(_, it)| it.name() != Some(*name)))
+            .map(|(nsid, _)| format!("{nsid}:"))
+            .collect();
+        of_file.retain(|it| {
+            let place = it.place.as_deref().unwrap_or_default();
+            !built_in.iter().any(|nsid| place.starts_with(nsid))
+        });
+        let mut profile = None;
+        if of_file.is_empty() && looks_like_a_profile(package) {
+            match Profile::of((*package).clone()) {
+                Ok(it) => profile = Some(it),
+                Err(problems) => of_file = problems,
+            }
+        }
         if of_file.is_empty() {
-            in_order.push((file, package, merged));
+            in_order.push((file, package, merged, profile));
         }
         problems.extend(of_file.into_iter().map(|it| (*file, it)));
     }
@@ -223,16 +244,37 @@ fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> {
         }
     }
     if !args.json {
-        for (file, package, merged) in in_order {
+        for (file, package, merged, profile) in in_order {
             let (types, dialect) = (package.types.len(), package.dialect.as_str());
-            writeln!(out, "{} is in order (types: {types}, {dialect})", file.display())?;
-            if !merged.undefined.is_empty() {
-                let names = escape_line(&merged.undefined.join(", "));
+            let profile = profile.map_or_else(String::new, |it| format!(", profile {}", it.nsid()));
+            writeln!(out, "{} is in order (types: {types}, {dialect}{profile})", file.display())?;
+            let mut undefined = merged.undefined;
+            // Of the types that the file itself names.
+            undefined.retain(|name| package.types.iter().any(|it| it.names(name)));
+            if !undefined.is_empty() {
+                let names = escape_line(&undefined.join(", "));
                 writeln!(out, "  warning: not defined, so never valid: {names}")?;
             }
         }
     }
     Ok(if problems.is_empty() { Exit::Success } else { Exit::BadInput })
+}
+
+/// The packages, and those of the language that are not among them: whoever imports the language
+/// need not name its file.
+fn with_languages(mut packages: Vec<Package>) -> Vec<Package> {
+    for language in language::packages() {
+        if packages.iter().all(|it| it.name() != language.name()) {
+            packages.push(language);
+        }
+    }
+    packages
+}
+
+/// The types that every profile has, and no other schema.
+fn looks_like_a_profile(package: &Package) -> bool {
+    let has = |name: &str| package.types.iter().any(|it| it.name == name);
+    has("Actuator") && has(Own::Pairs.as_str())
 }
 
 fn validate(args: &ValidateArgs, out: &mut impl Write) -> Result<Exit, Failure> {
@@ -382,8 +424,11 @@ impl TypeArgs {
     fn compiled(&self) -> Result<Schema, Failure> {
         let file = &self.schema;
         let others = self.import.iter().map(|it| package(it)).collect::<Result<Vec<_>, _>>()?;
-        let merged =
-            resolve(&package(file)?, &others).map_err(|problems| mistaken(file, &problems))?;
+        let package = package(file)?;
+        // The file itself may be one of the language.
+        let mut others = with_languages(others);
+        others.retain(|it| it.name().is_none() || it.name() != package.name());
+        let merged = resolve(&package, &others).map_err(|problems| mistaken(file, &problems))?;
         let Merged { package, undefined } = merged.with_gaps();
         Schema::compile(&package, &undefined, Bounds::default())
             .map_err(|problem| mistaken(file, &[problem]))

@@ -62,6 +62,88 @@ fn a_mistake_in_a_schema_is_told_and_ends_with_65() {
     assert!(text(&checked.stdout).contains("warning: not defined, so never valid: B"));
 }
 
+/// The language is there for whoever imports it, of either version, as it is for the bridge; and
+/// a profile is checked as one.
+#[test]
+fn a_profile_may_use_the_language_and_is_checked_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("x-a.jadn");
+    let name = file.to_str().unwrap();
+    let profile = r#"{
+        "info": {"package": "urn:x:a", "exports": ["Actuator", "Target", "Pairs"],
+            "namespaces": {"ls": "LANGUAGE"}},
+        "types": [
+            ["Actuator", "Choice", [], "", [[2050, "x-a", "Specifiers"]]],
+            ["Specifiers", "Map", [], "", [[1, "host", "ls:Hostname", ["[0"]]]],
+            ["Target", "Choice", [], "", [[1, "port", "ls:Port"]]],
+            ["Pairs", "Map", [], "", [[15, "set", "Ports", ["[0"]]]],
+            ["Ports", "Enumerated", [], "", [[1, "x-a:port"]]]
+        ]
+    }"#;
+    for language in
+        ["http://oasis-open.org/openc2/oc2ls/v1.1", "oasis-open.org/openc2/v1.0/openc2-lang"]
+    {
+        fs::write(&file, profile.replace("LANGUAGE", language)).unwrap();
+        let checked = oc2_schema(&["check", name], "");
+        let in_order = format!("{name} is in order (types: 5, JADN v1.0 CS01, profile x-a)\n");
+        assert_eq!((text(&checked.stdout), checked.status.code()), (in_order, Some(0)));
+        let of = ["--schema", name, "--type", "Target"];
+        let made = oc2_schema(&[&["example"][..], &of].concat(), "");
+        let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+        assert!(made["port"].is_u64(), "{made}");
+        let judged = oc2_schema(&[&["validate"][..], &of, &["-"]].concat(), r#"{"port": 70000}"#);
+        assert_eq!(judged.status.code(), Some(65));
+        let schema =
+            oc2_schema(&["convert", name, "--to", "json-schema", "--type", "Specifiers"], "");
+        let schema = text(&schema.stdout);
+        assert!(schema.contains("Hostname") && !schema.contains("\"host\": false"), "{schema}");
+    }
+    let mistakes = [
+        ("ls:Port", "ls:Prot", "warning: not defined, so never valid: ls:Prot"),
+        ("LANGUAGE", "urn:x:else", "never valid: ls:Hostname, ls:Port"),
+    ];
+    for (good, bad, told) in mistakes {
+        let bad = profile
+            .replace(good, bad)
+            .replace("LANGUAGE", "http://oasis-open.org/openc2/oc2ls/v1.1");
+        fs::write(&file, bad.replace("\"Actuator\", \"Choice", "\"Actuater\", \"Choice")).unwrap();
+        let checked = oc2_schema(&["check", name], "");
+        assert!(text(&checked.stdout).contains(told), "{}", text(&checked.stdout));
+    }
+    #[rustfmt::skip]
+    let mistakes = [
+        ("2050",          "50",          "Actuator.x-a: the number of a profile is at least 1000"),
+        ("x-a:port",      "x-a:prot",    "Ports.x-a:prot: there is no such row in Target, whose names here begin with x-a:"),
+        ("[\"Target\", ", "[\"Targets\", ", "Targets: no message can have this type"),
+        ("[15, \"set\"",  "[15, \"sett\"", "Pairs.sett: \"sett\" is none of the twenty actions"),
+    ];
+    for (good, bad, told) in mistakes {
+        let language = "http://oasis-open.org/openc2/oc2ls/v1.1";
+        fs::write(&file, profile.replace("LANGUAGE", language).replacen(good, bad, 1)).unwrap();
+        let checked = oc2_schema(&["check", name], "");
+        let said = text(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(65), "{said}");
+        assert!(
+            said.lines().any(|line| line.starts_with(&format!("{name}: {told}"))),
+            "{told}: {said}"
+        );
+    }
+}
+
+/// Some editors put one before a text.
+#[test]
+fn a_byte_order_mark_is_called_by_its_name() {
+    let of = ["validate", "--schema", LANGUAGE, "--type", "OpenC2-Command"];
+    for more in [&["-"][..], &["--all", "-"], &["--encoding", "json", "-"]] {
+        let good =
+            "\u{feff}{\"action\": \"deny\", \"target\": {\"ipv4_net\": \"198.51.100.0/24\"}}";
+        let judged = oc2_schema(&[&of[..], more].concat(), good);
+        assert_eq!(judged.status.code(), Some(65));
+        let said = text(&judged.stdout);
+        assert!(said.contains("a byte order mark, which no JSON begins with"), "{said}");
+    }
+}
+
 #[test]
 fn a_message_is_judged_by_a_type() {
     let of = ["--schema", LANGUAGE, "--type", "OpenC2-Command"];
