@@ -129,8 +129,15 @@ impl Letter {
         if Encoding::of(payload) == Encoding::Cbor {
             return Ok(self);
         }
-        let language = library.language(self.version.unwrap_or_default());
-        let payload = wire::from_json(payload, language)?;
+        let languages = library.languages();
+        let of_version = |it: &&Language| self.version.is_none_or(|own| own == it.version());
+        let mut written = languages
+            .into_iter()
+            .filter(of_version)
+            .map(|language| wire::from_json(payload, language));
+        // The first that has a way to say it, else what the newest says.
+        let first = written.next().expect("there is a language of each version");
+        let payload = first.or_else(|fault| written.find_map(Result::ok).ok_or(fault))?;
         let request_id = self.outgoing.request_id().map(str::to_owned);
         Ok(Self { outgoing: Outgoing::as_written(payload, request_id), ..self })
     }
@@ -440,6 +447,14 @@ mod tests {
             let shown = wire::shown_by(&payload, &[library.language(version)]).unwrap();
             assert_eq!(shown["body"]["openc2"]["request"].to_string(), request);
         }
+        // A mistake in 1.1 that is none in 1.0 can be sent by its numbers, where it is to be sent.
+        let letter = Letter::around(
+            &envelope(),
+            r#"{"action":"deny","target":{"file":{}}}"#,
+            &library,
+            None,
+        );
+        assert!(letter.objection.is_some() && letter.in_cbor(&library).is_ok());
         // By one version alone, where that is wanted.
         #[rustfmt::skip]
         let cases = [

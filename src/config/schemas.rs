@@ -59,6 +59,7 @@ impl SchemasConfig {
         let library = Library::with(&texts, self.lower_case_hex);
         let mistake = |Flawed { file, problem }: &Flawed| {
             let file = file.map_or(dir, |at| read[at]);
+            // Where the start of the name has not told it already.
             let nearest = problem.place.as_deref().filter(|_| problem.reason == NOT_TAKEN_UP);
             let nearest = nearest.and_then(|name| nearest_of(name, Own::ALL.map(Own::as_str)));
             Mistake { nearest, ..Mistake::somewhere(file, problem.to_string()) }

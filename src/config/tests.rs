@@ -304,8 +304,15 @@ fn schemas_of_a_folder_stand_over_those_that_are_built_in() {
     let mistakes = schemas.load().unwrap_err();
     assert!(mistakes[0].to_string().starts_with(&format!("{}: cannot be read", file("a.jadn"))));
     let misnamed = mistakes.iter().find(|it| it.text.starts_with("Result: no message")).unwrap();
-    assert_eq!(misnamed.nearest.as_deref(), Some("Results"), "{mistakes:?}");
+    assert!(misnamed.to_string().ends_with("; did you mean Results?"), "{mistakes:?}");
     assert!(mistakes.iter().any(|it| it.text.starts_with("Target: no type \"Rule-Id\"")));
+    put(
+        "bad.jadn",
+        &slpf.replace("\"Args\", \"Map\"", "\"Agrs\", \"Map\"").replace("slpf", "x-bad"),
+    );
+    let mistakes = schemas.load().unwrap_err();
+    let misnamed = mistakes.iter().find(|it| it.text.starts_with("Agrs: no message")).unwrap();
+    assert_eq!(misnamed.nearest.as_deref(), Some("Args"), "{mistakes:?}");
 
     let gone = SchemasConfig { dir: Some(dir.path().join("gone")), ..SchemasConfig::default() };
     assert!(complaint(&gone)[0].contains("cannot be read"), "{:?}", complaint(&gone));

@@ -274,10 +274,24 @@ impl Examiner<'_> {
                 });
             }
         }
-        for name in named {
-            if !reached.contains(name) {
-                self.problems.push(problem(Some(name), NOT_TAKEN_UP));
-            }
+        let strays: Vec<&Type> =
+            package.types.iter().filter(|it| !reached.contains(&it.name)).collect();
+        // Those that lead to the others; of a circle all.
+        let is_led_to =
+            |it: &&Type| strays.iter().any(|other| other.name != it.name && other.names(&it.name));
+        let mut told: Vec<&Type> = strays.iter().copied().filter(|it| !is_led_to(it)).collect();
+        if told.is_empty() {
+            told = strays;
+        }
+        for stray in told {
+            // `Arguments` for `Args`.
+            let start = |name: &str| name.chars().take(3).collect::<String>().to_lowercase();
+            let missing = Own::ALL
+                .map(Own::as_str)
+                .into_iter()
+                .find(|own| !named.contains(own) && start(own) == start(&stray.name));
+            let hint = missing.map_or_else(String::new, |own| format!("; did you mean {own}?"));
+            self.problems.push(problem(Some(&stray.name), format!("{NOT_TAKEN_UP}{hint}")));
         }
     }
 

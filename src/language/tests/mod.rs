@@ -162,7 +162,7 @@ fn what_a_profile_must_have_is_named() {
         (format!(r#"{actuator}, {pairs}, ["Args", "String"]"#), "Args: in a profile this is a Map with fields"),
         (format!(r#"{}, {}, ["Target", "Choice", [], "", [[1, "heat", "Boolean"]]]"#, actuator.replace("x-a", "x a"), pairs.replace("features", "x-b:heat")),
          "Q.x-b:heat: the names of Target begin with x a: here"),
-        (format!(r#"{actuator}, {pairs}, ["Arguments", "Map", [], "", []]"#), "Arguments: no message can have this type: of a profile Actuator, Target, Args, Results and Pairs are taken up"),
+        (format!(r#"{actuator}, {pairs}, ["Arguments", "Map", [], "", []]"#), "Arguments: no message can have this type: of a profile Actuator, Target, Args, Results and Pairs are taken up, and none of them leads to it; did you mean Args?"),
         (format!(r#"{actuator}, {pairs}, ["A", "ArrayOf", ["*B"]], ["B", "ArrayOf", ["*A"]]"#), "B: no message can have this type"),
         (format!(r#"{actuator}, {pairs}, ["A", "ArrayOf", ["*ls:Hostname"]]"#), "A: no type \"ls:Hostname\" is defined, nor imported"),
     ];
@@ -170,6 +170,13 @@ fn what_a_profile_must_have_is_named() {
         let problems = of(&types);
         assert!(problems.iter().any(|it| it.starts_with(complaint)), "{types}: {problems:?}");
     }
+
+    // One that only such a type leads to is not told beside it.
+    let types = format!(
+        r#"{actuator}, {pairs}, ["Result", "Map", [], "", [[1, "a", "A"]]], ["A", "String"]"#
+    );
+    let strays = of(&types);
+    assert!(strays.len() == 1 && strays[0].ends_with("; did you mean Results?"), "{strays:?}");
 
     let exports = r#"{"info": {"package": "urn:x:p", "exports": ["Actuator", "Pair"]}, "types": ["#;
     let file = format!("{exports}{actuator}, {pairs}]}}");

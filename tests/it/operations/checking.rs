@@ -72,7 +72,6 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
             eye.replace("\"Results\", \"Map\"", "\"Result\", \"Map\""),
             topics,
             vec![
-                "x-eye.jadn: Confirmed: no message can",
                 "x-eye.jadn: Result: no message can have this type",
                 "x-eye.jadn: Results: it is exported, and there is no such type",
             ],
