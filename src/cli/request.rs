@@ -4,8 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::completion::{Completion, string};
 use super::units;
-use crate::language::Library;
-use crate::openc2;
+use crate::language::{Library, TEXT_SPECIFIERS};
 use crate::wire;
 
 /// A command as it was typed.
@@ -159,7 +158,7 @@ impl Words {
             let Some((_, specifier)) = text.split_once(':') else { continue };
             let (key, value) = key_and_value(FLAG, FORM, specifier)?;
             let value = match key {
-                key if openc2::TEXT_SPECIFIERS.contains(&key) => string(value),
+                key if TEXT_SPECIFIERS.contains(&key) => string(value),
                 _ => json_or_text(value),
             };
             if specifiers.insert(key.to_owned(), value).is_some() {

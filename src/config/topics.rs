@@ -17,7 +17,7 @@ use crate::actuator::{
 };
 use crate::dispatch::{Consumer, House};
 use crate::format;
-use crate::language::{Library, Version};
+use crate::language::{Library, TEXT_SPECIFIERS, Version};
 use crate::mqtt::door::CommandTopics;
 use crate::mqtt::topics::{TopicLevel, TopicPrefix};
 

@@ -27,6 +27,9 @@ pub use profile::{NOT_TAKEN_UP, Own, Profile};
 pub use subset::Accepted;
 pub use version::Version;
 
+/// Specifiers of profiles that the standards have as strings, also where they look like a number.
+pub const TEXT_SPECIFIERS: [&str; 3] = ["asset_id", "hostname", "named_group"];
+
 /// The language bounds its values itself where it wants to; the longest
 /// message bounds all the others.
 const BOUNDS: Bounds = Bounds { text_chars: u32::MAX, octets: u32::MAX, elements: u32::MAX };

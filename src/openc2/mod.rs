@@ -26,8 +26,5 @@ pub use text::{
     IdnHostname, Iri, MacAddr, Malformed, Md5, Nsid, Sha1, Sha256, Uri, Version,
 };
 
-/// Specifiers of profiles that the standards have as strings, also where they look like a number.
-pub const TEXT_SPECIFIERS: [&str; 3] = ["asset_id", "hostname", "named_group"];
-
 /// Free-form members of an extension: what stands under a namespace identifier.
 pub type Members = serde_json::Map<String, serde_json::Value>;
