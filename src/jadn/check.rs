@@ -1,10 +1,13 @@
 //! Every mistake of a schema, in one run.
 
+mod endless;
+
 use std::collections::{HashMap, HashSet};
 
 use super::compile::{format_of, integer, number};
 use super::formats::{NetForm, OctetForm, TextFormat, integer_range};
 use super::package::{Base, Content, Field, Opt, Type};
+use super::paths::Paths;
 use super::pattern::ascii_classes;
 use super::resolve::{Merged, each_name};
 use super::table::Shape;
@@ -17,7 +20,13 @@ impl Merged {
     pub fn problems(&self) -> Vec<Problem> {
         let types: HashMap<_, _> =
             self.package.types.iter().map(|it| (it.name.as_str(), it)).collect();
-        let mut checker = Checker { merged: self, types, problems: Vec::new() };
+        let mut checker = Checker {
+            merged: self,
+            types,
+            paths: Paths::default(),
+            pointers: HashSet::new(),
+            problems: Vec::new(),
+        };
         let mut names = HashSet::new();
         for it in &self.package.types {
             if !names.insert(it.name.as_str()) {
@@ -41,6 +50,9 @@ impl Merged {
 struct Checker<'m> {
     merged: &'m Merged,
     types: HashMap<&'m str, &'m Type>,
+    paths: Paths,
+    /// Types into which a Pointer leads.
+    pointers: HashSet<&'m str>,
     problems: Vec<Problem>,
 }
 
@@ -160,9 +172,22 @@ impl<'m> Checker<'m> {
     fn reference(&mut self, place: &str, name: &str) {
         let plain = name.trim_start_matches(['#', '>']);
         if plain != name {
-            return self.derivable(place, plain);
+            self.derivable(place, plain);
+            if name.starts_with('>') {
+                self.pointer(place, plain);
+            }
+            return;
         }
         self.known(place, name);
+    }
+
+    fn pointer(&mut self, place: &str, name: &str) {
+        let Some(&it) = self.types.get(name) else { return };
+        if self.pointers.insert(&it.name)
+            && let Err(reason) = self.paths.of(it, &self.types)
+        {
+            self.bad(place, reason);
+        }
     }
 
     fn known(&mut self, place: &str, name: &str) -> bool {
@@ -277,56 +302,6 @@ impl<'m> Checker<'m> {
                 other => other.to_string(),
             };
             self.bad(place, format!("the pattern {pattern:?} cannot be used: {reason}"));
-        }
-    }
-
-    /// Types that contain themselves in every value, so that no value ends.
-    fn endless(&mut self) {
-        // A type is finite once all that it must contain is.
-        let mut finite: HashSet<&str> = HashSet::new();
-        loop {
-            let before = finite.len();
-            for it in &self.merged.package.types {
-                if self.ends(it, &finite) {
-                    finite.insert(&it.name);
-                }
-            }
-            if finite.len() == before {
-                break;
-            }
-        }
-        for it in &self.merged.package.types {
-            if !finite.contains(it.name.as_str()) {
-                self.bad(&it.name, "every value of it would contain another one, without end");
-            }
-        }
-    }
-
-    fn ends(&self, it: &Type, finite: &HashSet<&str>) -> bool {
-        let is_finite = |name: &str| finite.contains(name) || !self.types.contains_key(name);
-        let least = |options: &[Opt]| {
-            options.iter().find_map(|it| match it {
-                Opt::Min(least) => Some(*least),
-                _ => None,
-            })
-        };
-        match &it.content {
-            Content::Items(_) => true,
-            Content::Nothing => {
-                least(&it.options).unwrap_or(0) < 1
-                    || it.options.iter().all(|it| match it {
-                        Opt::ValueType(name) | Opt::KeyType(name) => is_finite(name),
-                        _ => true,
-                    })
-            }
-            Content::Fields(fields) if it.base == Base::Choice => {
-                fields.is_empty() || fields.iter().any(|field| is_finite(&field.type_name))
-            }
-            Content::Fields(fields) => fields
-                .iter()
-                .filter(|field| !field.options.contains(&Opt::MinCount(0)))
-                .filter(|field| !field.options.contains(&Opt::Derived))
-                .all(|field| is_finite(&field.type_name)),
         }
     }
 }

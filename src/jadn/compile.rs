@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::Problem;
 use super::formats::{NetForm, OctetForm, TextFormat, integer_range};
 use super::package::{Base, Content, Dialect, Field, Opt, Package, Type};
+use super::paths::Paths;
 use super::pattern::Pattern;
 use super::table::{FieldRow, ItemRow, MembersKind, Node, NodeId, Schema, Shape, Sizes, Span};
 
@@ -48,6 +49,7 @@ impl Schema {
             undefined,
             bounds: own_bounds(package, bounds),
             derived: HashMap::new(),
+            paths: Paths::default(),
             schema: Self {
                 nodes: Vec::new(),
                 fields: Vec::new(),
@@ -120,6 +122,7 @@ struct Compiler<'p> {
     bounds: Bounds,
     /// Nodes of derived enumerations, by what they derive from.
     derived: HashMap<String, NodeId>,
+    paths: Paths,
     schema: Schema,
 }
 
@@ -311,8 +314,8 @@ impl<'p> Compiler<'p> {
                 rows.extend(fields.iter().map(|it| (it.id, it.name.clone())));
             }
             Content::Fields(_) => {
-                let mut paths = Vec::new();
-                self.paths(it, "", 0, &mut paths);
+                let paths = self.paths.of(it, &self.types);
+                let paths = paths.map_err(|reason| Problem::at(place, reason))?;
                 rows.extend((1..).zip(paths));
             }
             Content::Nothing => {
@@ -328,23 +331,6 @@ impl<'p> Compiler<'p> {
         }
         self.derived.insert(of.to_owned(), node);
         Ok(node)
-    }
-
-    /// The paths of a Pointer: every field, and inside the folders (`<`) theirs
-    /// (JADN v1.0 CS01, section 3.3.5).
-    fn paths(&self, it: &Type, before: &str, depth: usize, paths: &mut Vec<String>) {
-        let Content::Fields(fields) = &it.content else { return };
-        for field in fields {
-            let path = format!("{before}{}", field.name);
-            match self.types.get(field.type_name.as_str()) {
-                Some(inner)
-                    if field.options.contains(&Opt::Dir) && depth < crate::encoding::MAX_DEPTH =>
-                {
-                    self.paths(inner, &format!("{path}/"), depth + 1, paths);
-                }
-                _ => paths.push(path),
-            }
-        }
     }
 
     /// The shape of a type without fields or items.

@@ -18,6 +18,7 @@ mod markdown;
 mod mutant;
 mod outline;
 mod package;
+mod paths;
 mod pattern;
 mod problem;
 mod read;

@@ -1,5 +1,7 @@
 //! What can be wrong with a schema, and how that is said.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 
 const COMBINED: &str =
@@ -172,4 +174,74 @@ fn two_packages_of_one_name_are_refused() {
     let problems = resolve(&one, &[other]).unwrap_err();
     assert_eq!(problems[0].to_string(), r#"there are two packages "http://example.org/p""#);
     assert!(resolve(&one, std::slice::from_ref(&one)).is_ok());
+}
+
+/// `count` records of two fields each, the next record in both.
+fn doubling(count: usize, option: &str) -> String {
+    let record = |at: usize| {
+        let next = if at + 1 == count { "String".to_owned() } else { format!("R{}", at + 1) };
+        format!(
+            r#"["R{at}", "Record", [], "", [[1, "a", "{next}", [{option}]], [2, "b", "{next}", [{option}]]]]"#
+        )
+    };
+    (0..count).map(record).collect::<Vec<_>>().join(",")
+}
+
+/// Folders inside of folders double the paths at every step; empty ones make none, and
+/// take the same time.
+#[test]
+fn a_pointer_with_more_paths_than_there_is_room_for_is_refused() {
+    let reason = "R0 has too many paths for a pointer: its folders (<) lead to more than the \
+        4194304 bytes that all paths of a schema may take";
+    let folders = doubling(60, r#""<""#);
+    let empty = folders.replace(r#"[1, "a", "String", ["<"]], [2, "b", "String", ["<"]]"#, "");
+    assert_ne!(folders, empty);
+    for records in [&folders, &empty] {
+        let pointer = r#"["P", "Enumerated", [">R0"]]"#;
+        assert_eq!(problems(&cs01(&format!("{pointer},{records}"))), [format!("P: {reason}")]);
+        let field = r#"["P", "Record", [], "", [[1, "x", "ArrayOf", ["*>R0"]]]]"#;
+        let file = cs01(&format!("{field},{records}"));
+        let Merged { package, undefined } = merged(&file);
+        let problem = Schema::compile(&package, &undefined, Bounds::default()).unwrap_err();
+        assert_eq!(problem.to_string(), format!("P.x: {reason}"));
+    }
+    // A schema may have that many all the same.
+    assert_eq!(
+        problems(&cs01(&format!(r#"["P", "Enumerated", [">R0"]], {}"#, doubling(12, r#""<""#)))),
+        [""; 0]
+    );
+}
+
+/// The order of the types in the file means nothing, for the verdict and for the time: what looks
+/// at all types again for each of them needs minutes here.
+#[test]
+fn types_without_end_are_found_in_any_order() {
+    const TYPES: usize = 20_000;
+    const DEADLINE: Duration = Duration::from_secs(20);
+    let endless =
+        |at: usize| format!("T{at}: every value of it would contain another one, without end");
+    for is_reversed in [false, true] {
+        for (last, is_endless) in [("String", false), ("C", false), ("T10000", true)] {
+            let record = |at: usize| {
+                let next = if at + 1 == TYPES { last.to_owned() } else { format!("T{}", at + 1) };
+                format!(r#"["T{at}", "Record", [], "", [[1, "a", "{next}"], [2, "b", "{next}"]]]"#)
+            };
+            let mut types: Vec<_> = (0..TYPES).map(record).collect();
+            if is_reversed {
+                types.reverse();
+            }
+            // It ends, with the other one of its two.
+            types.push(
+                r#"["C", "Choice", [], "", [[1, "t", "T0"], [2, "i", "Integer"]]]"#.to_owned(),
+            );
+            let file = cs01(&types.join(","));
+            let merged = resolve(&Package::read(file.as_bytes()).unwrap(), &[]).unwrap();
+            let started = Instant::now();
+            let problems: Vec<_> = merged.problems().iter().map(Problem::to_string).collect();
+            assert!(started.elapsed() < DEADLINE, "{last}: {:?}", started.elapsed());
+            let expected = if is_endless { TYPES } else { 0 };
+            assert_eq!(problems.len(), expected, "{last}: {:?}", problems.first());
+            assert!(!is_endless || problems.contains(&endless(0)));
+        }
+    }
 }
