@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::{Exit, Failure, escape_line};
 use crate::encoding::cbor::CborSource;
 use crate::encoding::json::JsonSource;
-use crate::jadn::{Bounds, Dialect, Fault, Form, Merged, Package, Problem, Schema, Tape, resolve};
+use crate::jadn::{
+    Bounds, Dialect, Fault, Form, Merged, NoExample, Package, Problem, Schema, Tape, resolve,
+};
 use crate::language::{self, Own, Profile};
 
 /// Deepest nesting of a message that is validated.
@@ -328,16 +330,15 @@ fn say_verdict(
 fn example(args: &ExampleArgs, out: &mut impl Write) -> Result<Exit, Failure> {
     let schema = args.of.compiled()?;
     let root = root(&schema, &args.of.root)?;
-    let nothing = || {
-        let name = &args.of.root;
-        Failure::say(Exit::BadInput, format!("no example of {name} could be made up"))
+    let nothing = |why: NoExample| {
+        Failure::say(Exit::BadInput, format!("{}: {why}", escape_line(&args.of.root)))
     };
     let message: Value = if args.wrong {
-        let mutant = schema.mutant(root, args.seed).ok_or_else(nothing)?;
+        let mutant = schema.spoilt(root, args.seed).map_err(nothing)?;
         eprintln!("oc2: {} at {:?}", mutant.wrong, mutant.pointer);
         mutant.message
     } else {
-        schema.example(root, args.seed).ok_or_else(nothing)?
+        schema.made_up(root, args.seed).map_err(nothing)?
     };
     if args.cbor {
         let text = message.to_string();

@@ -5,10 +5,10 @@ mod endless;
 use std::collections::{HashMap, HashSet};
 
 use super::compile::{format_of, integer, number};
-use super::formats::{NetForm, OctetForm, TextFormat, integer_range};
+use super::formats::{NetForm, OctetForm, TextFormat, greatest_float, integer_range};
 use super::package::{Base, Content, Field, Opt, Type};
 use super::paths::Paths;
-use super::pattern::ascii_classes;
+use super::pattern::Pattern;
 use super::resolve::{Merged, each_name};
 use super::table::Shape;
 use super::{Bounds, Problem, Schema};
@@ -238,7 +238,8 @@ impl<'m> Checker<'m> {
             self.bad(place, "a length or count below zero");
         }
         // What the compiler makes of both bounds, a format counted in.
-        let range = match (base, least.is_some() && most.is_some()) {
+        let is_told = least.zip(most).is_some_and(|(least, most)| least > most);
+        let range = match (base, is_told) {
             (Base::Number, _) => Some(number(options)),
             (Base::Integer, false) => Some(integer(options, format_of(options))),
             _ => None,
@@ -287,7 +288,7 @@ impl<'m> Checker<'m> {
             Base::Binary => OctetForm::named(name).is_some(),
             Base::Array => NetForm::named(name).is_some(),
             Base::Integer => integer_range(name).is_some(),
-            _ => ["f16", "f32"].contains(&name),
+            _ => greatest_float(name).is_some(),
         };
         if !is_known {
             self.bad(place, format!("{name:?} is no format of {} known here", base.as_str()));
@@ -295,13 +296,8 @@ impl<'m> Checker<'m> {
     }
 
     fn pattern(&mut self, place: &str, pattern: &str) {
-        if let Err(error) = regex_syntax::parse(&ascii_classes(pattern)) {
-            let reason = match &error {
-                regex_syntax::Error::Parse(error) => error.kind().to_string(),
-                regex_syntax::Error::Translate(error) => error.kind().to_string(),
-                other => other.to_string(),
-            };
-            self.bad(place, format!("the pattern {pattern:?} cannot be used: {reason}"));
+        if let Err(reason) = Pattern::new(pattern) {
+            self.bad(place, reason);
         }
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use super::Problem;
-use super::formats::{NetForm, OctetForm, TextFormat, integer_range};
+use super::formats::{NetForm, OctetForm, TextFormat, greatest_float, integer_range};
 use super::package::{Base, Content, Dialect, Field, Opt, Package, Type};
 use super::paths::Paths;
 use super::pattern::Pattern;
 use super::table::{FieldRow, ItemRow, MembersKind, Node, NodeId, Schema, Shape, Sizes, Span};
 
 /// Largest integer of I-JSON (RFC 7493, section 2.2): 2^53 - 1.
-const MAX_INTEGER: i64 = (1 << 53) - 1;
+pub(super) const MAX_INTEGER: i64 = (1 << 53) - 1;
 
 /// What holds where neither a type nor its package says how large a value may be.
 ///
@@ -418,9 +418,7 @@ impl<'p> Compiler<'p> {
         }) else {
             return Ok(None);
         };
-        let pattern = Pattern::new(text).map_err(|error| {
-            Problem::at(place, format!("the pattern {text:?} cannot be used: {error}"))
-        })?;
+        let pattern = Pattern::new(text).map_err(|reason| Problem::at(place, reason))?;
         self.schema.patterns.push(pattern);
         Ok(u32::try_from(self.schema.patterns.len() - 1).ok())
     }
@@ -476,6 +474,9 @@ pub(super) fn integer(options: &[Opt], format: Option<&str>) -> Shape {
         format.and_then(integer_range).unwrap_or((-i128::from(MAX_INTEGER), MAX_INTEGER.into()));
     for option in options {
         match option {
+            // Both hold, the bound and the format.
+            Opt::Min(least) if format.is_some() => min = min.max((*least).into()),
+            Opt::Max(most) if format.is_some() => max = max.min((*most).into()),
             Opt::Min(least) => min = (*least).into(),
             Opt::Max(most) => max = (*most).into(),
             _ => {}
@@ -490,16 +491,18 @@ pub(super) fn integer(options: &[Opt], format: Option<&str>) -> Shape {
     }
 }
 
+/// The numbers that options allow.
 pub(super) fn number(options: &[Opt]) -> Shape {
-    let (mut min, mut max) = (f64::NEG_INFINITY, f64::INFINITY);
+    let greatest = format_of(options).and_then(greatest_float).unwrap_or(f64::INFINITY);
+    let (mut min, mut max) = (-greatest, greatest);
     for option in options {
         match option {
-            Opt::MinNumber(least) => min = *least,
-            Opt::MaxNumber(most) => max = *most,
+            Opt::MinNumber(least) => min = min.max(*least),
+            Opt::MaxNumber(most) => max = max.min(*most),
             #[expect(clippy::cast_precision_loss, reason = "a bound beyond 2^53 need not be exact")]
-            Opt::Min(least) => min = *least as f64,
+            Opt::Min(least) => min = min.max(*least as f64),
             #[expect(clippy::cast_precision_loss, reason = "a bound beyond 2^53 need not be exact")]
-            Opt::Max(most) => max = *most as f64,
+            Opt::Max(most) => max = max.min(*most as f64),
             _ => {}
         }
     }

@@ -19,6 +19,28 @@ const MORE: u32 = 3;
 /// Attempts to find one more element for a set.
 const ATTEMPTS: usize = 32;
 
+/// Most that a made-up message may take, in bytes: about what its values and the pointers
+/// to them need. From half of it on nothing optional is added.
+const EXAMPLE_BYTES: usize = 1 << 20;
+
+/// What a value takes before anything is written into it, in bytes.
+const VALUE_BYTES: usize = 16;
+
+/// Why there is no example of a type.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NoExample {
+    /// Nothing is valid for the type, or nothing was found that is: its patterns match
+    /// nothing short, say.
+    #[error("no example could be made up")]
+    NotFound,
+    /// All that is valid is large, or the bounds of the package are small.
+    #[error("no example: larger than {most_bytes} bytes")]
+    TooLarge {
+        /// What an example may take, in bytes.
+        most_bytes: usize,
+    },
+}
+
 /// What a value of a made-up message is, so that it can be spoilt.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -27,16 +49,23 @@ pub(super) struct Place {
 }
 
 impl Schema {
-    /// A valid value of a type in verbose JSON, the same for the same seed.
-    ///
-    /// `None` where there is none to be found: for a type that nothing is
-    /// valid for, whose patterns nothing short matches, or which came out longer
-    /// than its package allows a document to be.
+    /// A valid value of a type in verbose JSON, the same for the same seed; `None` where
+    /// [`Self::made_up`] says why.
     #[must_use]
     pub fn example(&self, root: NodeId, seed: u64) -> Option<Value> {
-        let value = Maker::new(self, seed).value(root, 0, "")?;
-        let fits = self.document_bytes.is_none_or(|most| value.to_string().len() <= most);
-        fits.then_some(value)
+        self.made_up(root, seed).ok()
+    }
+
+    /// The same, or why there is none.
+    pub fn made_up(&self, root: NodeId, seed: u64) -> Result<Value, NoExample> {
+        let mut maker = Maker::new(self, seed);
+        let value = maker.value(root, 0, "").ok_or_else(|| maker.no_example())?;
+        match self.document_bytes {
+            Some(most_bytes) if value.to_string().len() > most_bytes => {
+                Err(NoExample::TooLarge { most_bytes })
+            }
+            _ => Ok(value),
+        }
     }
 }
 
@@ -44,20 +73,48 @@ pub(super) struct Maker<'s> {
     pub schema: &'s Schema,
     pub random: Rng,
     pub places: Vec<Place>,
+    /// What is left of [`EXAMPLE_BYTES`].
+    left: usize,
 }
 
 impl<'s> Maker<'s> {
     pub fn new(schema: &'s Schema, seed: u64) -> Self {
-        Self { schema, random: Rng::with_seed(seed), places: Vec::new() }
+        let random = Rng::with_seed(seed);
+        Self { schema, random, places: Vec::new(), left: EXAMPLE_BYTES }
+    }
+
+    /// Why it made nothing.
+    pub fn no_example(&self) -> NoExample {
+        if self.left == 0 {
+            NoExample::TooLarge { most_bytes: EXAMPLE_BYTES }
+        } else {
+            NoExample::NotFound
+        }
+    }
+
+    /// Takes room for so many bytes; once there is too little, there is none for anything.
+    fn take(&mut self, bytes: usize) -> Option<()> {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.unwrap_or(0);
+        left.map(drop)
+    }
+
+    /// Whether something optional may be added.
+    fn is_roomy(&self, depth: usize) -> bool {
+        depth < SHALLOW && self.left > EXAMPLE_BYTES / 2
     }
 
     pub fn value(&mut self, node: NodeId, depth: usize, pointer: &str) -> Option<Value> {
         if depth > DEEPEST {
             return None;
         }
+        self.take(VALUE_BYTES + pointer.len())?;
         let places = self.places.len();
         self.places.push(Place { pointer: pointer.to_owned(), node });
         let value = self.shape(node, depth, pointer);
+        if let Some(Value::String(text)) = &value {
+            self.take(text.len())?;
+        }
         if value.is_none() {
             self.places.truncate(places);
         }
@@ -151,7 +208,7 @@ impl<'s> Maker<'s> {
         let fields = self.schema.fields(fields);
         let mut wanted: Vec<bool> = fields
             .iter()
-            .map(|field| field.is_required || (depth < SHALLOW && self.random.bool()))
+            .map(|field| field.is_required || (self.is_roomy(depth) && self.random.bool()))
             .collect();
         let mut least = count.min as usize;
         while wanted.iter().filter(|it| **it).count() < least.min(fields.len()) {
@@ -226,7 +283,7 @@ impl<'s> Maker<'s> {
         pointer: &str,
     ) -> Option<Value> {
         let wanted = self.size(count, depth);
-        let mut elements = Vec::with_capacity(wanted);
+        let mut elements = Vec::new();
         for _ in 0..wanted.saturating_mul(ATTEMPTS) {
             if elements.len() == wanted {
                 break;
@@ -259,7 +316,7 @@ impl<'s> Maker<'s> {
             return text.map(|text| (*text).to_owned());
         }
         if let Some(pattern) = pattern {
-            let tree = regex_syntax::parse(pattern.as_str()).ok()?;
+            let tree = pattern.tree()?;
             for _ in 0..ATTEMPTS {
                 let mut text = String::new();
                 self.matching(&tree, &mut text)?;
@@ -269,6 +326,7 @@ impl<'s> Maker<'s> {
             }
             return None;
         }
+        self.take(chars.min as usize)?;
         let wanted = chars.min..=chars.max.min(chars.min.saturating_add(12));
         Some(self.word(*wanted.start(), *wanted.end()))
     }
@@ -298,6 +356,7 @@ impl<'s> Maker<'s> {
                 text.push(char::from(self.random.u8(range.start()..=range.end().min(0x7f))));
             }
             HirKind::Repetition(repetition) => {
+                self.take(repetition.min as usize)?;
                 let most = repetition.min.saturating_add(MORE);
                 let most = repetition.max.map_or(most, |max| max.min(most));
                 for _ in 0..self.random.u32(repetition.min..=most) {
@@ -319,6 +378,7 @@ impl<'s> Maker<'s> {
     }
 
     fn octets(&mut self, sizes: Sizes, form: OctetForm) -> Option<String> {
+        self.take(sizes.min as usize)?;
         let text = match form {
             OctetForm::Hex | OctetForm::UpperHex => {
                 let most = sizes.max.min(sizes.min.saturating_add(MORE));
@@ -404,7 +464,7 @@ impl<'s> Maker<'s> {
 
     /// A length or count.
     fn size(&mut self, sizes: Sizes, depth: usize) -> usize {
-        let more = if depth < SHALLOW { MORE } else { 0 };
+        let more = if self.is_roomy(depth) { MORE } else { 0 };
         let most = sizes.max.min(sizes.min.saturating_add(more));
         between(&mut self.random, sizes.min, most) as usize
     }

@@ -190,6 +190,16 @@ pub(super) fn integer_range(name: &str) -> Option<(i128, i128)> {
     }
 }
 
+/// The greatest number that a format of floats has, and without its sign the least:
+/// `f16` and `f32` (JADN v1.0 CS01, section 4.4; IEEE 754, binary16 and binary32).
+pub(super) fn greatest_float(name: &str) -> Option<f64> {
+    match name {
+        "f16" => Some(65_504.0),
+        "f32" => Some(f32::MAX.into()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

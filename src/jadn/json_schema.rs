@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::compile::MAX_INTEGER;
 use super::formats::{NetForm, OctetForm};
 use super::table::{FieldRow, MembersKind, NodeId, Schema, Shape, Sizes};
 
@@ -56,9 +57,14 @@ impl Schema {
             Shape::Integer { min, max } => {
                 json!({ "type": "integer", "minimum": min, "maximum": max })
             }
-            Shape::WideInteger { min, .. } => {
+            Shape::WideInteger { min, max } => {
                 let sign = if *min < 0 { "-?" } else { "" };
-                json!({ "type": "string", "pattern": format!("^(0|{sign}[1-9][0-9]*)$") })
+                let exact = i128::from(MAX_INTEGER);
+                let (least, most) = (*min.max(&-exact), *max.min(&exact));
+                json!({ "anyOf": [
+                    { "type": "integer", "minimum": short(least), "maximum": short(most) },
+                    { "type": "string", "pattern": format!("^(0|{sign}[1-9][0-9]*)$") },
+                ] })
             }
             Shape::Number { min, max } => {
                 let mut members = Map::from_iter([("type".to_owned(), json!("number"))]);
@@ -81,7 +87,7 @@ impl Schema {
                     None => None,
                 };
                 if let Some(pattern) = pattern.and_then(|at| self.patterns.get(at as usize)) {
-                    members.insert("pattern".to_owned(), json!(ecma(pattern.as_str())));
+                    members.insert("pattern".to_owned(), json!(pattern.as_str()));
                 }
                 members.into()
             }
@@ -225,6 +231,11 @@ impl Schema {
     }
 }
 
+/// A bound that is exact in JSON, where it is one.
+fn short(bound: i128) -> i64 {
+    i64::try_from(bound).unwrap_or(if bound < 0 { i64::MIN } else { i64::MAX })
+}
+
 fn of_octets(octets: Sizes, form: OctetForm) -> Value {
     match form {
         OctetForm::Ipv4 => json!({ "type": "string", "format": "ipv4" }),
@@ -290,15 +301,6 @@ fn ipv6() -> String {
     forms.push(format!("(({group}:){{0,5}}{group})?::{group}"));
     forms.push(format!("(({group}:){{0,6}}{group})?::"));
     forms.join("|")
-}
-
-/// The pattern as ECMAScript reads it: the one character that was added to
-/// white space is white space there.
-fn ecma(pattern: &str) -> String {
-    pattern
-        .replace("[^\\s\\x{feff}]", "\\S")
-        .replace("[\\s\\x{feff}]", "\\s")
-        .replace("\\s\\x{feff}", "\\s")
 }
 
 fn reference(name: &str) -> String {

@@ -145,15 +145,23 @@ impl<S: Source> Judge<'_, S> {
                 if !(*min..=*max).contains(&number) {
                     return Err(self.unlike(begin));
                 }
-                Ok(if self.sets > 0 { hash_of(&number) } else { 0 })
+                Ok(self.hash(&number))
             }
+            // An integer is a number (CS01, section 4.1); what I-JSON has no number for, and
+            // for that matter any other, is text.
+            (Shape::WideInteger { min, max }, Kind::Number) => match self.number()? {
+                Number::Integer(number) if (*min..=*max).contains(&number.into()) => {
+                    Ok(self.hash(&i128::from(number)))
+                }
+                _ => Err(self.unlike(begin)),
+            },
             (Shape::WideInteger { min, max }, Kind::Text) if !self.form.has_octets => {
                 let is_sure = |number: &i128| (*min..=*max).contains(number);
-                let read = self.text(|text| {
+                let (number, _) = self.text(|text| {
                     let number = text.parse().ok().filter(is_sure);
                     number.filter(|number: &i128| number.to_string() == text)
                 })?;
-                read.0.map(|_| read.1).ok_or_else(|| self.unlike(begin))
+                number.map(|number| self.hash(&number)).ok_or_else(|| self.unlike(begin))
             }
             (Shape::Text { chars, format: None, pattern: None }, Kind::Text) if self.sets == 0 => {
                 self.any_text(*chars, begin)

@@ -9,6 +9,7 @@ mod check;
 mod compile;
 mod convert;
 mod dialect;
+mod ecmascript;
 mod example;
 mod form;
 mod formats;
@@ -32,6 +33,7 @@ mod write;
 
 pub use compile::Bounds;
 pub use convert::Converted;
+pub use example::NoExample;
 pub use form::{Form, Names, Records};
 pub use mutant::{Mutant, Wrong};
 pub use outline::{Outline, Part};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::example::{Maker, Place, key};
+use super::example::{Maker, NoExample, Place, key};
 use super::table::{MembersKind, NodeId, Schema, Shape, Sizes, Span};
 
 /// Longest value made only to be too long, in characters or elements.
@@ -65,13 +65,17 @@ impl fmt::Display for Wrong {
 }
 
 impl Schema {
-    /// A value that is wrong in exactly one way. `None` where no value can be
-    /// made, or none that could be spoilt.
+    /// A value that is wrong in exactly one way. `None` where [`Self::spoilt`] says why.
     #[must_use]
     pub fn mutant(&self, root: NodeId, seed: u64) -> Option<Mutant> {
+        self.spoilt(root, seed).ok()
+    }
+
+    /// The same, or why no value can be made, or none that could be spoilt.
+    pub fn spoilt(&self, root: NodeId, seed: u64) -> Result<Mutant, NoExample> {
         let mut maker = Maker::new(self, seed);
-        let message = maker.value(root, 0, "")?;
-        maker.spoil(message)
+        let message = maker.value(root, 0, "").ok_or_else(|| maker.no_example())?;
+        maker.spoil(message).ok_or(NoExample::NotFound)
     }
 }
 
@@ -197,14 +201,14 @@ fn of_integer(min: i64, max: i64) -> Ways {
 }
 
 fn of_number(min: f64, max: f64) -> Ways {
-    let mut ways = Vec::new();
-    if min.is_finite() {
-        ways.push((Wrong::BelowMinimum, json!(min - 1.0)));
-    }
-    if max.is_finite() {
-        ways.push((Wrong::AboveMaximum, json!(max + 1.0)));
-    }
-    ways
+    // One is nothing to the largest numbers.
+    let step = |bound: f64| (bound.abs() / 2.0).max(1.0);
+    let ways = [
+        (Wrong::BelowMinimum, min.is_finite(), min - step(min)),
+        (Wrong::AboveMaximum, max.is_finite(), max + step(max)),
+    ];
+    let there = ways.into_iter().filter(|(_, is_bound, wrong)| *is_bound && wrong.is_finite());
+    there.map(|(way, _, wrong)| (way, json!(wrong))).collect()
 }
 
 fn of_choice(value: &Value) -> Ways {

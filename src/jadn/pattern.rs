@@ -3,12 +3,16 @@
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
+use super::ecmascript::translated;
+
 /// Largest compiled pattern, in bytes: what a schema may make us hold for one.
 const PATTERN_BYTES: usize = 1 << 20;
 
 /// A pattern of a type, ready to be matched.
 #[derive(Debug)]
 pub(super) struct Pattern {
+    /// As the schema has it.
+    text: Box<str>,
     regex: Regex,
     /// The same for text in ASCII, where it asks for nothing but so many characters of a kind.
     run: Option<Run>,
@@ -25,11 +29,23 @@ struct Run {
 
 impl Pattern {
     /// Compiles a pattern of ECMAScript (JADN v1.0 CS01, section 3.2.1.6).
-    pub fn new(text: &str) -> Result<Self, regex::Error> {
-        let text = ascii_classes(text);
-        let regex = RegexBuilder::new(&text).size_limit(PATTERN_BYTES).build()?;
-        let run = regex_syntax::parse(&text).ok().and_then(|tree| Run::of(&tree));
-        Ok(Self { regex, run })
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be used, as part of a sentence.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let refused = |reason: String| format!("the pattern {text:?} cannot be used: {reason}");
+        let rewritten = translated(text).map_err(refused)?;
+        let regex = RegexBuilder::new(&rewritten).size_limit(PATTERN_BYTES).build();
+        let regex = regex.map_err(|error| match error {
+            regex::Error::CompiledTooBig(most) => {
+                refused(format!("it takes more than {most} bytes"))
+            }
+            // Of several lines, with the rewritten pattern; the last says what it is about.
+            other => refused(other.to_string().lines().last().unwrap_or_default().to_owned()),
+        })?;
+        let run = regex_syntax::parse(&rewritten).ok().and_then(|tree| Run::of(&tree));
+        Ok(Self { text: text.into(), regex, run })
     }
 
     /// Whether it matches a text anywhere.
@@ -40,9 +56,14 @@ impl Pattern {
         }
     }
 
-    /// As it is matched.
+    /// As the schema has it.
     pub fn as_str(&self) -> &str {
-        self.regex.as_str()
+        &self.text
+    }
+
+    /// As it is matched: what a text must look like.
+    pub fn tree(&self) -> Option<Hir> {
+        regex_syntax::parse(self.regex.as_str()).ok()
     }
 }
 
@@ -67,36 +88,6 @@ impl Run {
         (self.least..=self.most).contains(&ascii.len())
             && ascii.iter().all(|byte| self.class >> (byte & 0x7f) & 1 == 1)
     }
-}
-
-/// `\d` and `\w` mean ASCII in ECMAScript, whose patterns JADN uses, and more here.
-/// Also used where a schema is checked.
-pub(super) fn ascii_classes(pattern: &str) -> String {
-    let mut ascii = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars();
-    let mut in_class = false;
-    while let Some(char) = chars.next() {
-        if char == '\\' {
-            match (chars.next(), in_class) {
-                (Some('d'), true) => ascii.push_str("0-9"),
-                (Some('d'), false) => ascii.push_str("[0-9]"),
-                (Some('w'), true) => ascii.push_str("0-9A-Za-z_"),
-                (Some('w'), false) => ascii.push_str("[0-9A-Za-z_]"),
-                (Some('D'), false) => ascii.push_str("[^0-9]"),
-                (Some('W'), false) => ascii.push_str("[^0-9A-Za-z_]"),
-                // White space of ECMAScript has one character more.
-                (Some('s'), true) => ascii.push_str("\\s\\x{feff}"),
-                (Some('s'), false) => ascii.push_str("[\\s\\x{feff}]"),
-                (Some('S'), false) => ascii.push_str("[^\\s\\x{feff}]"),
-                (Some(other), _) => ascii.extend(['\\', other]),
-                (None, _) => ascii.push('\\'),
-            }
-        } else {
-            in_class = (in_class || char == '[') && char != ']';
-            ascii.push(char);
-        }
-    }
-    ascii
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ impl Schema {
                 write!(name, ", an integer from {min} to {max}")
             }
             Shape::WideInteger { min, max } => {
-                write!(name, ", an integer from {min} to {max} as text")
+                write!(name, ", an integer from {min} to {max}, as text beyond 2^53 - 1")
             }
             Shape::Number { min, max } => match (min.is_finite(), max.is_finite()) {
                 (false, false) => write!(name, ", a number"),

@@ -189,9 +189,13 @@ impl<'t> View<'t> {
         let (from_octets, to_octets) = (self.form().has_octets, to.has_octets);
         match self.shape() {
             Shape::WideInteger { .. } if from_octets => sink.wide_integer(source.wide_integer()?),
-            Shape::WideInteger { .. } => {
-                sink.wide_integer(source.text()?.parse().expect(JUDGED));
-            }
+            Shape::WideInteger { .. } => match source.kind()? {
+                Kind::Number => match source.number()? {
+                    Number::Integer(number) => sink.wide_integer(number.into()),
+                    Number::Float(_) => unreachable!("{JUDGED}"),
+                },
+                _ => sink.wide_integer(source.text()?.parse().expect(JUDGED)),
+            },
             Shape::Octets { form, .. } => match (from_octets, to_octets) {
                 (true, true) => sink.octets(&source.octets()?),
                 (true, false) => sink.text(&form.text_of(&source.octets()?)),
@@ -224,9 +228,12 @@ impl<'t> View<'t> {
         }
         let bytes = self.document();
         match self.shape() {
-            Shape::Octets { .. } | Shape::Net { .. } | Shape::WideInteger { .. }
-                if self.form().has_octets =>
-            {
+            // In JSON it may be a number.
+            Shape::WideInteger { .. } => match self.to_json() {
+                Value::String(text) => Cow::Owned(text),
+                other => Cow::Owned(other.to_string()),
+            },
+            Shape::Octets { .. } | Shape::Net { .. } if self.form().has_octets => {
                 match self.to_json() {
                     Value::String(text) => Cow::Owned(text),
                     other => Cow::Owned(other.to_string()),

@@ -73,6 +73,29 @@ fn every_type_has_its_form_in_each_encoding() {
     }
 }
 
+/// CS01, section 4.1, has a number for every integer; what is written is text, so that
+/// one that no float has exactly is none either.
+#[test]
+fn a_wide_integer_may_be_a_number_in_json() {
+    let schema = compiled(&cs01(r#"["T", "Integer", ["/u64"]]"#));
+    let root = schema.type_named("T").unwrap();
+    for (from, form) in [
+        (&b"5"[..], Form::VERBOSE),
+        (b"5.0", Form::COMPACT),
+        (b"\"5\"", Form::VERBOSE),
+        (b"\x05", Form::CBOR),
+    ] {
+        let written = |to| transcoded(&schema, root, from, form, to).unwrap();
+        assert_eq!(written(Form::VERBOSE), b"\"5\"");
+        assert_eq!(written(Form::CBOR), b"\x05");
+        let mut tape = Tape::default();
+        schema.judge_bytes(root, from, form, DEPTH, &mut tape).unwrap();
+        let mut canonical = String::new();
+        tape.view(&schema, from).unwrap().write_canonical(&mut canonical);
+        assert_eq!(canonical, "\"5\"");
+    }
+}
+
 fn text_of(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }

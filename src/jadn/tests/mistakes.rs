@@ -60,6 +60,8 @@ fn every_mistake_of_a_schema_is_named() {
         (r#"["A", "String", ["{-1"], "", []]"#, "A: a length or count below zero"),
         (r#"["A", "Number", ["y5.5", "z1.5"], "", []]"#, "A: no number is both at least its minimum and at most its maximum"),
         (r#"["A", "Integer", ["/u8", "{300"], "", []]"#, "A: no number is both at least its minimum and at most its maximum"),
+        (r#"["A", "Integer", ["/u8", "{300", "}400"], "", []]"#, "A: no number is both at least its minimum and at most its maximum"),
+        (r#"["A", "Number", ["/f16", "y1e6"], "", []]"#, "A: no number is both at least its minimum and at most its maximum"),
         (r#"["A", "Boolean", ["{1"], "", []]"#, "A: minv is no option of Boolean"),
         (r#"["A", "Integer", ["y1"], "", []]"#, "A: minf is no option of Integer"),
         (r#"["A", "ArrayOf", [], "", []]"#, "A: the type of its values is missing"),
@@ -69,10 +71,10 @@ fn every_mistake_of_a_schema_is_named() {
         (r#"["A", "MapOf", ["+B", "*String"], "", []], ["B", "Integer", ["/u64"]]"#, "A: B cannot be the type of keys: it holds numbers beyond what JSON has exactly"),
         (r#"["A", "String", ["/colour"], "", []]"#, r#"A: "colour" is no format of String known here"#),
         (r#"["A", "Binary", ["/email"], "", []]"#, r#"A: "email" is no format of Binary known here"#),
-        (r#"["A", "String", ["%a("], "", []]"#, r#"A: the pattern "a(" cannot be used: unclosed group"#),
+        (r#"["A", "String", ["%a("], "", []]"#, r#"A: the pattern "a(" cannot be used: a group does not end"#),
         (
             r#"["A", "String", ["%(?=a)b"], "", []]"#,
-            r#"A: the pattern "(?=a)b" cannot be used: look-around, including look-ahead and look-behind, is not supported"#,
+            r#"A: the pattern "(?=a)b" cannot be used: the look-ahead (?=…) cannot be matched here"#,
         ),
         // References.
         (r#"["A", "ArrayOf", ["*B"], "", []]"#, r#"A: no type "B" is defined"#),

@@ -1,10 +1,12 @@
 //! Schemas and messages, from file to verdict.
 
 mod encodings;
+mod examples;
 mod files;
 mod foreign;
 mod mistakes;
 mod outlines;
+mod patterns;
 mod verdicts;
 
 use serde_json::Value;
