@@ -1,5 +1,6 @@
 //! `oc2 schema`: checks schema files, and messages by them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -7,11 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, escape_line};
+use super::{Exit, Failure, escape_line, tell};
+use crate::config::nearest_of;
 use crate::encoding::cbor::CborSource;
 use crate::encoding::json::JsonSource;
 use crate::jadn::{
-    Bounds, Dialect, Fault, Form, Merged, NoExample, Package, Problem, Schema, Tape, resolve,
+    Bounds, Dialect, Fault, Form, Merged, NoExample, Package, Problem, Reading, Schema, Tape,
+    resolve,
 };
 use crate::language::{self, Own, Profile};
 
@@ -20,6 +23,9 @@ const DEPTH: usize = 128;
 
 /// Longest message that is validated, in bytes.
 const MESSAGE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Most types that are named where one is not there.
+const TYPES_LISTED: usize = 40;
 
 /// For `--help`.
 pub(super) const EXAMPLES: &str = "\
@@ -193,73 +199,93 @@ pub fn run(command: SchemaCommand, out: &mut impl Write) -> Result<Exit, Failure
 }
 
 fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> {
+    let mut exit = Exit::Success;
     let mut read = Vec::new();
-    let mut problems = Vec::new();
     for file in &args.files {
-        match Package::read(&bytes_of(file)?) {
-            Ok(package) => read.push((file, package)),
-            Err(of_file) => problems.extend(of_file.into_iter().map(|it| (file, it))),
+        match bytes_of(file) {
+            Ok(bytes) => read.push((file, Package::reading(&bytes))),
+            // The others can be checked all the same.
+            Err(failure) => {
+                tell(format_args!("{:#}", failure.error));
+                exit = failure.exit;
+            }
         }
     }
-    let packages = with_languages(read.iter().map(|(_, package)| package.clone()).collect());
-    let mut in_order = Vec::new();
-    for (file, package) in &read {
-        let merged = match resolve(package, &packages) {
-            Ok(merged) if args.gaps => merged.with_gaps(),
-            Ok(merged) => merged,
-            Err(of_file) => {
-                problems.extend(of_file.into_iter().map(|it| (*file, it)));
-                continue;
-            }
-        };
-        let mut of_file = merged.problems();
-        // What language 1.0 lacks itself is no mistake of a file that imports it.
-        let built_in: Vec<_> = package
-            .imports()
-            .into_iter()
-            .filter(|(_, name)| read.iter().all(|(_, it)| it.name() != Some(*name)))
-            .map(|(nsid, _)| format!("{nsid}:"))
-            .collect();
-        of_file.retain(|it| {
-            let place = it.place.as_deref().unwrap_or_default();
-            !built_in.iter().any(|nsid| place.starts_with(nsid))
-        });
+    let packages: Vec<_> = read.iter().filter_map(|(_, reading)| reading.package.clone()).collect();
+    let packages = with_languages(packages);
+    for (file, reading) in &read {
+        let found = reading.findings(&packages, args.gaps);
+        // What is imported is checked as the file that it is.
+        let own: HashSet<_> =
+            reading.package.iter().flat_map(|it| &it.types).map(|it| it.name.as_str()).collect();
+        let is_its_own = |it: &Problem| is_of(it, &own);
+        let mut problems: Vec<_> = found.problems.into_iter().filter(is_its_own).collect();
+        let warnings: Vec<_> = found.warnings.into_iter().filter(is_its_own).collect();
         let mut profile = None;
-        if of_file.is_empty() && looks_like_a_profile(package) {
-            match Profile::of((*package).clone()) {
+        if problems.is_empty()
+            && let Some(package) = reading.package.as_ref().filter(|it| looks_like_a_profile(it))
+        {
+            match Profile::of(package.clone()) {
                 Ok(it) => profile = Some(it),
-                Err(problems) => of_file = problems,
+                Err(of_profile) => problems = of_profile,
             }
         }
-        if of_file.is_empty() {
-            in_order.push((file, package, merged, profile));
+        let is_good = problems.is_empty();
+        if !is_good {
+            exit = Exit::BadInput;
         }
-        problems.extend(of_file.into_iter().map(|it| (*file, it)));
-    }
-    for (file, problem) in &problems {
-        let file = file.display().to_string();
+        let name = file.display().to_string();
         if args.json {
-            let line = json!({"file": file, "place": problem.place, "reason": problem.reason});
-            writeln!(out, "{line}")?;
-        } else {
-            writeln!(out, "{file}: {}", escape_line(&problem.to_string()))?;
+            let warnings = warnings.iter().map(|it| (it, true));
+            for (problem, is_warning) in problems.iter().map(|it| (it, false)).chain(warnings) {
+                let mut line =
+                    json!({"file": name, "place": problem.place, "reason": problem.reason});
+                if is_warning {
+                    line["warning"] = json!(true);
+                }
+                writeln!(out, "{line}")?;
+            }
+            continue;
         }
-    }
-    if !args.json {
-        for (file, package, merged, profile) in in_order {
+        if let Some(package) = reading.package.as_ref().filter(|_| is_good) {
             let (types, dialect) = (package.types.len(), package.dialect.as_str());
             let profile = profile.map_or_else(String::new, |it| format!(", profile {}", it.nsid()));
-            writeln!(out, "{} is in order (types: {types}, {dialect}{profile})", file.display())?;
-            let mut undefined = merged.undefined;
-            // Of the types that the file itself names.
-            undefined.retain(|name| package.types.iter().any(|it| it.names(name)));
-            if !undefined.is_empty() {
-                let names = escape_line(&undefined.join(", "));
-                writeln!(out, "  warning: not defined, so never valid: {names}")?;
-            }
+            writeln!(out, "{name} is in order (types: {types}, {dialect}{profile})")?;
+        }
+        for problem in &problems {
+            writeln!(out, "{name}: {}", escape_line(&problem.to_string()))?;
+        }
+        for warning in &warnings {
+            writeln!(out, "  warning: {}", escape_line(&warning.to_string()))?;
+        }
+        if is_good && let Some(undefined) = undefined(reading, &packages, args.gaps) {
+            let names = escape_line(&undefined.join(", "));
+            writeln!(out, "  warning: not defined, so never valid: {names}")?;
         }
     }
-    Ok(if problems.is_empty() { Exit::Success } else { Exit::BadInput })
+    Ok(exit)
+}
+
+/// The types that are named and that nobody defines, where there are any.
+fn undefined(reading: &Reading, packages: &[Package], gaps: bool) -> Option<Vec<String>> {
+    let package = reading.package.as_ref()?;
+    let merged = resolve(package, packages).ok()?;
+    let merged = if gaps { merged.with_gaps() } else { merged };
+    let undefined = of_its_own(package, merged.undefined);
+    (!undefined.is_empty()).then_some(undefined)
+}
+
+/// Of these names the ones that the types of this file name.
+fn of_its_own(package: &Package, mut names: Vec<String>) -> Vec<String> {
+    names.retain(|name| package.types.iter().any(|it| it.names(name)));
+    names
+}
+
+/// Whether a problem is one of these types, and not of an imported one.
+fn is_of(problem: &Problem, own: &HashSet<&str>) -> bool {
+    let place = problem.place.as_deref().unwrap_or_default();
+    let name = place.split('.').next().unwrap_or_default();
+    !name.contains(':') || own.contains(name)
 }
 
 /// The packages, and those of the language that are not among them: whoever imports the language
@@ -373,9 +399,13 @@ fn convert(args: &ConvertArgs, out: &mut impl Write) -> Result<Exit, Failure> {
             let schema = of.compiled()?;
             writeln!(out, "{:#}", schema.to_json_schema(root(&schema, &of.root)?))?;
         }
-        Target::Markdown => write!(out, "{}", package(&args.file)?.to_markdown())?,
-        Target::Mermaid => write!(out, "{}", package(&args.file)?.to_mermaid())?,
+        Target::Markdown => write!(out, "{}", args.described()?.to_markdown())?,
+        Target::Mermaid => write!(out, "{}", args.described()?.to_mermaid())?,
         _ => {
+            if args.root.is_some() {
+                let line = "--type does not go with JADN, which is written as a whole";
+                return Err(Failure::say(Exit::Usage, line));
+            }
             let package = package(&args.file)?;
             let dialect = match args.dialect {
                 None => package.dialect,
@@ -383,8 +413,11 @@ fn convert(args: &ConvertArgs, out: &mut impl Write) -> Result<Exit, Failure> {
                 Some(DialectName::Cs01) => Dialect::Cs01,
             };
             let converted = package.converted(dialect);
+            if !converted.unsaid.is_empty() {
+                return Err(mistaken(&args.file, &converted.unsaid));
+            }
             for loss in &converted.losses {
-                eprintln!("oc2: warning: {}", escape_line(&loss.to_string()));
+                tell(format_args!("warning: {loss}"));
             }
             writeln!(out, "{:#}", converted.package.to_json())?;
         }
@@ -415,6 +448,14 @@ fn convert_message(
 }
 
 impl ConvertArgs {
+    /// The types that tables or a diagram are to show: all, or one and what it needs.
+    fn described(&self) -> Result<Package, Failure> {
+        let package = package(&self.file)?;
+        let Some(root) = &self.root else { return Ok(package) };
+        let names = package.types.iter().map(|it| it.name.as_str());
+        package.only(root).ok_or_else(|| no_type(root, names))
+    }
+
     fn of_type(&self) -> TypeArgs {
         let root = self.root.clone().unwrap_or_default();
         TypeArgs { schema: self.file.clone(), import: self.import.clone(), root }
@@ -430,18 +471,41 @@ impl TypeArgs {
         let mut others = with_languages(others);
         others.retain(|it| it.name().is_none() || it.name() != package.name());
         let merged = resolve(&package, &others).map_err(|problems| mistaken(file, &problems))?;
-        let Merged { package, undefined } = merged.with_gaps();
+        let merged = merged.with_gaps();
+        // What `check` refuses is used here all the same, and not in silence.
+        let own: HashSet<_> = package.types.iter().map(|it| it.name.as_str()).collect();
+        for problem in merged.problems().iter().filter(|it| is_of(it, &own)) {
+            tell(format_args!("warning: {}: {problem}", file.display()));
+        }
+        let undefined: Vec<_> = of_its_own(&package, merged.undefined.clone());
+        if !undefined.is_empty() {
+            let names = undefined.join(", ");
+            tell(format_args!("warning: {}: not defined, so never valid: {names}", file.display()));
+        }
+        let Merged { package, undefined } = merged;
         Schema::compile(&package, &undefined, Bounds::default())
             .map_err(|problem| mistaken(file, &[problem]))
     }
 }
 
 fn root(schema: &Schema, name: &str) -> Result<crate::jadn::NodeId, Failure> {
-    schema.type_named(name).ok_or_else(|| {
-        let names: Vec<_> = schema.type_names().take(40).collect();
-        let names = names.join(", ");
-        Failure::say(Exit::Usage, format!("the schema has no type {name:?}; it has {names}"))
-    })
+    schema.type_named(name).ok_or_else(|| no_type(name, schema.type_names()))
+}
+
+/// There is no such type; what there is, and which one was perhaps meant.
+fn no_type<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Failure {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    let meant = nearest_of(name, names.iter().copied());
+    let list = match meant {
+        Some(meant) => format!("; did you mean `{meant}`? It has"),
+        None => "; it has".to_owned(),
+    };
+    let more = if names.len() > TYPES_LISTED { ", ..." } else { "" };
+    names.truncate(TYPES_LISTED);
+    let names = names.join(", ");
+    let line = format!("the schema has no type {name:?}{list} {names}{more}");
+    Failure::say(Exit::Usage, escape_line(&line))
 }
 
 fn package(file: &Path) -> Result<Package, Failure> {

@@ -288,7 +288,7 @@ fn schemas_of_a_folder_stand_over_those_that_are_built_in() {
                 "{}: a header is missing: meta (JADN v1.0 CSD01) or info (JADN v1.0 CS01)",
                 file("bad.jadn")
             ),
-            format!("{}: Target: no type \"Rule-Id\" is defined", file("heat.jadn")),
+            format!("{}: Target.rule_number: no type \"Rule-Id\" is defined", file("heat.jadn")),
             format!(
                 "{}: Actuator.x-same: the number 1024 is that of \"slpf\" as well",
                 file("iot.jadn")

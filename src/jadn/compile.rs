@@ -44,7 +44,7 @@ impl Schema {
     ) -> Result<Self, Problem> {
         let types = package.types.iter().map(|it| (it.name.as_str(), it)).collect();
         let mut compiler = Compiler {
-            dialect: package.dialect,
+            package,
             types,
             undefined,
             bounds: own_bounds(package, bounds),
@@ -116,7 +116,7 @@ fn document_bytes(package: &Package) -> Option<usize> {
 }
 
 struct Compiler<'p> {
-    dialect: Dialect,
+    package: &'p Package,
     types: HashMap<&'p str, &'p Type>,
     undefined: &'p [String],
     bounds: Bounds,
@@ -240,7 +240,7 @@ impl<'p> Compiler<'p> {
             // In CS01 what may be left out is not there as an empty array (section 3.3.2).
             // CSD01 writes `[]` for the options of a type, 1..n as they are: there only
             // a bound that is spelled out holds.
-            let min = match self.dialect {
+            let min = match self.package.dialect {
                 Dialect::Csd01 if !is_spelled_out => 0,
                 Dialect::Csd01 => least,
                 _ => least.max(1),
@@ -418,7 +418,11 @@ impl<'p> Compiler<'p> {
         }) else {
             return Ok(None);
         };
-        let pattern = Pattern::new(text).map_err(|reason| Problem::at(place, reason))?;
+        let pattern = self
+            .package
+            .pattern(text)
+            .and_then(Pattern::new)
+            .map_err(|reason| Problem::at(place, reason))?;
         self.schema.patterns.push(pattern);
         Ok(u32::try_from(self.schema.patterns.len() - 1).ok())
     }

@@ -1,12 +1,13 @@
 //! A schema in another dialect.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
 use super::Problem;
 use super::formats::integer_range;
 use super::package::{Base, Content, Dialect, Field, Header, Item, Opt, Package, Type};
+use super::paths::Paths;
 
 /// A schema in another dialect, and what that dialect could not say.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Converted {
     pub package: Package,
     /// What is lost or kept against the letter of the dialect, with its place.
     pub losses: Vec<Problem>,
+    /// What cannot be written there at all, so that the result is no schema of the dialect.
+    pub unsaid: Vec<Problem>,
 }
 
 impl Package {
@@ -31,6 +34,7 @@ impl Package {
             names: self.types.iter().map(|it| it.name.clone()).collect(),
             added: Vec::new(),
             losses: Vec::new(),
+            unsaid: Vec::new(),
         };
         let header = match (is_same, to) {
             (true, _) => self.header.members.clone(),
@@ -47,7 +51,7 @@ impl Package {
             types.append(&mut converter.added);
         }
         let package = Package { dialect: to, header: Header { members: header }, types };
-        Converted { package, losses: converter.losses }
+        Converted { package, losses: converter.losses, unsaid: converter.unsaid }
     }
 }
 
@@ -57,11 +61,15 @@ struct Converter<'p> {
     /// Types that got a name of their own.
     added: Vec<Type>,
     losses: Vec<Problem>,
+    unsaid: Vec<Problem>,
 }
 
 impl Converter<'_> {
     fn loses(&mut self, place: &str, what: impl Into<String>) {
-        self.losses.push(Problem::at(place, what));
+        let loss = Problem::at(place, what);
+        if !self.losses.contains(&loss) {
+            self.losses.push(loss);
+        }
     }
 
     /// The header of CS01 from an older one.
@@ -199,9 +207,11 @@ impl Converter<'_> {
         let mut it = it.clone();
         if let Some(map) = self.unfolded(&it) {
             it = map;
-        } else if matches!(it.base, Base::MapOf | Base::Any) {
-            let what = format!("{} is no type of CSD01", it.base.as_str());
-            self.loses(&it.name, what);
+        } else if it.base == Base::MapOf {
+            let what = "CSD01 has no MapOf, and a Map only for the keys of an enumeration";
+            self.unsaid.push(Problem::at(&it.name, what));
+        } else if it.base == Base::Any {
+            self.loses(&it.name, "Any is no type of CSD01; it is kept, and read here");
         }
         if let Some(items) = self.derived(&it.options) {
             it.content = Content::Items(items);
@@ -226,8 +236,8 @@ impl Converter<'_> {
             Opt::ValueType(name) => Some(name),
             _ => None,
         })?;
-        let (items, by_id) = if let Some(name) = key.strip_prefix('#') {
-            (self.derived(&[Opt::Enum(name.to_owned())])?, false)
+        let (items, by_id) = if let Some(derived) = mark_of(key) {
+            (self.derived(&[derived])?, false)
         } else {
             let it = self.from.types.iter().find(|it| it.name == *key)?;
             let items = match &it.content {
@@ -257,6 +267,17 @@ impl Converter<'_> {
 
     /// The items of a derived enumeration, written out: CSD01 derives only in fields.
     fn derived(&self, options: &[Opt]) -> Option<Vec<Item>> {
+        let pointer = options.iter().find_map(|it| match it {
+            Opt::Pointer(name) => Some(name),
+            _ => None,
+        });
+        if let Some(name) = pointer {
+            let types: HashMap<_, _> =
+                self.from.types.iter().map(|it| (it.name.as_str(), it)).collect();
+            let paths = Paths::default().of(types.get(name.as_str())?, &types).ok()?;
+            let item = |(id, name)| Item { id, name, description: String::new() };
+            return Some((1..).zip(paths).map(item).collect());
+        }
         let of = options.iter().find_map(|it| match it {
             Opt::Enum(name) => Some(name),
             _ => None,
@@ -280,7 +301,7 @@ impl Converter<'_> {
         let mut old = Vec::new();
         for option in options {
             match option {
-                // They change no verdict; the last two are written out, or the keys of a Map by now.
+                // They change no verdict; the last three are written out, or the keys of a Map by now.
                 Opt::Extend
                 | Opt::Default(_)
                 | Opt::Dir
@@ -288,8 +309,8 @@ impl Converter<'_> {
                 | Opt::Link
                 | Opt::Unordered
                 | Opt::Enum(_)
+                | Opt::Pointer(_)
                 | Opt::KeyType(_) => {}
-                Opt::Pointer(_) => self.loses(place, "CSD01 has no pointers"),
                 Opt::MinNumber(_) | Opt::MaxNumber(_) => {
                     self.loses(place, "CSD01 has no bounds of a Number");
                 }
@@ -307,10 +328,10 @@ impl Converter<'_> {
                     }
                     None => old.push(option.clone()),
                 },
-                Opt::ValueType(name) if name.starts_with('#') => {
-                    let of = name[1..].to_owned();
-                    let name = self.name(&of, "Enum", '-');
-                    let items = self.derived(&[Opt::Enum(of)]).unwrap_or_default();
+                Opt::ValueType(name) if name.starts_with(['#', '>']) => {
+                    let items = mark_of(name).and_then(|it| self.derived(&[it]));
+                    let items = items.unwrap_or_default();
+                    let name = self.name(&name[1..], "Enum", '-');
                     let content = Content::Items(items);
                     self.added.push(Type { content, ..new_type(&name, Base::Enumerated, vec![]) });
                     old.push(Opt::ValueType(name));
@@ -369,6 +390,15 @@ impl Converter<'_> {
         } else if least.is_none() {
             field.options.insert(0, Opt::MinCount(1));
         }
+    }
+}
+
+/// What a name with a mark derives from: `#T` or `>T`.
+fn mark_of(name: &str) -> Option<Opt> {
+    match name.split_at_checked(1)? {
+        ("#", name) => Some(Opt::Enum(name.to_owned())),
+        (">", name) => Some(Opt::Pointer(name.to_owned())),
+        _ => None,
     }
 }
 

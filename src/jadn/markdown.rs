@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
 use super::package::{Base, Content, Field, Opt, Package, Type};
+use super::resolve::each_name;
 
 impl Package {
     /// Its types as tables in Markdown, as the specifications print them
@@ -16,6 +17,26 @@ impl Package {
             text.push('\n');
         }
         text
+    }
+
+    /// The same with only the types that one of them needs, itself included; `None` where it has
+    /// no type of that name.
+    #[must_use]
+    pub fn only(&self, root: &str) -> Option<Self> {
+        let types: HashMap<_, _> = self.types.iter().map(|it| (it.name.as_str(), it)).collect();
+        let mut wanted = vec![types.get(root)?.name.clone()];
+        let mut needed = HashSet::new();
+        while let Some(name) = wanted.pop() {
+            if let Some(it) = types.get(name.as_str())
+                && needed.insert(&it.name)
+            {
+                each_name(it, &mut |name| {
+                    wanted.push(name.trim_start_matches(['#', '>']).to_owned());
+                });
+            }
+        }
+        let types = self.types.iter().filter(|it| needed.contains(&it.name)).cloned().collect();
+        Some(Self { dialect: self.dialect, header: self.header.clone(), types })
     }
 
     /// Its types as a class diagram of Mermaid.
@@ -46,9 +67,9 @@ fn table(it: &Type, text: &mut String) {
         row(text, &[&format!("**{}**", it.name), &definition, &it.description]);
         return;
     }
-    let _ = writeln!(text, "**Type: {} ({definition})**\n", it.name);
+    let _ = writeln!(text, "**Type: {} ({})**\n", inline(&it.name), inline(&definition));
     if !it.description.is_empty() {
-        let _ = writeln!(text, "{}\n", it.description);
+        let _ = writeln!(text, "{}\n", inline(&it.description));
     }
     match &it.content {
         Content::Nothing => {}
@@ -89,10 +110,16 @@ fn table(it: &Type, text: &mut String) {
 
 fn row(text: &mut String, cells: &[&str]) {
     for cell in cells {
-        let cell = cell.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ");
+        let cell = inline(cell).replace('\\', "\\\\").replace('|', "\\|");
         let _ = write!(text, "| {}", if cell.is_empty() { cell } else { format!("{cell} ") });
     }
     text.push_str("|\n");
+}
+
+/// Text of one line, in which no HTML begins.
+fn inline(text: &str) -> String {
+    let line: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+    line.replace('<', "&lt;")
 }
 
 /// A type as its table names it, such as `ArrayOf(Feature){0..10} unique`.
@@ -193,6 +220,27 @@ fn multiplicity(field: &Field) -> String {
     }
 }
 
+/// Words of the language of class diagrams, which are no identifiers, in any case of letters.
+const RESERVED: [&str; 17] = [
+    "acctitle",
+    "accdescr",
+    "call",
+    "callback",
+    "class",
+    "classdef",
+    "classdiagram",
+    "click",
+    "cssclass",
+    "default",
+    "direction",
+    "end",
+    "href",
+    "link",
+    "namespace",
+    "note",
+    "style",
+];
+
 /// An identifier of Mermaid for each type.
 fn identifiers(types: &[Type]) -> HashMap<&str, String> {
     let (mut ids, mut taken) = (HashMap::new(), HashSet::new());
@@ -201,6 +249,9 @@ fn identifiers(types: &[Type]) -> HashMap<&str, String> {
         let mut id: String = it.name.chars().map(letter).collect();
         if !id.starts_with(|it: char| it.is_ascii_alphabetic()) {
             id.insert(0, 'T');
+        }
+        if RESERVED.contains(&id.to_ascii_lowercase().as_str()) {
+            id.push('_');
         }
         while !taken.insert(id.clone()) {
             id.push('_');
@@ -360,6 +411,39 @@ One of them
             r#"  Names --> "*" Target"#,
             r#"  Pairs --> "*" Action"#,
             r#"  Pairs --> "*" Names"#,
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn one_type_is_shown_with_what_it_needs() {
+        let package = Package::read(FILE.as_bytes()).unwrap();
+        let names = |root| {
+            let only = package.only(root)?;
+            Some(only.types.into_iter().map(|it| it.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names("Names").unwrap(), ["Target", "Net", "Names"]);
+        assert_eq!(names("Rate").unwrap(), ["Rate"]);
+        assert_eq!(names("Nope"), None);
+    }
+
+    #[test]
+    fn no_text_breaks_out_of_its_line() {
+        let package = Package::read(
+            br#"{"info": {"package": "p"}, "types": [["A", "Record", [], "one\n# two <b>", [[1, "a", "String", ["%<"], "x\r\ny | <i>"]]],
+                ["class", "Choice", [], "", [[1, "end", "End"]]], ["End", "String"], ["note", "ArrayOf", ["*class"]]]}"#,
+        )
+        .unwrap();
+        let text = package.to_markdown();
+        assert!(text.contains("\none # two &lt;b>\n"), "{text}");
+        assert!(text.contains(r"| 1 | **a** | String (%&lt;%) | 1 | x  y \| &lt;i> |"), "{text}");
+        let text = package.to_mermaid();
+        for line in [
+            r#"  class class_["class"] {"#,
+            r#"  class End_["End"] {"#,
+            r#"  class_ --> "1" End_ : end"#,
+            r#"  note_ --> "*" class_"#,
         ] {
             assert!(text.lines().any(|it| it == line), "{line} is missing in\n{text}");
         }

@@ -7,6 +7,7 @@
 mod canonical;
 mod check;
 mod compile;
+mod config;
 mod convert;
 mod dialect;
 mod ecmascript;
@@ -31,6 +32,7 @@ mod transcode;
 mod value;
 mod write;
 
+pub use check::Findings;
 pub use compile::Bounds;
 pub use convert::Converted;
 pub use example::NoExample;
@@ -39,6 +41,7 @@ pub use mutant::{Mutant, Wrong};
 pub use outline::{Outline, Part};
 pub use package::{Base, Content, Dialect, Field, Header, Item, Opt, Package, Type};
 pub use problem::Problem;
+pub use read::Reading;
 pub use report::Fault;
 pub use resolve::{Merged, resolve};
 pub use table::{NodeId, Schema, Taking, Unknown};

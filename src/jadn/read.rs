@@ -1,10 +1,12 @@
 //! From a schema file to a package.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
-use super::Problem;
 use super::dialect::Of;
 use super::package::{Base, Content, Dialect, Field, Header, Item, Opt, Package, Type};
+use super::{Findings, Problem, resolve};
 use crate::encoding::json::{JsonError, JsonSource};
 use crate::encoding::source::{Key, Kind, Number, Source};
 
@@ -14,6 +16,42 @@ const DEPTH: usize = 16;
 /// Longest schema file, in bytes.
 const FILE_BYTES: usize = 8 * 1024 * 1024;
 
+/// A schema file as far as it could be read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// What could be read; `None` where not even the header could. With mistakes it is only
+    /// good for finding more of them.
+    pub package: Option<Package>,
+    /// Everything about the file that breaks its syntax.
+    pub problems: Vec<Problem>,
+    /// What is read, and written another way.
+    pub warnings: Vec<Problem>,
+    /// Names of the types that were only read in part.
+    pub partial: HashSet<String>,
+}
+
+impl Reading {
+    /// What was read together with what can only be seen of the whole, once the packages that
+    /// it imports are there. With `gaps`, types that nobody defines are no mistake.
+    #[must_use]
+    pub fn findings(&self, others: &[Package], gaps: bool) -> Findings {
+        let mut found =
+            Findings { problems: self.problems.clone(), warnings: self.warnings.clone() };
+        let Some(package) = &self.package else { return found };
+        let merged = resolve(package, others).or_else(|problems| {
+            found.problems.extend(problems);
+            resolve(package, &[])
+        });
+        if let Ok(merged) = merged {
+            let merged = if gaps { merged.with_gaps() } else { merged };
+            let more = merged.findings_but(&self.partial);
+            found.problems.extend(more.problems);
+            found.warnings.extend(more.warnings);
+        }
+        found
+    }
+}
+
 impl Package {
     /// Reads a schema file; its header tells in which dialect it is written.
     ///
@@ -21,21 +59,31 @@ impl Package {
     ///
     /// Everything about the file that breaks its syntax.
     pub fn read(file: &[u8]) -> Result<Self, Vec<Problem>> {
+        let Reading { package, problems, .. } = Self::reading(file);
+        package.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+
+    /// Reads a schema file as far as it goes.
+    #[must_use]
+    pub fn reading(file: &[u8]) -> Reading {
+        let nothing = |problem| Reading { problems: vec![problem], ..Reading::default() };
         if file.len() > FILE_BYTES {
             let reason = format!("{} bytes long, {FILE_BYTES} are allowed", file.len());
-            return Err(vec![Problem::of_file(reason)]);
+            return nothing(Problem::of_file(reason));
         }
         let mut source = JsonSource::new(file, DEPTH);
-        let file = tree(&mut source).and_then(|tree| source.end().map(|()| tree));
-        let file = file.map_err(|error| vec![Problem::of_file(format!("no I-JSON, {error}"))])?;
-        let (dialect, header) = dialect(&file).map_err(|problem| vec![problem])?;
-        let mut reader = Reader { dialect, problems: Vec::new() };
+        let file = match tree(&mut source).and_then(|tree| source.end().map(|()| tree)) {
+            Ok(file) => file,
+            Err(error) => return nothing(Problem::of_file(format!("no I-JSON, {error}"))),
+        };
+        let (dialect, header) = match dialect(&file) {
+            Ok(found) => found,
+            Err(problem) => return nothing(problem),
+        };
+        let mut reader = Reader { dialect, read: Reading::default() };
         let types = reader.types(&file);
-        if reader.problems.is_empty() {
-            Ok(Self { dialect, header: Header { members: header.clone() }, types })
-        } else {
-            Err(reader.problems)
-        }
+        let header = Header { members: header.clone() };
+        Reading { package: Some(Self { dialect, header, types }), ..reader.read }
     }
 }
 
@@ -119,25 +167,27 @@ fn has_option(file: &Value, letters: &[char]) -> bool {
 
 struct Reader {
     dialect: Dialect,
-    problems: Vec<Problem>,
+    read: Reading,
 }
 
 impl Reader {
     fn types(&mut self, file: &Value) -> Vec<Type> {
         for name in file.as_object().into_iter().flat_map(Map::keys) {
             if !["meta", "info", "types"].contains(&name.as_str()) {
-                self.problems.push(Problem::of_file(format!("{name:?} is no part of a schema")));
+                self.read
+                    .problems
+                    .push(Problem::of_file(format!("{name:?} is no part of a schema")));
             }
         }
         let Some(types) = file.get("types").and_then(Value::as_array) else {
-            self.problems.push(Problem::of_file("types, an array, is missing"));
+            self.read.problems.push(Problem::of_file("types, an array, is missing"));
             return Vec::new();
         };
         types.iter().enumerate().filter_map(|(at, it)| self.defined(at, it)).collect()
     }
 
     fn bad<T>(&mut self, place: &str, reason: impl Into<String>) -> Option<T> {
-        self.problems.push(Problem::at(place, reason));
+        self.read.problems.push(Problem::at(place, reason));
         None
     }
 
@@ -147,11 +197,31 @@ impl Reader {
         let Some(name) = parts.first().and_then(Value::as_str) else {
             return self.bad(&place, "the name of the type is missing");
         };
-        let Some(base_name) = parts.get(1).and_then(Value::as_str) else {
-            return self.bad(name, "its base type is missing");
-        };
-        let Some(base) = Base::named(base_name) else {
-            return self.bad(name, format!("{base_name:?} is no base type"));
+        let before = self.read.problems.len();
+        let it = self.named(name, parts);
+        if self.read.problems.len() > before {
+            self.read.partial.insert(name.to_owned());
+        }
+        Some(it)
+    }
+
+    /// A type that has a name at least.
+    fn named(&mut self, name: &str, parts: &[Value]) -> Type {
+        let base_name = parts.get(1).and_then(Value::as_str);
+        let Some(base) = base_name.and_then(Base::named) else {
+            let reason = match base_name {
+                None => "its base type is missing".to_owned(),
+                Some(other) => format!("{other:?} is no base type"),
+            };
+            self.bad::<()>(name, reason);
+            // Others may name it all the same.
+            return Type {
+                name: name.to_owned(),
+                base: Base::Any,
+                options: Vec::new(),
+                description: String::new(),
+                content: Content::Nothing,
+            };
         };
         let is_simple = !matches!(
             base,
@@ -166,7 +236,7 @@ impl Reader {
         if !(least..=most).contains(&parts.len()) {
             let reason =
                 format!("it has {} elements, expected {}", parts.len(), between(least, most));
-            return self.bad(name, reason);
+            self.bad::<()>(name, reason);
         }
         let options = self.options(name, parts.get(2), Of::Type);
         let description = self.text(name, "description", parts.get(3));
@@ -174,7 +244,10 @@ impl Reader {
         let inner = match parts.get(4) {
             None => &Vec::new(),
             Some(Value::Array(inner)) => inner,
-            Some(_) => return self.bad(name, "its fields are no array"),
+            Some(_) => {
+                self.bad::<()>(name, "its fields are no array");
+                &Vec::new()
+            }
         };
         let content = if is_simple || is_derived {
             if !inner.is_empty() {
@@ -186,7 +259,7 @@ impl Reader {
         } else {
             Content::Fields(inner.iter().filter_map(|it| self.field(name, it)).collect())
         };
-        Some(Type { name: name.to_owned(), base, options, description, content })
+        Type { name: name.to_owned(), base, options, description, content }
     }
 
     fn item(&mut self, of: &str, it: &Value) -> Option<Item> {
@@ -213,18 +286,25 @@ impl Reader {
         if !(least..=5).contains(&parts.len()) {
             let reason =
                 format!("a field has {} elements, expected {}", parts.len(), between(least, 5));
-            return self.bad(of, reason);
+            self.bad::<()>(of, reason);
         }
-        let Some(id) = parts[0].as_i64() else {
-            return self.bad(of, format!("a field has {} for a number", parts[0]));
+        let id = parts.first()?;
+        let Some(id) = id.as_i64() else {
+            return self.bad(of, format!("a field has {id} for a number"));
         };
-        let Some(name) = parts[1].as_str() else {
-            return self.bad(of, format!("field {id} has {} for a name", parts[1]));
+        let name = parts.get(1)?;
+        let Some(name) = name.as_str() else {
+            return self.bad(of, format!("field {id} has {name} for a name"));
         };
         let place =
             format!("{of}.{}", if name.is_empty() { id.to_string() } else { name.to_owned() });
-        let Some(type_name) = parts[2].as_str() else {
-            return self.bad(&place, format!("it has {} for a type", parts[2]));
+        let type_name = match parts.get(2) {
+            Some(Value::String(name)) => name.as_str(),
+            Some(other) => {
+                self.bad::<()>(&place, format!("it has {other} for a type"));
+                Base::Any.as_str()
+            }
+            None => Base::Any.as_str(),
         };
         let options = self.options(&place, parts.get(3), Of::Field);
         let description = self.text(&place, "description", parts.get(4));
@@ -253,9 +333,22 @@ impl Reader {
                     Some(text) => self.dialect.option(text, of),
                     None => Err(format!("the option {option} is no text")),
                 };
-                read.map_err(|reason| self.problems.push(Problem::at(place, reason))).ok()
+                let read = read.map_err(|reason| self.bad::<()>(place, reason)).ok();
+                self.spelling(place, option, read.as_ref());
+                read
             })
             .collect()
+    }
+
+    /// What means the same in other words is written in ours.
+    fn spelling(&mut self, place: &str, option: &Value, read: Option<&Opt>) {
+        let written = read.and_then(|it| self.dialect.letters(it));
+        if let (Some(option), Some(written)) = (option.as_str(), written)
+            && option != written
+        {
+            let reason = format!("the option {option:?} is written {written:?}");
+            self.read.warnings.push(Problem::at(place, reason));
+        }
     }
 
     fn text(&mut self, place: &str, what: &str, text: Option<&Value>) -> String {

@@ -44,8 +44,11 @@ pub fn resolve(root: &Package, others: &[Package]) -> Result<Merged, Vec<Problem
     if !merger.problems.is_empty() {
         return Err(merger.problems);
     }
-    // A name without a namespace is a mistake, which the checker reports.
-    let undefined = undefined(&package, |name| name.contains(':'));
+    // A name without a namespace, or one that its namespace does not have, is a mistake, which
+    // the checker reports.
+    let is_there = |nsid: &str| merger.seen.contains_key(&format!("{nsid}:"));
+    let may_be = |name: &str| name.split_once(':').is_some_and(|(nsid, _)| !is_there(nsid));
+    let undefined = undefined(&package, may_be);
     Ok(Merged { package, undefined })
 }
 
@@ -112,6 +115,9 @@ impl<'p> Merger<'p> {
             let mut it = it.clone();
             it.name = format!("{prefix}{}", it.name);
             rename(&mut it, &mut renamed);
+            if !prefix.is_empty() {
+                from.settle(&mut it);
+            }
             to.types.push(it);
         }
         for (nsid, name) in imports {

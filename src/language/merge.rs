@@ -203,6 +203,7 @@ fn add_types(merged: &mut Merged, core: &HashSet<&str>, profile: &Profile) {
     for it in &package.types {
         let mut it = it.clone();
         it.name.insert_str(0, &prefix);
+        package.settle(&mut it);
         each_reference(&mut it, &mut |name| {
             if local.contains(name.as_str()) {
                 name.insert_str(0, &prefix);

@@ -78,7 +78,8 @@ impl Profile {
         let merged = resolve(&package, core_packages())?;
         let mut problems = merged.problems();
         // Language 1.0 names types that it does not have; that is not the profile's mistake.
-        problems.retain(|it| it.place.as_deref().is_none_or(|place| !place.contains(':')));
+        let type_of = |place: &str| place.split('.').next().is_some_and(|it| it.contains(':'));
+        problems.retain(|it| !it.place.as_deref().is_some_and(type_of));
         for it in &package.types {
             each_reference(&mut it.clone(), &mut |name| {
                 if merged.undefined.contains(name) {

@@ -168,9 +168,11 @@ fn a_message_is_judged_by_a_type() {
 
 #[test]
 fn an_unknown_type_or_a_missing_file_is_named() {
-    let asked = oc2_schema(&["example", "--schema", LANGUAGE, "--type", "Comand"], "");
+    let asked = oc2_schema(&["example", "--schema", LANGUAGE, "--type", "OpenC2-Comand"], "");
     assert_eq!(asked.status.code(), Some(64));
-    assert!(text(&asked.stderr).contains(r#"the schema has no type "Comand""#));
+    let said = text(&asked.stderr);
+    let begin = "the schema has no type \"OpenC2-Comand\"; did you mean `OpenC2-Command`? It has Action, Action-Targets, ";
+    assert!(said.contains(begin), "{said}");
     let asked = oc2_schema(&["check", "no-such-file.jadn"], "");
     assert_eq!(asked.status.code(), Some(74));
 }
@@ -244,5 +246,98 @@ fn a_message_is_converted_and_judged_in_each_encoding() {
         &["convert", LANGUAGE, name, "--to", "mermaid", "--type", "OpenC2-Command"],
     ] {
         assert_eq!(oc2_schema(words, "").status.code(), Some(64));
+    }
+}
+
+/// Each file is told of, whatever is wrong with the others; what is imported is told of once.
+#[test]
+fn all_files_are_checked_in_one_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let root = r#"{"info": {"package": "r", "namespaces": {"b": "b"}},
+        "types": [["A", "Record", [], "", [[1, "x", "b:B"], [2, "y", "b:Nope"]]]]}"#;
+    let other = r#"{"info": {"package": "b"}, "types": [["B", "Strng"], ["C", "ArrayOf", ["*D"]],
+        ["E", "Choice", [], "", [[1, "e", "String", ["[0"]]]]]}"#;
+    fs::write(path("a.jadn"), root).unwrap();
+    fs::write(path("b.jadn"), other).unwrap();
+    let (a, b) = (path("a.jadn"), path("b.jadn"));
+    let checked = oc2_schema(&["check", LANGUAGE, &a, "no-such-file.jadn", &b], "");
+    assert_eq!(checked.status.code(), Some(65));
+    assert_eq!(
+        text(&checked.stdout),
+        format!(
+            "{LANGUAGE} is in order (types: 48, JADN v1.0 CS01)\n\
+             {a}: A.y: no type \"b:Nope\" is defined\n\
+             {b}: B: \"Strng\" is no base type\n\
+             {b}: C: no type \"D\" is defined\n  \
+             warning: E.e: one alternative stands there always; [0 says nothing\n"
+        )
+    );
+    assert!(text(&checked.stderr).contains("cannot read no-such-file.jadn"));
+    let checked = oc2_schema(&["check", LANGUAGE, "no-such-file.jadn"], "");
+    assert_eq!(checked.status.code(), Some(74));
+    assert!(text(&checked.stdout).contains("is in order"));
+}
+
+/// What `check` refuses is used, and not in silence.
+#[test]
+fn a_broken_schema_is_used_with_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bad.jadn");
+    let types = r#"["A", "String", ["{3", "}2"]], ["B", "ArrayOf", ["*A", "}0"]], ["C", "ArrayOf", ["*Nope"]]"#;
+    fs::write(&file, format!(r#"{{"info": {{"package": "p"}}, "types": [{types}]}}"#)).unwrap();
+    let name = file.to_str().unwrap();
+    let of = ["--schema", name, "--type", "B"];
+    for words in [&[&["validate"], &of[..], &["-"]].concat(), &[&["example"], &of[..]].concat()] {
+        let done = oc2_schema(words, "[]");
+        let said = text(&done.stderr);
+        assert!(
+            said.contains(&format!("oc2: warning: {name}: A: at least 3 and at most 2\n")),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("oc2: warning: {name}: not defined, so never valid: Nope\n")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_no_file() {
+    let converted = |words: &[&str]| {
+        let done =
+            oc2_schema(&[&["convert", "schemas/x-iot-1.0.jadn", "--to"], words].concat(), "");
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    let (code, written, said) = converted(&["jadn", "--dialect", "csd01"]);
+    assert_eq!((code, written.as_str()), (Some(65), ""));
+    assert!(said.contains("Specifiers: CSD01 has no MapOf"), "{said}");
+    // One type and what it needs; JADN is written as a whole.
+    let (code, written, _) = converted(&["mermaid", "--type", "Specifiers"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(written.matches("class ").count(), 1, "{written}");
+    assert_eq!(converted(&["markdown", "--type", "Specifier"]).0, Some(64));
+    assert_eq!(converted(&["jadn", "--type", "Specifiers"]).0, Some(64));
+}
+
+#[test]
+fn an_example_that_no_memory_has_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("towers.jadn");
+    let record = |at: usize| {
+        let inner = if at == 12 { "Boolean".to_owned() } else { format!("R{}", at + 1) };
+        let fields = (1..=10).map(|id| format!(r#"[{id}, "f{id}", "{inner}"]"#));
+        format!(r#"["R{at}", "Record", [], "", [{}]]"#, fields.collect::<Vec<_>>().join(","))
+    };
+    let types: Vec<_> = (0..13).map(record).collect();
+    fs::write(&file, format!(r#"{{"info": {{"package": "p"}}, "types": [{}]}}"#, types.join(",")))
+        .unwrap();
+    let of = ["--schema", file.to_str().unwrap(), "--type", "R0"];
+    for words in
+        [&[&["example"], &of[..]].concat(), &[&["example"], &of[..], &["--wrong"]].concat()]
+    {
+        let made = oc2_schema(words, "");
+        assert_eq!(made.status.code(), Some(65));
+        assert!(text(&made.stderr).contains("R0: no example: larger than 1048576 bytes"));
     }
 }

@@ -43,11 +43,14 @@ fn csd01(types: &str) -> String {
 
 /// Everything that is wrong with a schema file.
 fn problems(file: &str) -> Vec<String> {
-    let problems = match Package::read(file.as_bytes()) {
-        Ok(package) => resolve(&package, &[]).unwrap().problems(),
-        Err(problems) => problems,
-    };
-    problems.iter().map(Problem::to_string).collect()
+    let found = Package::reading(file.as_bytes()).findings(&[], false);
+    found.problems.iter().map(Problem::to_string).collect()
+}
+
+/// Everything else that is said of it.
+fn warnings(file: &str) -> Vec<String> {
+    let found = Package::reading(file.as_bytes()).findings(&[], false);
+    found.warnings.iter().map(Problem::to_string).collect()
 }
 
 fn judge(schema: &Schema, root: &str, text: &str, form: Form) -> Result<(), Box<Fault>> {
