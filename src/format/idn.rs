@@ -1,6 +1,8 @@
 //! Internationalized host names.
 
 #[cfg(feature = "idn")]
+use icu_properties::{CodePointMapData, props::GeneralCategory};
+#[cfg(feature = "idn")]
 use idna::{
     AsciiDenyList,
     uts46::{DnsLength, Hyphens, Uts46},
@@ -14,7 +16,8 @@ use super::host::hostname;
 ///
 /// The library follows UTS #46, which also reads what IDNA 2008 only lets
 /// user interfaces map. So each label must come back from a round trip as it was, and
-/// the contextual rules for single characters (RFC 5892, appendix A) are ours.
+/// the letters that IDNA 2008 has (RFC 5892, section 3) and the contextual rules for single
+/// characters (appendix A) are ours: UTS #46 reads symbols as well.
 #[cfg(feature = "idn")]
 pub fn idn_hostname(text: &str) -> Result<(), Flaw> {
     let uts46 = Uts46::new();
@@ -31,6 +34,9 @@ pub fn idn_hostname(text: &str) -> Result<(), Flaw> {
         if verdict.is_err() || (!label.is_ascii() && unicode != label) {
             return Err("a label is not in the one form that IDNA 2008 allows");
         }
+        if !unicode.chars().all(is_permitted) {
+            return Err("a character is none that IDNA 2008 allows in names");
+        }
         context(&unicode)?;
     }
     Ok(())
@@ -45,6 +51,44 @@ pub fn idn_hostname(text: &str) -> Result<(), Flaw> {
         return Err("this build cannot check internationalized names");
     }
     hostname(text)
+}
+
+/// Whether IDNA 2008 has a character in names: PVALID, or with a contextual rule (RFC 5892, section
+/// 3). What is not stable, ignorable or unassigned has been refused: UTS #46 maps it or has it not.
+#[cfg(feature = "idn")]
+fn is_permitted(it: char) -> bool {
+    use GeneralCategory::{
+        DecimalNumber, LowercaseLetter, ModifierLetter, NonspacingMark, OtherLetter, SpacingMark,
+        UppercaseLetter,
+    };
+    match it {
+        // Exceptions (section 2.6), those of a contextual rule, LDH and JoinControl.
+        '-' | '\u{b7}' | '\u{375}' | '\u{5f3}' | '\u{5f4}' | '\u{6fd}' | '\u{6fe}' | '\u{f0b}'
+        | '\u{200c}' | '\u{200d}' | '\u{3007}' | '\u{30fb}' => true,
+        // Exceptions as well, Old Hangul Jamo (section 2.9), and blocks that are ignored (section 2.4).
+        '\u{640}'
+        | '\u{7fa}'
+        | '\u{302e}'
+        | '\u{302f}'
+        | '\u{3031}'..='\u{3035}'
+        | '\u{303b}'
+        | '\u{1100}'..='\u{11ff}'
+        | '\u{a960}'..='\u{a97c}'
+        | '\u{d7b0}'..='\u{d7fb}'
+        | '\u{20d0}'..='\u{20ff}'
+        | '\u{1d100}'..='\u{1d24f}' => false,
+        // LetterDigits (section 2.1).
+        other => matches!(
+            CodePointMapData::<GeneralCategory>::new().get(other),
+            LowercaseLetter
+                | UppercaseLetter
+                | OtherLetter
+                | DecimalNumber
+                | ModifierLetter
+                | NonspacingMark
+                | SpacingMark
+        ),
+    }
 }
 
 /// The rules CONTEXTO of RFC 5892, appendix A.3 to A.9.
@@ -95,6 +139,11 @@ mod tests {
                 "l\u{b7}l.cat",
                 "\u{375}\u{3b1}.gr",
                 "\u{30a2}\u{30fb}\u{30a2}.jp",
+                "fa\u{df}.de",
+                "\u{3b2}\u{3cc}\u{3bb}\u{3bf}\u{3c2}.gr",
+                "\u{3007}.jp",
+                "\u{928}\u{940}.in",
+                "\u{6fd}\u{627}.pk",
             ],
             &[
                 "",
@@ -110,6 +159,15 @@ mod tests {
                 "\u{375}a.gr",
                 "example.com.",
                 "\u{30fb}.jp",
+                // Symbols, which UTS #46 reads: a snow man, a heart, and two of their A-labels.
+                "\u{2603}.net",
+                "\u{1f4a9}.la",
+                "\u{2665}.com",
+                "xn--n3h.net",
+                "xn--ls8h.la",
+                "a\u{20dd}.com",
+                "\u{1100}.kr",
+                "\u{302e}\u{3042}.jp",
             ],
         );
     }

@@ -123,9 +123,10 @@ impl<'m> Checker<'m> {
                 }
                 if items.is_empty() && !self.is_partial(&it.name) {
                     let reason = "it has no items, so that nothing is valid for it";
-                    match it.options.contains(&Opt::Extend) {
-                        true => self.warn(&it.name, reason),
-                        false => self.bad(&it.name, reason),
+                    if it.options.contains(&Opt::Extend) {
+                        self.warn(&it.name, reason);
+                    } else {
+                        self.bad(&it.name, reason);
                     }
                 }
             }

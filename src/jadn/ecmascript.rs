@@ -67,16 +67,15 @@ impl Translator<'_> {
                     self.quantifier(&char.to_string(), is_atom)?;
                     false
                 }
-                '{' => match self.counts()? {
-                    Some(counts) => {
-                        self.quantifier(&counts, is_atom)?;
-                        false
-                    }
-                    None => {
+                '{' => {
+                    let counts = self.counts()?;
+                    if let Some(counts) = &counts {
+                        self.quantifier(counts, is_atom)?;
+                    } else {
                         self.literal('{');
-                        true
                     }
-                },
+                    counts.is_none()
+                }
                 '.' => {
                     self.out.push_str(DOT);
                     true
@@ -208,11 +207,7 @@ impl Translator<'_> {
     fn class(&mut self) -> Result<(), String> {
         let is_negated = self.takes('^');
         let mut inside = String::new();
-        loop {
-            let from = match self.class_atom()? {
-                None => break,
-                Some(atom) => atom,
-            };
+        while let Some(from) = self.class_atom()? {
             let mut ahead = self.chars.clone();
             let is_range = ahead.next() == Some('-') && !matches!(ahead.peek(), Some(']') | None);
             if !is_range {

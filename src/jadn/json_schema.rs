@@ -57,15 +57,7 @@ impl Schema {
             Shape::Integer { min, max } => {
                 json!({ "type": "integer", "minimum": min, "maximum": max })
             }
-            Shape::WideInteger { min, max } => {
-                let sign = if *min < 0 { "-?" } else { "" };
-                let exact = i128::from(MAX_INTEGER);
-                let (least, most) = (*min.max(&-exact), *max.min(&exact));
-                json!({ "anyOf": [
-                    { "type": "integer", "minimum": short(least), "maximum": short(most) },
-                    { "type": "string", "pattern": format!("^(0|{sign}[1-9][0-9]*)$") },
-                ] })
-            }
+            Shape::WideInteger { min, max } => wide_integer(*min, *max),
             Shape::Number { min, max } => {
                 let mut members = Map::from_iter([("type".to_owned(), json!("number"))]);
                 if min.is_finite() {
@@ -231,9 +223,16 @@ impl Schema {
     }
 }
 
-/// A bound that is exact in JSON, where it is one.
-fn short(bound: i128) -> i64 {
-    i64::try_from(bound).unwrap_or(if bound < 0 { i64::MIN } else { i64::MAX })
+/// A number as far as JSON has it exactly, or text.
+fn wide_integer(min: i128, max: i128) -> Value {
+    let sign = if min < 0 { "-?" } else { "" };
+    let exact =
+        |bound: i128| i64::try_from(bound).unwrap_or(MAX_INTEGER).clamp(-MAX_INTEGER, MAX_INTEGER);
+    let (least, most) = (exact(min.max(-i128::from(MAX_INTEGER))), exact(max));
+    json!({ "anyOf": [
+        { "type": "integer", "minimum": least, "maximum": most },
+        { "type": "string", "pattern": format!("^(0|{sign}[1-9][0-9]*)$") },
+    ] })
 }
 
 fn of_octets(octets: Sizes, form: OctetForm) -> Value {

@@ -32,7 +32,10 @@ pub fn resolve(root: &Package, others: &[Package]) -> Result<Merged, Vec<Problem
     for it in others.iter().chain([root]) {
         let Some(name) = it.name() else { continue };
         if by_name.insert(name, it).is_some_and(|before| before != it) {
-            problems.push(Problem::of_file(format!("there are two packages {name:?}")));
+            let problem = Problem::of_file(format!("there are two packages {name:?}"));
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
         }
     }
     if !problems.is_empty() {

@@ -117,6 +117,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hyper", &["https"]),
     ("hyper_rustls", &["https"]),
     ("hyper_util", &["https"]),
+    ("icu_properties", &["format"]),
     ("idna", &["format"]),
     ("minijinja", &["actuator"]),
     // journal: room on the disk, held back without writing it.

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 const LANGUAGE: &str = "schemas/oc2ls-1.1.jadn";
+const PROFILE: &str = "schemas/slpf-1.0.jadn";
 
 /// Runs `oc2 schema` in the folder of the project, with something on standard input.
 fn oc2_schema(words: &[&str], input: &str) -> Output {
@@ -261,12 +262,12 @@ fn all_files_are_checked_in_one_run() {
     fs::write(path("a.jadn"), root).unwrap();
     fs::write(path("b.jadn"), other).unwrap();
     let (a, b) = (path("a.jadn"), path("b.jadn"));
-    let checked = oc2_schema(&["check", LANGUAGE, &a, "no-such-file.jadn", &b], "");
+    let checked = oc2_schema(&["check", PROFILE, &a, "no-such-file.jadn", &b], "");
     assert_eq!(checked.status.code(), Some(65));
     assert_eq!(
         text(&checked.stdout),
         format!(
-            "{LANGUAGE} is in order (types: 48, JADN v1.0 CS01)\n\
+            "{PROFILE} is in order (types: 13, JADN v1.0 CS01)\n\
              {a}: A.y: no type \"b:Nope\" is defined\n\
              {b}: B: \"Strng\" is no base type\n\
              {b}: C: no type \"D\" is defined\n  \
@@ -274,7 +275,7 @@ fn all_files_are_checked_in_one_run() {
         )
     );
     assert!(text(&checked.stderr).contains("cannot read no-such-file.jadn"));
-    let checked = oc2_schema(&["check", LANGUAGE, "no-such-file.jadn"], "");
+    let checked = oc2_schema(&["check", PROFILE, "no-such-file.jadn"], "");
     assert_eq!(checked.status.code(), Some(74));
     assert!(text(&checked.stdout).contains("is in order"));
 }

@@ -35,7 +35,9 @@ impl Checker<'_> {
             if count == 0 {
                 ended.push(it.name.as_str());
             } else {
-                known.into_iter().for_each(|name| waiting.entry(name).or_default().push(at));
+                for name in known {
+                    waiting.entry(name).or_default().push(at);
+                }
             }
         }
         let mut finite = HashSet::new();

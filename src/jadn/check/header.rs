@@ -73,7 +73,7 @@ impl Checker<'_> {
         for name in exports {
             match name.as_str() {
                 None => {
-                    self.bad_header(format!("exports holds {name}, which is no name of a type"))
+                    self.bad_header(format!("exports holds {name}, which is no name of a type"));
                 }
                 Some(name) if self.types.contains_key(name) || self.undefined.contains(name) => {}
                 Some(name) => {

@@ -14,6 +14,24 @@ fn a_file_that_was_read_is_written_the_same() {
     }
 }
 
+/// What CS01, section 3.1.1, lets a file leave out is written, and a number in its shortest form.
+#[test]
+fn what_a_file_leaves_out_is_written() {
+    let file = cs01(
+        r#"["A", "String"], ["B", "Enumerated", [], "", [[1, "b"]]], ["C", "Record", [], "", [[1, "c", "Number", ["y1.0"]]]]"#,
+    );
+    let written = Package::read(file.as_bytes()).unwrap().to_json();
+    let types = serde_json::json!([
+        ["A", "String", [], "", []],
+        ["B", "Enumerated", [], "", [[1, "b", ""]]],
+        ["C", "Record", [], "", [[1, "c", "Number", ["y1"], ""]]],
+    ]);
+    assert_eq!(written["types"], types);
+    let again = Package::read(written.to_string().as_bytes()).unwrap();
+    assert_eq!(again.to_json(), written);
+    assert_eq!(again, Package::read(file.as_bytes()).unwrap());
+}
+
 #[test]
 fn the_schemas_of_the_project_have_no_mistake() {
     for file in [LANGUAGE_11, LANGUAGE_10, META_10] {
@@ -187,8 +205,8 @@ fn what_the_other_dialect_cannot_say_is_told() {
     assert_eq!(converted.package.to_json(), file);
     // Paths are written out, and what is lost is told once.
     let file = cs01(
-        r##"["P", "Enumerated", [">R"]], ["L", "ArrayOf", ["*>R"]], ["N", "Number", ["y1", "z2"]],
-            ["R", "Record", [], "", [[1, "a", "Integer"], [2, "b", "S", ["<"]]]], ["S", "Map", [], "", [[7, "c", "Integer"]]]"##,
+        r#"["P", "Enumerated", [">R"]], ["L", "ArrayOf", ["*>R"]], ["N", "Number", ["y1", "z2"]],
+            ["R", "Record", [], "", [[1, "a", "Integer"], [2, "b", "S", ["<"]]]], ["S", "Map", [], "", [[7, "c", "Integer"]]]"#,
     );
     let converted = Package::read(file.as_bytes()).unwrap().converted(Csd01);
     let losses: Vec<_> = converted.losses.iter().map(Problem::to_string).collect();

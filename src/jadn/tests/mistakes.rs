@@ -39,7 +39,11 @@ fn every_mistake_of_a_schema_is_named() {
     for (file, problem) in cases {
         assert_eq!(problems(file), [problem], "{file}");
     }
+}
 
+/// Shows JADN-4.1.2-1: those of one type or field.
+#[test]
+fn every_mistake_of_a_type_is_named() {
     #[rustfmt::skip]
     let cases = [
         // Their syntax.
@@ -121,7 +125,11 @@ fn every_mistake_of_a_schema_is_named() {
         let expected: Vec<_> = [problem].into_iter().filter(|it| !it.is_empty()).collect();
         assert_eq!(problems(&cs01(types)), expected, "{types}");
     }
+}
 
+/// Shows JADN-4.1.2-1: CSD01 has other options, and fewer elements.
+#[test]
+fn every_mistake_in_csd01_is_named() {
     let cases = [
         (r#"["A", "String", ["/email"], ""]"#, ""),
         (r#"["A", "String", [], "", []]"#, "A: it has 5 elements, expected 4"),
@@ -207,8 +215,8 @@ fn mistakes_of_the_header_are_named() {
         let file = format!(r#"{{{header}, "types": [["A", "Boolean", [], ""]]}}"#);
         assert_eq!(problems(&file), [problem], "{file}");
     }
-    let file = r##"{"info": {"package": "p", "exports": ["A"], "config": {"$MaxString": 9, "$Sys": ".",
-        "$FieldName": "^a"}}, "types": [["A", "String"]]}"##;
+    let file = r#"{"info": {"package": "p", "exports": ["A"], "config": {"$MaxString": 9, "$Sys": ".",
+        "$FieldName": "^a"}}, "types": [["A", "String"]]}"#;
     assert_eq!(problems(file), [""; 0]);
     assert_eq!(warnings(file), [""; 0]);
 }
@@ -326,8 +334,11 @@ fn a_namespace_stands_for_one_package() {
 fn two_packages_of_one_name_are_refused() {
     let one = Package::read(cs01(r#"["A", "String"]"#).as_bytes()).unwrap();
     let other = Package::read(cs01(r#"["A", "Integer"]"#).as_bytes()).unwrap();
-    let problems = resolve(&one, &[other]).unwrap_err();
-    assert_eq!(problems[0].to_string(), r#"there are two packages "http://example.org/p""#);
+    for others in [&[other.clone()][..], &[one.clone(), other.clone()]] {
+        let problems = resolve(&one, others).unwrap_err();
+        let problems: Vec<_> = problems.iter().map(Problem::to_string).collect();
+        assert_eq!(problems, [r#"there are two packages "http://example.org/p""#]);
+    }
     assert!(resolve(&one, std::slice::from_ref(&one)).is_ok());
 }
 

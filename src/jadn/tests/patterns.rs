@@ -55,7 +55,7 @@ fn a_pattern_matches_what_ecmascript_matches() {
         (r"^\-$", &["-"], &[]), // without `u`
         (r"^\_$", &["_"], &[]), // without `u`
         (r"^\ $", &[" "], &[]), // without `u`
-        (r#"^#$"#, &["#"], &[]),
+        (r"^#$", &["#"], &[]),
         (r"^a b$", &["a b"], &["ab"]),
         (r"^[\w-.]$", &["-", ".", "a"], &[","]), // without `u`
         (r"^[\d-z]$", &["-", "5", "z"], &["a"]), // without `u`
