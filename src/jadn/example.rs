@@ -125,6 +125,11 @@ impl<'s> Maker<'s> {
         let schema = self.schema;
         Some(match &schema.node(node).shape {
             Shape::Never => return None,
+            // A schema with such a mistake may be used: nothing is valid there.
+            Shape::Integer { min, max } if min > max => return None,
+            Shape::WideInteger { min, max } if min > max => return None,
+            Shape::Number { min, max } if min > max => return None,
+            Shape::Text { chars, .. } if chars.min > chars.max => return None,
             Shape::Any => match self.random.u8(0..4) {
                 0 => json!(self.random.i32(..)),
                 1 => json!(self.word(1, 8)),

@@ -25,10 +25,10 @@ fn no_example_is_larger_than_its_bound() {
     #[rustfmt::skip]
     let cases = [
         ("R0", towers.as_str()),
-        ("T", r#"["T", "ArrayOf", ["*Boolean", "{4000000000"]]"#),
-        ("T", r#"["T", "String", ["{4000000000"]]"#),
-        ("T", r#"["T", "Binary", ["{4000000000"]]"#),
-        ("T", r#"["T", "Binary", ["/x", "{4000000000"]]"#),
+        ("T", r#"["T", "ArrayOf", ["*Boolean", "{4000000000", "}4000000000"]]"#),
+        ("T", r#"["T", "String", ["{4000000000", "}4000000000"]]"#),
+        ("T", r#"["T", "Binary", ["{4000000000", "}4000000000"]]"#),
+        ("T", r#"["T", "Binary", ["/x", "{4000000000", "}4000000000"]]"#),
         ("T", r#"["T", "ArrayOf", ["*String", "{1000"]]"#),
     ];
     for (root, types) in cases {
@@ -83,5 +83,33 @@ fn a_mutant_of_a_large_number_is_wrong() {
         let described = schema.to_json_schema(root);
         let greatest = if format == "f16" { json!(65504.0) } else { json!(f64::from(f32::MAX)) };
         assert_eq!(described["$defs"]["T"]["maximum"], greatest);
+    }
+}
+
+/// A schema with a mistake is used as far as it goes.
+#[test]
+fn where_nothing_is_valid_there_is_no_example() {
+    for types in [
+        r#"["T", "Integer", ["{5", "}3"]]"#,
+        r#"["T", "Integer", ["/u64", "{5", "}3"]]"#,
+        r#"["T", "Integer", ["/u8", "{300"]]"#,
+        r#"["T", "Number", ["y5", "z3"]]"#,
+        r#"["T", "Number", ["/f16", "y1e9"]]"#,
+        r#"["T", "String", ["{5", "}3"]]"#,
+        r#"["T", "Binary", ["{5", "}3"]]"#,
+        r#"["T", "ArrayOf", ["*String", "{5", "}3"]]"#,
+        r#"["T", "MapOf", ["+String", "*String", "{5", "}3"]]"#,
+        r#"["T", "Map", ["{5"], "", [[1, "x", "String"]]]"#,
+        r#"["T", "Enumerated"]"#,
+        r#"["T", "Record", [], "", [[1, "x", "String", ["[3", "]2"]]]]"#,
+        r#"["T", "Record", [], "", [[1, "x", "Nope"]]]"#,
+        r#"["T", "Record", [], "", [[1, "t", "String"], [2, "x", "String", ["&t"]]]]"#,
+    ] {
+        let schema = compiled(&cs01(types));
+        let root = schema.type_named("T").unwrap();
+        for seed in 0..20 {
+            assert_eq!(schema.made_up(root, seed), Err(NoExample::NotFound), "{types}");
+            assert_eq!(schema.spoilt(root, seed), Err(NoExample::NotFound), "{types}");
+        }
     }
 }
