@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::package::{Base, Content, Opt, Package, Type};
 use super::paths::Paths;
+use super::pattern::Room;
 use super::resolve::Merged;
 use super::{Bounds, Problem, Schema};
 
@@ -48,6 +49,7 @@ impl Merged {
             partial,
             undefined: self.undefined.iter().map(String::as_str).collect(),
             paths: Paths::default(),
+            room: Room::default(),
             pointers: HashSet::new(),
             found: Findings::default(),
         };
@@ -80,6 +82,7 @@ struct Checker<'m> {
     /// Types that may be named and not defined.
     undefined: HashSet<&'m str>,
     paths: Paths,
+    room: Room,
     /// Types into which a Pointer leads.
     pointers: HashSet<&'m str>,
     found: Findings,

@@ -6,7 +6,7 @@ use super::Problem;
 use super::formats::{NetForm, OctetForm, TextFormat, greatest_float, integer_range};
 use super::package::{Base, Content, Dialect, Field, Opt, Package, Type};
 use super::paths::Paths;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Room};
 use super::table::{FieldRow, ItemRow, MembersKind, Node, NodeId, Schema, Shape, Sizes, Span};
 
 /// Largest integer of I-JSON (RFC 7493, section 2.2): 2^53 - 1.
@@ -50,6 +50,7 @@ impl Schema {
             bounds: own_bounds(package, bounds),
             derived: HashMap::new(),
             paths: Paths::default(),
+            room: Room::default(),
             schema: Self {
                 nodes: Vec::new(),
                 fields: Vec::new(),
@@ -123,6 +124,7 @@ struct Compiler<'p> {
     /// Nodes of derived enumerations, by what they derive from.
     derived: HashMap<String, NodeId>,
     paths: Paths,
+    room: Room,
     schema: Schema,
 }
 
@@ -418,11 +420,9 @@ impl<'p> Compiler<'p> {
         }) else {
             return Ok(None);
         };
-        let pattern = self
-            .package
-            .pattern(text)
-            .and_then(Pattern::new)
-            .map_err(|reason| Problem::at(place, reason))?;
+        let text = self.package.pattern(text);
+        let pattern = text.and_then(|text| Pattern::new(text, &mut self.room));
+        let pattern = pattern.map_err(|reason| Problem::at(place, reason))?;
         self.schema.patterns.push(pattern);
         Ok(u32::try_from(self.schema.patterns.len() - 1).ok())
     }

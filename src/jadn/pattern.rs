@@ -8,6 +8,54 @@ use super::ecmascript::translated;
 /// Largest compiled pattern, in bytes: what a schema may make us hold for one.
 const PATTERN_BYTES: usize = 1 << 20;
 
+/// Most that all patterns of a schema may ask for: characters and ranges of them, each as
+/// often as it is repeated. What is compiled takes about 100 bytes for each.
+const PATTERN_PARTS: usize = 1 << 19;
+
+/// Parts of a pattern that one range of characters beyond ASCII takes: those of UTF-8 have several.
+const RANGE_PARTS: usize = 10;
+
+/// What is left of [`PATTERN_PARTS`] for the patterns of a schema.
+#[derive(Debug)]
+pub(super) struct Room {
+    parts: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { parts: PATTERN_PARTS }
+    }
+}
+
+impl Room {
+    fn take(&mut self, tree: &Hir) -> Result<(), String> {
+        let left = self.parts.checked_sub(parts_of(tree));
+        self.parts = left.unwrap_or(0);
+        left.map(drop).ok_or_else(|| {
+            format!(
+                "all patterns of the schema together ask for more than {PATTERN_PARTS} characters"
+            )
+        })
+    }
+}
+
+fn parts_of(tree: &Hir) -> usize {
+    let sum = |trees: &[Hir]| trees.iter().map(parts_of).fold(1, usize::saturating_add);
+    match tree.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(class) if class.is_utf8() && class.maximum_len() == Some(1) => 1,
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len().saturating_mul(RANGE_PARTS),
+        HirKind::Class(Class::Bytes(_)) => RANGE_PARTS,
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min.saturating_add(1));
+            parts_of(&repetition.sub).saturating_mul(times as usize).saturating_add(1)
+        }
+        HirKind::Capture(capture) => parts_of(&capture.sub),
+        HirKind::Concat(trees) | HirKind::Alternation(trees) => sum(trees),
+    }
+}
+
 /// A pattern of a type, ready to be matched.
 #[derive(Debug)]
 pub(super) struct Pattern {
@@ -33,9 +81,12 @@ impl Pattern {
     /// # Errors
     ///
     /// Why it cannot be used, as part of a sentence.
-    pub fn new(text: &str) -> Result<Self, String> {
+    pub fn new(text: &str, room: &mut Room) -> Result<Self, String> {
         let refused = |reason: String| format!("the pattern {text:?} cannot be used: {reason}");
         let rewritten = translated(text).map_err(refused)?;
+        if let Ok(tree) = regex_syntax::parse(&rewritten) {
+            room.take(&tree).map_err(refused)?;
+        }
         let regex = RegexBuilder::new(&rewritten).size_limit(PATTERN_BYTES).build();
         let regex = regex.map_err(|error| match error {
             regex::Error::CompiledTooBig(most) => {
@@ -117,7 +168,7 @@ mod tests {
             ['a', 'f', 'z', 'A', '0', '9', '_', '-', ' ', '\n', '\u{1}', '~', 'ü', '\u{feff}'];
         let mut random = Rng::with_seed(7);
         for (at, pattern) in patterns.iter().enumerate() {
-            let pattern = Pattern::new(pattern).unwrap();
+            let pattern = Pattern::new(pattern, &mut Room::default()).unwrap();
             assert_eq!(pattern.run.is_some(), at < 6, "{}", pattern.as_str());
             for _ in 0..2_000 {
                 let chars = random.usize(0..40).min(random.usize(0..40));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Checker;
 use crate::jadn::Problem;
 use crate::jadn::package::Dialect;
-use crate::jadn::pattern::Pattern;
+use crate::jadn::pattern::{Pattern, Room};
 
 /// Bounds that a package sets (CS01, section 3.1.3).
 const SIZES: [&str; 3] = ["$MaxBinary", "$MaxString", "$MaxElements"];
@@ -95,11 +95,13 @@ impl Checker<'_> {
                         format!("config.{name} is {value}, expected a size from 1 to {}", u32::MAX)
                     }
                 },
-                name if NAMES.contains(&name) => match value.as_str().map(Pattern::new) {
-                    Some(Ok(_)) => continue,
-                    Some(Err(reason)) => format!("config.{name}: {reason}"),
-                    None => format!("config.{name} is {value}, expected a pattern"),
-                },
+                name if NAMES.contains(&name) => {
+                    match value.as_str().map(|it| Pattern::new(it, &mut Room::default())) {
+                        Some(Ok(_)) => continue,
+                        Some(Err(reason)) => format!("config.{name}: {reason}"),
+                        None => format!("config.{name} is {value}, expected a pattern"),
+                    }
+                }
                 "$Sys" => match value.as_str() {
                     Some(text) if text.chars().count() == 1 => continue,
                     _ => format!("config.$Sys is {value}, expected one character"),

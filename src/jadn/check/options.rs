@@ -103,7 +103,8 @@ impl Checker<'_> {
     }
 
     fn pattern(&mut self, place: &str, pattern: &str) {
-        if let Err(reason) = self.package().pattern(pattern).and_then(Pattern::new) {
+        let text = self.merged.package.pattern(pattern);
+        if let Err(reason) = text.and_then(|text| Pattern::new(text, &mut self.room)) {
             self.bad(place, reason);
         }
     }

@@ -1,7 +1,7 @@
 //! Patterns mean what ECMAScript means by them.
 
 use super::*;
-use crate::jadn::pattern::Pattern;
+use crate::jadn::pattern::{Pattern, Room};
 
 /// What ECMAScript says of a text, with the flag `u` where the pattern has a meaning with it (ECMA-262,
 /// sections 22.2.1 and 22.2.2; annex B.1.2 for what it says without). Taken from V8.
@@ -77,7 +77,7 @@ fn a_pattern_matches_what_ecmascript_matches() {
         (r"^$", &[""], &["\u{a}"]),
     ];
     for (text, good, bad) in cases {
-        let pattern = Pattern::new(text).unwrap();
+        let pattern = Pattern::new(text, &mut Room::default()).unwrap();
         assert_eq!(pattern.as_str(), *text);
         for (texts, verdict) in [(good, true), (bad, false)] {
             for it in *texts {
@@ -128,7 +128,7 @@ fn what_cannot_be_matched_as_ecmascript_would_is_refused_by_name() {
         ("[a", "a class does not end"),
         (r"a\", "a backslash stands at the end"),
         ("(?<>a)", "the name of a group is none"),
-        ("((a{1000}){1000}){1000}", "it takes more than 1048576 bytes"),
+        (r"\S{0,1000}", "it takes more than 1048576 bytes"),
     ];
     for (text, reason) in cases {
         let file = cs01(&format!(
@@ -149,4 +149,27 @@ fn a_fault_and_the_json_schema_show_the_pattern_as_it_was_written() {
     assert!(fault.to_string().contains(wanted), "{fault}");
     let described = schema.to_json_schema(schema.type_named("T").unwrap());
     assert_eq!(described["$defs"]["T"]["pattern"], r"^\S{0,36}$");
+}
+
+/// Many patterns that are small enough each are too large together.
+#[test]
+fn all_patterns_of_a_schema_have_a_bound() {
+    let types = |count: usize, pattern: &str| {
+        let text = Value::from(format!("%{pattern}"));
+        let one = |at| format!(r#"["T{at}", "String", [{text}]]"#);
+        cs01(&(0..count).map(one).collect::<Vec<_>>().join(","))
+    };
+    assert_eq!(problems(&types(500, "^[A-Za-z0-9_-]{0,255}$")), [""; 0]);
+    assert_eq!(problems(&types(100, r"^\S{0,36}$")), [""; 0]);
+    for (count, pattern) in [(3_000, r"^[\w\W]{1,250}$"), (1, "((a{1000}){1000}){1000}")] {
+        let file = types(count, pattern);
+        let problems = problems(&file);
+        let reason = "all patterns of the schema together ask for more than 524288 characters";
+        let problem = format!("the pattern {pattern:?} cannot be used: {reason}");
+        assert!(problems.first().is_some_and(|it| it.ends_with(&problem)), "{problems:?}");
+        assert!(problems.len() > count / 2);
+        let Merged { package, undefined } = merged(&file);
+        let problem = Schema::compile(&package, &undefined, Bounds::default()).unwrap_err();
+        assert!(problem.reason.ends_with(reason), "{problem}");
+    }
 }
