@@ -222,12 +222,17 @@ fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> {
         let mut problems: Vec<_> = found.problems.into_iter().filter(is_its_own).collect();
         let warnings: Vec<_> = found.warnings.into_iter().filter(is_its_own).collect();
         let mut profile = None;
-        if problems.is_empty()
+        // What is wrong with the header alone hides nothing else.
+        if problems.iter().all(|it| it.place.is_none())
             && let Some(package) = reading.package.as_ref().filter(|it| looks_like_a_profile(it))
         {
             match Profile::of(package.clone()) {
                 Ok(it) => profile = Some(it),
-                Err(of_profile) => problems = of_profile,
+                Err(of_profile) => {
+                    problems.extend(of_profile);
+                    problems.sort_by(|one, other| one.place.cmp(&other.place));
+                    problems.dedup();
+                }
             }
         }
         let is_good = problems.is_empty();

@@ -305,7 +305,9 @@ fn schemas_of_a_folder_stand_over_those_that_are_built_in() {
     assert!(mistakes[0].to_string().starts_with(&format!("{}: cannot be read", file("a.jadn"))));
     let misnamed = mistakes.iter().find(|it| it.text.starts_with("Result: no message")).unwrap();
     assert!(misnamed.to_string().ends_with("; did you mean Results?"), "{mistakes:?}");
-    assert!(mistakes.iter().any(|it| it.text.starts_with("Target: no type \"Rule-Id\"")));
+    assert!(
+        mistakes.iter().any(|it| it.text.starts_with("Target.rule_number: no type \"Rule-Id\""))
+    );
     put(
         "bad.jadn",
         &slpf.replace("\"Args\", \"Map\"", "\"Agrs\", \"Map\"").replace("slpf", "x-bad"),

@@ -199,12 +199,6 @@ impl Package {
         members.get("package").or_else(|| members.get("module")).and_then(Value::as_str)
     }
 
-    /// The types that it says are for others.
-    pub fn exports(&self) -> impl Iterator<Item = &str> {
-        let exports = self.header.members.get("exports").and_then(Value::as_array);
-        exports.into_iter().flatten().filter_map(Value::as_str)
-    }
-
     /// The namespace identifiers that it declares, and the packages behind them.
     #[must_use]
     pub fn imports(&self) -> Vec<(&str, &str)> {

@@ -181,7 +181,7 @@ fn what_a_profile_must_have_is_named() {
     let exports = r#"{"info": {"package": "urn:x:p", "exports": ["Actuator", "Pair"]}, "types": ["#;
     let file = format!("{exports}{actuator}, {pairs}]}}");
     let problems = Profile::read(file.as_bytes()).unwrap_err();
-    assert_eq!(problems[0].to_string(), "Pair: it is exported, and there is no such type");
+    assert_eq!(problems[0].to_string(), "exports names \"Pair\", and no such type is defined");
 }
 
 /// One mistake is told once, and nothing that would follow from it.

@@ -73,7 +73,7 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
             topics,
             vec![
                 "x-eye.jadn: Result: no message can have this type",
-                "x-eye.jadn: Results: it is exported, and there is no such type",
+                "x-eye.jadn: exports names \"Results\", and no such type is defined",
             ],
         ),
         (
