@@ -64,8 +64,12 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 
 async fn check(args: &CheckArgs, out: &mut impl Write) -> Result<Exit, Failure> {
     let settings = Settings::load_with_files(&args.config);
-    let library =
-        settings.as_ref().map_or_else(|_| Ok(Library::built_in()), |it| it.schemas.load());
+    // What is wrong elsewhere in bridge.toml hides nothing of the schemas.
+    let schemas = match &settings {
+        Ok(settings) => Some(settings.schemas.clone()),
+        Err(_) => Settings::schemas_alone(&args.config),
+    };
+    let library = schemas.map_or_else(|| Ok(Library::built_in()), |it| it.load());
     // Where the schemas have mistakes nothing is said of what they would have been good for.
     let in_doubt = Library::built_in().in_doubt();
     let known = library.as_ref().ok().filter(|_| settings.is_ok());

@@ -194,6 +194,16 @@ impl Settings {
         Self::look(file, &read_file(file)?, std::env::vars(), true)
     }
 
+    /// The `[schemas]` table, where that at least is in order.
+    #[must_use]
+    pub fn schemas_alone(file: &Path) -> Option<SchemasConfig> {
+        let text = std::fs::read_to_string(file).ok()?;
+        let mut source = Source::new(file, &text);
+        let variables = overrides(std::env::vars(), &["schemas"]);
+        let schemas = part(&mut source, "schemas", &variables);
+        source.mistakes.is_empty().then_some(schemas)
+    }
+
     fn look(
         file: &Path,
         text: &str,

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::source::position;
 use super::{Mistake, nearest_of};
-use crate::language::{Flawed, Library, LowerCaseHex, NOT_TAKEN_UP, Own};
+use crate::language::{self, Flawed, Library, LowerCaseHex, NOT_TAKEN_UP, Own};
 
 /// How the name of a schema file ends.
 const SUFFIX: &str = "jadn";
@@ -58,15 +60,42 @@ impl SchemasConfig {
         }
         let library = Library::with(&texts, self.lower_case_hex);
         let mistake = |Flawed { file, problem }: &Flawed| {
+            let text = file.map(|at| String::from_utf8_lossy(&texts[at])).unwrap_or_default();
             let file = file.map_or(dir, |at| read[at]);
-            // Where the start of the name has not told it already.
-            let nearest = problem.place.as_deref().filter(|_| problem.reason == NOT_TAKEN_UP);
-            let nearest = nearest.and_then(|name| nearest_of(name, Own::ALL.map(Own::as_str)));
-            Mistake { nearest, ..Mistake::somewhere(file, problem.to_string()) }
+            let at = problem.place.as_deref().and_then(|place| offset_of(&text, place));
+            let (line, column) = at.map_or((0, 0), |at| position(&text, at));
+            let nearest = nearest(&problem.reason, problem.place.as_deref(), &text);
+            let text = problem.to_string();
+            Mistake { file: file.clone(), line, column, text, nearest }
         };
         mistakes.extend(library.as_ref().err().into_iter().flatten().map(mistake));
         library.ok().filter(|_| mistakes.is_empty()).ok_or(mistakes)
     }
+}
+
+/// The name that was perhaps meant.
+fn nearest(reason: &str, place: Option<&str>, text: &str) -> Option<String> {
+    // Where the start of the name has not told it already.
+    if reason == NOT_TAKEN_UP {
+        return nearest_of(place?, Own::ALL.map(Own::as_str));
+    }
+    let name = reason.strip_prefix("no type \"")?.split_once("\" is defined")?.0;
+    nearest_of(name, language::names_in(text.as_bytes()).iter().map(String::as_str))
+}
+
+/// Where a type or a field is defined (`Light`, `Light.level`): in `types` each type begins an array
+/// within an array, which no other name does.
+fn offset_of(text: &str, place: &str) -> Option<usize> {
+    let (name, field) = place.split_once('.').map_or((place, None), |(name, it)| (name, Some(it)));
+    let quoted = |name: &str| Value::from(name).to_string();
+    let begins_a_type = |at: usize| {
+        let outside = text[..at].trim_end().strip_suffix('[').map(str::trim_end);
+        outside.is_some_and(|outside| outside.ends_with(['[', ',']))
+    };
+    let name = quoted(name);
+    let (at, _) = text.match_indices(&name).find(|(at, _)| begins_a_type(*at))?;
+    let field = field.and_then(|field| text[at..].find(&quoted(field)));
+    Some(at + field.unwrap_or(0))
 }
 
 /// The schema files of a folder, by name.

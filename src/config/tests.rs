@@ -288,9 +288,12 @@ fn schemas_of_a_folder_stand_over_those_that_are_built_in() {
                 "{}: a header is missing: meta (JADN v1.0 CSD01) or info (JADN v1.0 CS01)",
                 file("bad.jadn")
             ),
-            format!("{}: Target.rule_number: no type \"Rule-Id\" is defined", file("heat.jadn")),
             format!(
-                "{}: Actuator.x-same: the number 1024 is that of \"slpf\" as well",
+                "{}:24:12: Target.rule_number: no type \"Rule-Id\" is defined; did you mean `Rule-ID`?",
+                file("heat.jadn")
+            ),
+            format!(
+                "{}:20:12: Actuator.x-same: the number 1024 is that of \"slpf\" as well",
                 file("iot.jadn")
             ),
         ]

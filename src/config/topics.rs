@@ -393,6 +393,11 @@ fn read_consumers(source: &mut Source<'_>, house: &mut House) {
         let Some(config) = source.read::<ConsumerConfig>(&path, value) else { continue };
         let mut seen = BTreeSet::new();
         for name in &config.actuators {
+            if !seen.insert(name) {
+                let text = format!("{path}.actuators: {name:?} stands there twice");
+                source.note(&format!("{path}.actuators"), text, None);
+                continue;
+            }
             if !house.actuators.contains_key(name) {
                 let known = house.actuators.keys().map(String::as_str);
                 let nearest = nearest_of(name, known);
@@ -402,10 +407,6 @@ fn read_consumers(source: &mut Source<'_>, house: &mut House) {
                     (format!("{path}.actuators: there is no [actuator.{name}]"), nearest)
                 };
                 source.note(&format!("{path}.actuators"), text, nearest);
-            }
-            if !seen.insert(name) {
-                let text = format!("{path}.actuators: {name:?} stands there twice");
-                source.note(&format!("{path}.actuators"), text, None);
             }
         }
         let ConsumerConfig { id, actuators, versions, rate_limit } = config;

@@ -72,9 +72,18 @@ impl Package {
             return nothing(Problem::of_file(reason));
         }
         let mut source = JsonSource::new(file, DEPTH);
+        let text = file;
         let file = match tree(&mut source).and_then(|tree| source.end().map(|()| tree)) {
             Ok(file) => file,
-            Err(error) => return nothing(Problem::of_file(format!("no I-JSON, {error}"))),
+            Err(JsonError { offset, flaw }) => {
+                let before = String::from_utf8_lossy(&text[..offset.min(text.len())]);
+                let (line, rest) = before
+                    .rsplit_once('\n')
+                    .map_or((1, &*before), |(lines, rest)| (lines.matches('\n').count() + 2, rest));
+                let column = rest.chars().count() + 1;
+                let reason = format!("no I-JSON, line {line}, column {column}: {flaw}");
+                return nothing(Problem::of_file(reason));
+            }
         };
         let (dialect, header) = match dialect(&file) {
             Ok(found) => found,

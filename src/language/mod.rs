@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::encoding::MAX_DEPTH;
-use crate::jadn::{Bounds, Content, Form, NodeId, Opt, Package, Problem, Schema, Tape};
+use crate::jadn::{Base, Bounds, Content, Form, NodeId, Opt, Package, Problem, Schema, Tape};
 use crate::openc2::{Members, Pairs, TargetName};
 
 pub use library::{Flawed, Library};
@@ -26,6 +26,14 @@ pub use merge::packages;
 pub use profile::{NOT_TAKEN_UP, Own, Profile};
 pub use subset::Accepted;
 pub use version::Version;
+
+/// The names that types have in a schema file, and those of the base types.
+#[must_use]
+pub fn names_in(file: &[u8]) -> Vec<String> {
+    let types = Package::reading(file).package.map(|package| package.types).unwrap_or_default();
+    let bases = Base::ALL.iter().map(|base| base.as_str().to_owned());
+    types.into_iter().map(|it| it.name).chain(bases).collect()
+}
 
 /// Specifiers of profiles that the standards have as strings, also where they look like a number.
 pub const TEXT_SPECIFIERS: [&str; 3] = ["asset_id", "hostname", "named_group"];

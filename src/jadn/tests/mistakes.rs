@@ -15,9 +15,10 @@ fn every_mistake_of_a_schema_is_named() {
         ("[]", "a header is missing: meta (JADN v1.0 CSD01) or info (JADN v1.0 CS01)"),
         (
             r#"{"info": {}, "info": {}}"#,
-            r#"no I-JSON, byte 13: the member name "info" stands there twice"#,
+            r#"no I-JSON, line 1, column 14: the member name "info" stands there twice"#,
         ),
-        (r#"{"info": {}, "types": [}"#, "no I-JSON, byte 23: expected a value"),
+        (r#"{"info": {}, "types": [}"#, "no I-JSON, line 1, column 24: expected a value"),
+        ("{\"info\":\n {}, \"types\": [\u{e9}", "no I-JSON, line 2, column 16: expected a value"),
         (r#"{"info": {"package": "p"}}"#, "types, an array, is missing"),
         (
             r#"{"info": {"package": "p"}, "types": [], "other": 1}"#,

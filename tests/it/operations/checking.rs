@@ -67,13 +67,13 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
     let narrowed = format!("{topics}pairs = {{ set = [\"x-eye:lid\"], stop = [\"devise\"] }}\n");
     for (schema, topics, told) in [
         (eye.clone(), topics.clone(), vec!["topics.toml:9:1: actuator.eye.specifiers: "]),
-        (broken.clone(), topics.clone(), vec!["x-eye.jadn: Light: "]),
+        (broken.clone(), topics.clone(), vec!["x-eye.jadn:34:4: Light: "]),
         (
             eye.replace("\"Results\", \"Map\"", "\"Result\", \"Map\""),
             topics,
             vec![
-                "x-eye.jadn: Result: no message can have this type",
                 "x-eye.jadn: exports names \"Results\", and no such type is defined",
+                "x-eye.jadn:46:4: Result: no message can have this type",
             ],
         ),
         (
@@ -82,7 +82,7 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
             vec![
                 "topics.toml:11:",
                 "topics.toml:3:1: consumer[0].actuators: [actuator.eye] has a",
-                "x-eye.jadn: Light: ",
+                "x-eye.jadn:34:4: Light: ",
             ],
         ),
     ] {
@@ -101,6 +101,14 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_key() {
             "{told:?}: {lines:?}"
         );
     }
+
+    // What is wrong elsewhere in bridge.toml hides nothing of the schemas.
+    let said = check(&format!("{schemas}[limits]\ndepth = 0\n"), GOOD, &[]);
+    assert!(
+        said.out.contains("limits.depth: ") && said.out.contains(":34:4: Light: "),
+        "{}",
+        said.out
+    );
 
     let said = check("[mqtt]\nkep-alive = 60\n", &GOOD.replace("id =", "di ="), &["--json"]);
     let lines = said.json();

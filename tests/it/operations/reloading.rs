@@ -70,7 +70,7 @@ fn schemas_are_read_again_and_a_bad_one_is_refused_with_its_file_and_type() {
     std::fs::write(&file, eye.replace("\"Direction\", [\"[0\"]", "\"Directoin\", [\"[0\"]"))
         .unwrap();
     desk.bridge.signal("HUP");
-    let mistake = format!("{}: Args.direction: no type", file.display());
+    let mistake = format!("{}:30:12: Args.direction: no type", file.display());
     desk.bridge.wait_for(&mistake);
     desk.bridge.wait_for("is refused; the old one stays");
     let said = desk.oc2(deny);
