@@ -312,11 +312,14 @@ pub fn arrivals(message: &Value, elapsed: Duration, library: &Library) -> Vec<Ar
     vec![arrival(&response, elapsed, library)]
 }
 
-/// A response that has its consumer's name among its members.
+/// A response that has its consumer's name among its members, and whether it is late.
 pub fn arrival(response: &Value, elapsed: Duration, library: &Library) -> Arrival {
     let mut response = response.clone();
     let members = response.as_object_mut();
-    let from = members.and_then(|members| members.shift_remove("from"));
+    let from = members.and_then(|members| {
+        members.shift_remove("late");
+        members.shift_remove("from")
+    });
     let from = from.as_ref().and_then(Value::as_str).map(str::to_owned);
     let results = response.get("results").cloned();
     match read(&response, library) {

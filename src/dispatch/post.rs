@@ -7,17 +7,17 @@
 //! that the same POST again finds it, also after a crash.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use super::admit::Decided;
 use super::open::Reading;
 use super::reply::Answers;
+use super::tally::{self, Said, Sum, Tally};
 use super::{
     Address, Caller, Dispatcher, Effect, Event, House, Outcome, Reason, Receipt, Record, Ticket,
     command_id,
 };
-use crate::language::Library;
-use crate::openc2::{Content, Members, Response, ResponseType, Results, Status};
+use crate::language::{Library, Version};
+use crate::openc2::{Content, Response, ResponseType, Status};
 use crate::wire::{self, Limits};
 
 /// Namespace of the results that the bridge adds where it sums up.
@@ -165,7 +165,7 @@ impl Dispatcher {
                 None => Reply { receipt, status: Status::Ok, payload: None, begun: None },
             });
         } else if waiting.is_complete() {
-            decided.replies.push(waiting.answer(receipt, &self.house.library, now_ms));
+            decided.replies.push(waiting.answer(receipt, &self.house, now_ms));
         } else if will_not_wait {
             decided.replies.push(waiting.begun(receipt, now_ms));
         } else {
@@ -196,7 +196,7 @@ impl Dispatcher {
             if waiting.is_complete()
                 && let Some(waiting) = self.callers.remove(receipt)
             {
-                decided.replies.push(waiting.answer(*receipt, &self.house.library, now_ms));
+                decided.replies.push(waiting.answer(*receipt, &self.house, now_ms));
             }
         }
     }
@@ -249,7 +249,7 @@ impl Dispatcher {
                 }
             }
         }
-        let reply = waiting.answer(receipt, &self.house.library, now_ms);
+        let reply = waiting.answer(receipt, &self.house, now_ms);
         vec![Effect::Reply(Box::new(reply))]
     }
 }
@@ -259,13 +259,13 @@ impl Waiting {
         self.parties.iter().all(|party| party.said.is_some())
     }
 
-    fn answer(&self, receipt: Receipt, library: &Library, now_ms: u64) -> Reply {
+    fn answer(&self, receipt: Receipt, house: &House, now_ms: u64) -> Reply {
         match self.parties.as_slice() {
             [Party { said: Some(payload), .. }] => {
-                let (status, payload) = (status_of(payload, library), Some(payload.clone()));
+                let (status, payload) = (status_of(payload, &house.library), Some(payload.clone()));
                 Reply { receipt, status, payload, begun: None }
             }
-            parties => self.reply(receipt, summed_up(parties, library), now_ms),
+            parties => self.reply(receipt, summed_up(parties, house), now_ms),
         }
     }
 
@@ -293,77 +293,29 @@ impl Waiting {
     }
 }
 
-/// What several consumers have said to one command.
-#[derive(Clone, Copy, Debug)]
-pub struct Tally<'a> {
-    /// How many are to answer.
-    pub expected: usize,
-    /// Who has answered, and what.
-    pub said: &'a [(String, Response)],
-    /// Others may still answer.
-    pub is_open: bool,
-}
-
-impl Tally<'_> {
-    /// One response for several: the status that all agree on; else 200 where any
-    /// succeeded; else the highest. What each said stands in the results.
-    #[must_use]
-    pub fn sum_up(self) -> Response {
-        let Response { status, status_text, .. } = self.in_short();
-        let responses: Vec<Value> = self
-            .said
-            .iter()
-            .map(|(consumer, response)| {
-                let mut entry = Members::new();
-                entry.insert("from".to_owned(), consumer.as_str().into());
-                if let Value::Object(members) = wire::response_to_json(response) {
-                    entry.extend(members);
-                }
-                entry.into()
-            })
-            .collect();
-        let (expected, answered) = (self.expected, self.said.len());
-        let summary = json!({"expected": expected, "answered": answered, "responses": responses});
-        let extensions = Members::from_iter([(SUMMARY.to_owned(), summary)]);
-        let results = Results { extensions, ..Results::default() };
-        Response { status, status_text, results: Some(results) }
-    }
-
-    /// The same without what each said.
-    #[must_use]
-    pub fn in_short(self) -> Response {
-        let Self { expected, said, is_open } = self;
-        let answered = said.len();
-        let failed = said.iter().filter(|(_, it)| it.status.code() >= 400).count();
-        let succeeded = said.iter().any(|(_, response)| response.status.is_success());
-        let all_agree = said.windows(2).all(|pair| pair[0].1.status == pair[1].1.status);
-        let status = match said.first() {
-            None => Status::ServiceUnavailable,
-            Some((_, first)) if all_agree => first.status,
-            Some(_) if succeeded => Status::Ok,
-            Some(_) => said.iter().map(|(_, response)| response.status).max().expect("not empty"),
+/// One response for the consumers that a POST is for. Where one of them is the bridge, that
+/// asked several others, those stand in its place.
+fn summed_up(parties: &[Party], house: &House) -> Response {
+    let language = house.library.language(Version::V1_1);
+    let mut sum = Sum { expected: 0, said: Vec::new(), is_open: false };
+    for Party { consumer, said, .. } in parties {
+        let Some(response) = said.as_ref().and_then(|it| response_in(it, &house.library)) else {
+            sum.expected += 1;
+            sum.is_open = true;
+            continue;
         };
-        let failures = if failed == 0 { String::new() } else { format!(", {failed} failed") };
-        let rest = if is_open {
-            "; what was begun goes on, and the same request again brings what is new"
+        let is_sum = house.routes.iter().any(|route| route.identity == *consumer);
+        if let Some(inner) = is_sum.then(|| tally::taken_apart(&response, language)).flatten() {
+            sum.expected += inner.expected;
+            sum.said.extend(inner.said);
+            sum.is_open |= inner.is_open;
         } else {
-            ""
-        };
-        let text = format!("{answered} of {expected} answered in time{failures}{rest}");
-        Response::with_text(status, text)
+            sum.expected += 1;
+            sum.said.push(Said { from: consumer.clone(), response, is_late: false });
+        }
     }
-}
-
-/// One response for the consumers that a POST is for.
-fn summed_up(parties: &[Party], library: &Library) -> Response {
-    let said: Vec<(String, Response)> = parties
-        .iter()
-        .filter_map(|party| {
-            Some((party.consumer.clone(), response_in(party.said.as_ref()?, library)?))
-        })
-        .collect();
-    let is_open = said.len() < parties.len();
-    let tally = Tally { expected: parties.len(), said: &said, is_open };
+    let Sum { expected, said, is_open } = &sum;
+    let tally = Tally { expected: *expected, said, is_open: *is_open };
     if parties.len() == 1 { tally.in_short() } else { tally.sum_up() }
 }
 

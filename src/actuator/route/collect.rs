@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-use crate::dispatch::{Address, Outcome, Tally};
+use crate::dispatch::{Address, Outcome, Said, Tally};
 use crate::openc2::Response;
 
 /// Most responses to one command that are kept; whoever answers after that is not counted.
@@ -51,19 +51,21 @@ pub(super) struct Collection {
     expected: BTreeSet<String>,
     /// Others than those that are expected may answer as well.
     is_for_all: bool,
-    said: Vec<(String, Response)>,
+    said: Vec<Said>,
+    /// What comes now is late.
+    time_is_over: bool,
 }
 
 impl Collection {
     /// Of a command for consumers that it names.
     pub fn of(collect: Collect, named: Vec<String>) -> Self {
         let expected = named.into_iter().collect();
-        Self { collect, expected, is_for_all: false, said: Vec::new() }
+        Self { collect, expected, is_for_all: false, said: Vec::new(), time_is_over: false }
     }
 
     /// Of a command for whoever listens; these are known to.
     pub fn of_whoever(collect: Collect, expected: BTreeSet<String>) -> Self {
-        Self { collect, expected, is_for_all: true, said: Vec::new() }
+        Self { collect, expected, is_for_all: true, said: Vec::new(), time_is_over: false }
     }
 
     /// The consumer of a command that is for one alone.
@@ -82,13 +84,18 @@ impl Collection {
         let is_asked = self.is_for_all || self.expected.contains(&from);
         let counts = is_asked && !self.has_said(&from) && self.said.len() < MOST;
         if counts {
-            self.said.push((from, response));
+            self.said.push(Said { from, response, is_late: self.time_is_over });
         }
         counts
     }
 
+    /// Whoever answers from now on is late.
+    pub fn time_is_over(&mut self) {
+        self.time_is_over = true;
+    }
+
     /// The last word that counts, where there may be others.
-    pub fn newest_of_several(&self) -> Option<&(String, Response)> {
+    pub fn newest_of_several(&self) -> Option<&Said> {
         self.said.last().filter(|_| self.only().is_none())
     }
 
@@ -125,7 +132,7 @@ impl Collection {
     /// The response of the one consumer, or one for all of them.
     pub fn outcome(&self) -> Outcome {
         match (self.only(), self.said.first()) {
-            (Some(_), Some((_, response))) => response.clone().into(),
+            (Some(_), Some(said)) => said.response.clone().into(),
             _ => self.tally(false).sum_up().into(),
         }
     }
@@ -136,12 +143,12 @@ impl Collection {
     }
 
     fn tally(&self, is_open: bool) -> Tally<'_> {
-        let unexpected = self.said.iter().filter(|(id, _)| !self.expected.contains(id)).count();
+        let unexpected = self.said.iter().filter(|it| !self.expected.contains(&it.from)).count();
         Tally { expected: self.expected.len() + unexpected, said: &self.said, is_open }
     }
 
     fn has_said(&self, id: &str) -> bool {
-        self.said.iter().any(|(from, _)| from == id)
+        self.said.iter().any(|it| it.from == id)
     }
 }
 
@@ -198,6 +205,10 @@ mod tests {
         assert!(!collection.is_satisfied());
         let text = collection.so_far().response.status_text.unwrap();
         assert!(text.starts_with("1 of 2 answered in time; "), "{text}");
+        collection.time_is_over();
+        collection.note(Some("a".to_owned()), Response::new(Status::NotFound));
+        let text = collection.outcome().response.status_text.unwrap();
+        assert_eq!(text, "2 of 2 answered, 1 late, 1 failed");
     }
 
     #[test]

@@ -128,9 +128,9 @@ impl Route {
                 arrival = responses.next(until) => match arrival {
                     Some(arrival) => {
                         if self.hear(&mut exchange.collection, arrival)
-                            && let Some((from, response)) = exchange.collection.newest_of_several()
+                            && let Some(said) = exchange.collection.newest_of_several()
                         {
-                            progress.heard(from, response.clone()).await;
+                            progress.heard(&said.from, said.response.clone()).await;
                         }
                         if exchange.collection.is_satisfied() {
                             let outcome = exchange.collection.outcome();
@@ -152,6 +152,7 @@ impl Route {
                     }
                     None => {
                         place = Some(self.late.enter());
+                        exchange.collection.time_is_over();
                         progress.meanwhile(self.so_far(&exchange.collection)).await;
                     }
                 },
@@ -193,9 +194,9 @@ impl Route {
     ) {
         for arrival in responses.rest().await {
             if self.hear(collection, arrival)
-                && let Some((from, response)) = collection.newest_of_several()
+                && let Some(said) = collection.newest_of_several()
             {
-                progress.heard(from, response.clone()).await;
+                progress.heard(&said.from, said.response.clone()).await;
             }
         }
     }

@@ -93,7 +93,7 @@ async fn who_follows_a_command_resumes_after_a_cut_and_after_a_crash() {
     assert_eq!(senders(&rest), ["fw-3", "fw-1", "fw-2"]);
     let done = rest.last().expect("an end");
     assert_eq!(done.data["status"], 200);
-    assert_eq!(done.data["status_text"], "3 of 3 answered in time, 1 failed");
+    assert_eq!(done.data["status_text"], "3 of 3 answered, 3 late, 1 failed");
     assert_eq!(done.data["response"], site.get("soar-1", &path).json()["response"]);
 
     // All of it again, and nothing for who has all of it.

@@ -225,7 +225,7 @@ async fn a_command_for_five_is_answered_once_in_every_mode() {
     site.scene.busy_with(0).await;
     let reply = site.post(&message).reply();
     assert_eq!(senders(&reply.response()).len(), 5);
-    assert_eq!(reply.response()["status_text"], "5 of 5 answered in time, 1 failed");
+    assert_eq!(reply.response()["status_text"], "5 of 5 answered, 2 late, 1 failed");
     assert_eq!(site.post(&message).reply().body, reply.body, "byte for byte from now on");
 }
 
