@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::absent;
 use super::at_once::Envelope;
 use super::house::Choice;
 use super::open::{Opened, Reading, Request};
@@ -224,7 +225,9 @@ impl Dispatcher {
             command: Some(Arc::clone(command)),
             is_signed: request.is_signed,
             manner: request.manner,
+            is_absent: false,
         };
+        let is_named = |id: &String| request.headers.to.contains(id);
         match verdict {
             Verdict::Start(actuator, schedule) => {
                 self.accept(decided, case, envelope, actuator, schedule);
@@ -246,6 +249,11 @@ impl Dispatcher {
                     self.join(decided, case, &envelope.consumer, known.ticket);
                 }
                 self.repeat(decided, inbound, &envelope, known.response);
+            }
+            Verdict::Drop(reason) if inbound.caller.is_some() && is_named(&envelope.consumer) => {
+                // Who names a consumer hears of it, also where others answer.
+                envelope.is_absent = self.house.consumer(&envelope.consumer).is_none();
+                self.refuse(decided, inbound, &envelope, Status::NotFound, reason);
             }
             Verdict::Drop(reason) => {
                 envelope.key = None;
@@ -279,7 +287,12 @@ impl Dispatcher {
             return Verdict::RefuseUnkeyed(Status::BadRequest, Reason::Ours(text));
         }
         let Some(resident) = self.house.consumer(consumer) else {
-            return Verdict::Drop(not_addressed());
+            let is_posted = inbound.caller.is_some();
+            return Verdict::Drop(if is_posted {
+                absent::reason(consumer)
+            } else {
+                not_addressed()
+            });
         };
         if let Some(limit) = resident.rate_limit {
             let minute = self.last_minute.entry(consumer.to_owned()).or_default();

@@ -44,7 +44,7 @@ impl Dispatcher {
         let is_silent = envelope.wants == ResponseType::None;
         let outgoing = (!is_silent).then(|| {
             let to = Answers {
-                consumer: Some(&envelope.consumer),
+                consumer: Some(envelope.consumer.as_str()).filter(|_| !envelope.is_absent),
                 // A producer that gave no request_id would not find its
                 // answer among others: it goes where everybody listens.
                 producer: envelope.producer.as_deref().filter(|_| envelope.request_id.is_some()),
@@ -166,6 +166,8 @@ pub(super) struct Envelope {
     pub command: Option<Arc<Command>>,
     pub is_signed: bool,
     pub manner: Manner,
+    /// The consumer is out of reach: it is answered for, and not in its name.
+    pub is_absent: bool,
 }
 
 impl Envelope {

@@ -44,7 +44,8 @@ impl Dispatcher {
             let Accepted { actuator, consumer, .. } = &named.command.accepted;
             let is_routed = actuator.as_deref().is_some_and(|it| self.house.route(it).is_some());
             if !is_routed {
-                if !here.contains(consumer) {
+                // One that was named and out of reach is so now.
+                if self.house.consumer(consumer).is_some() && !here.contains(consumer) {
                     here.push(consumer.clone());
                 }
             } else if let Some(way) = self.house.following(named, to, wish)
@@ -61,7 +62,7 @@ impl Dispatcher {
             opened.consumers = here;
         }
         opened.routed = routed;
-        opened.with_keys()
+        opened.with_absent(&self.house).with_keys()
     }
 }
 
@@ -85,13 +86,14 @@ impl House {
                 consumer: accepted.consumer.clone(),
                 addressee: accepted.key.as_ref()?.consumer.clone(),
                 address: accepted.address.clone(),
+                names: meant.clone(),
                 follows: None,
             },
             [] => return None,
             [one] => Routed::one(route, one),
             several => {
                 let together = Routed::several(route, super::Address::All);
-                Routed { addressee: several.join(","), ..together }
+                Routed { addressee: several.join(","), names: several.to_vec(), ..together }
             }
         };
         let producer = accepted.producer.as_deref().unwrap_or_default();

@@ -10,6 +10,7 @@
 //! and decides. [`Dispatcher::report`] is the only way back: what an actuator
 //! says of a command.
 
+mod absent;
 mod admit;
 mod agenda;
 mod at_once;

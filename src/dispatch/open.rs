@@ -17,7 +17,7 @@ const CONTENT_TYPE: &str = "application/openc2";
 pub struct Opened {
     pub(super) inbound: Inbound,
     pub(super) reading: Reading,
-    /// Consumers here that it is for; empty where it is for none.
+    /// Consumers that it is for and that are answered for here; empty where it is for none.
     pub(super) consumers: Vec<String>,
     /// What of it goes to consumers elsewhere.
     pub(super) routed: Vec<Routed>,
@@ -134,7 +134,7 @@ impl Dispatcher {
         let (consumers, routed) = self.house.meant(&mut inbound, &reading);
         let (keys, names) = (Vec::new(), Vec::new());
         let opened = Opened { inbound, reading, consumers, routed, keys, names, habits };
-        opened.with_keys()
+        opened.with_absent(&self.house).with_keys()
     }
 
     fn read(&self, inbound: &Inbound, habits: &mut Habits) -> Reading {

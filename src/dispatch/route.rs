@@ -82,6 +82,11 @@ impl Pattern {
 }
 
 impl Match {
+    /// Whether this consumer may be reached.
+    fn is_for(&self, id: &str) -> bool {
+        self.device.as_ref().is_none_or(|pattern| pattern.fits(id))
+    }
+
     fn fits(&self, device: Option<&str>, command: &Command, from: &str) -> bool {
         let fits = |pattern: &Option<Pattern>, text: Option<&str>| {
             pattern.as_ref().is_none_or(|pattern| text.is_some_and(|text| pattern.fits(text)))
@@ -106,6 +111,8 @@ pub(super) struct Routed {
     pub addressee: String,
     /// The address that it is published to; all, where several are named.
     pub address: Address,
+    /// Consumers that it is for by name; none, where all are meant that the address reaches.
+    pub names: Vec<String>,
     /// The command that it follows to where that went.
     pub follows: Option<Box<Followed>>,
 }
@@ -139,9 +146,9 @@ impl House {
             [(_, first), _, ..]
                 if elsewhere.iter().all(|(_, it)| it.actuator == first.actuator) =>
             {
-                let names: Vec<_> = elsewhere.iter().map(|(id, _)| id.as_str()).collect();
+                let names: Vec<_> = elsewhere.iter().map(|(id, _)| (*id).clone()).collect();
                 let together = Routed::several(first, Address::All);
-                vec![Routed { addressee: names.join(","), ..together }]
+                vec![Routed { addressee: names.join(","), names, ..together }]
             }
             ways => ways.iter().map(|(id, route)| Routed::one(route, id)).collect(),
         }
@@ -158,8 +165,13 @@ impl House {
         match (self.route(actuator), address) {
             (None, _) => Vec::new(),
             (Some(_), Address::Device(id)) => vec![id.clone()],
-            (Some(_), Address::All | Address::Profile(_)) => {
-                to.iter().filter(|id| self.consumer(id).is_none()).cloned().collect()
+            (Some(route), Address::All | Address::Profile(_)) => {
+                let not_here = to.iter().filter(|id| self.consumer(id).is_none());
+                // The route led to these when the command came; if it has been changed since
+                // and leads to none of them, it is still for them, and not for everybody.
+                let (led_to, others): (Vec<_>, Vec<_>) =
+                    not_here.cloned().partition(|id| route.matches.is_for(id));
+                if led_to.is_empty() { others } else { led_to }
             }
         }
     }
@@ -190,7 +202,8 @@ impl Routed {
     pub(super) fn one(route: &Route, id: &str) -> Self {
         let (consumer, addressee) = (id.to_owned(), id.to_owned());
         let address = Address::Device(id.to_owned());
-        Self { actuator: route.actuator.clone(), consumer, addressee, address, follows: None }
+        let (actuator, names) = (route.actuator.clone(), vec![id.to_owned()]);
+        Self { actuator, consumer, addressee, address, names, follows: None }
     }
 
     pub(super) fn several(route: &Route, address: Address) -> Self {
@@ -199,6 +212,7 @@ impl Routed {
             consumer: route.identity.clone(),
             addressee: address.to_string(),
             address,
+            names: Vec::new(),
             follows: None,
         }
     }

@@ -1,5 +1,6 @@
 //! Stories of the quiet room: inputs on the left, effects on the right.
 
+mod absent;
 mod cancel;
 mod features;
 mod late;

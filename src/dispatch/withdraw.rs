@@ -35,6 +35,7 @@ impl House {
                     consumer: consumer.clone(),
                     addressee: consumer.clone(),
                     address: address.clone(),
+                    names: Vec::new(),
                     follows: None,
                 };
                 (Vec::new(), vec![routed])

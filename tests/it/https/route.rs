@@ -326,6 +326,19 @@ async fn a_command_goes_where_its_address_and_the_routes_say() {
     }
     assert_eq!(senders(&waiting.reply().response()), ["fw-1", "lamp-x"]);
 
+    // One here, two on the broker and one nowhere: an entry for each, and nothing is published
+    // for the one that is nowhere.
+    let named = ["gateway-1", "fw-1", "fw-2", "cam-1"];
+    let waiting = site.post(&to(&named, "r-ghost", "x-wall"));
+    let heard = crowd.each_hears(&["fw-1", "fw-2"]).await;
+    assert_eq!(heard.message["headers"]["to"], json!(["fw-1", "fw-2"]));
+    for firewall in ["fw-1", "fw-2"] {
+        crowd.answers(&heard, firewall, 200).await;
+    }
+    let response = waiting.reply().response();
+    assert_eq!(senders(&response), ["gateway-1", "cam-1", "fw-1", "fw-2"]);
+    assert_eq!(response["status_text"], "4 of 4 answered in time, 2 failed");
+
     let mut signed = to(&["fw-1"], "r-signed", "x-wall");
     signed["signature"] = json!("e30..c2ln");
     let mut faulty = to(&["fw-1"], "r-faulty", "x-wall");
