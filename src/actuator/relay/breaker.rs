@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
-/// Failures in a row after which the peer is left alone.
+/// Failures in a row after which the peer is left alone by the commands that come.
 const OPENS_AFTER: u32 = 5;
 
-/// How long it is left alone before one command may try it.
+/// How long it is left alone after the last one before one of them may try it.
 const REST: Duration = Duration::from_secs(10);
 
 /// The state of a peer, for everybody to see.
@@ -45,7 +45,7 @@ pub struct View {
 }
 
 impl Breaker {
-    /// Whether a command may try the peer now. Who is told [`Verdict::HalfOpen`] is
+    /// Whether a command that begins may try the peer now. Who is told [`Verdict::HalfOpen`] is
     /// the one; all others are refused until it has come back.
     pub(super) fn ask(&self) -> Verdict {
         let mut inside = self.lock();

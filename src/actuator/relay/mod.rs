@@ -74,14 +74,19 @@ impl Relay {
         let (mut pause, last_pause) = PAUSES;
         // What there is to say where no further attempt is made.
         let mut so_far: Option<Outcome> = None;
-        loop {
-            if self.breaker.ask() == Verdict::Open {
-                return so_far.unwrap_or_else(|| {
-                    let text = "the peer has failed several times in a row and is left alone \
-                                for a while; nothing was begun";
-                    Outcome::ours(Status::ServiceUnavailable, text)
-                });
+        let is_trial = match self.breaker.ask() {
+            Verdict::Closed => false,
+            Verdict::HalfOpen => true,
+            Verdict::Open => {
+                let text = "the peer has failed several times in a row and is left alone for a \
+                            while; nothing was begun";
+                return Outcome::ours(Status::ServiceUnavailable, text);
             }
+        };
+        // Who has begun while the peer was thought to be there goes on until its time is over:
+        // it may have opened the breaker by itself, and there are no more such commands than
+        // the actuator has hands. Who came to try whether the peer is back tries once.
+        loop {
             let posted = self.peer.post(&work.request_id, work.hops + 1, message.clone());
             let answer = match timeout_at(deadline, posted).await {
                 Err(_) => {
@@ -120,7 +125,8 @@ impl Relay {
                 }
             };
             let next = Instant::now() + again_in.unwrap_or(pause).max(pause);
-            if next >= deadline {
+            let has_tried = is_trial && self.breaker.view().breaker != Verdict::Closed;
+            if next >= deadline || has_tried {
                 return outcome;
             }
             so_far = Some(outcome);

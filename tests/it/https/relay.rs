@@ -257,7 +257,7 @@ async fn a_peer_that_is_not_there_is_left_alone_after_a_while_and_found_again() 
     let peer = &scene.bridge.status()["peers"]["edr"];
     // Half open, where looking took longer than the peer's rest.
     assert_ne!(peer["breaker"], "closed", "{peer}");
-    assert_eq!(peer["failures"], 5, "{peer}");
+    assert_eq!(peer["failures"], 6, "{peer}");
 
     let server = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let (heard, _requests) = mpsc::channel();
@@ -272,6 +272,38 @@ async fn a_peer_that_is_not_there_is_left_alone_after_a_while_and_found_again() 
     scene.send("device/edge-1", &letter("r3", &deny("edr"))).await;
     scene.answered("r3", 200).await;
     assert_eq!(scene.bridge.status()["peers"]["edr"]["failures"], 0);
+}
+
+/// A command has all of its time: that a peer is left alone by those that come does not end it.
+#[tokio::test]
+async fn a_command_under_way_outlasts_the_restart_of_its_peer() {
+    let test = "a_command_under_way_outlasts_the_restart_of_its_peer";
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let rest = format!("{}\ntimeout = \"1m\"\nconcurrency = 2", url(port));
+    let Some(mut scene) = Scene::open(test, "edge-1", "", &topics(&[("edr", rest)])).await else {
+        return;
+    };
+    scene.send("device/edge-1", &letter("r1", &deny("edr"))).await;
+    // Its own attempts have opened the breaker.
+    soon("it is left alone", async {
+        while scene.bridge.status()["peers"]["edr"]["breaker"] != "open" {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    scene.send("device/edge-1", &letter("r2", &deny("edr"))).await;
+    let at_once = scene.answered("r2", 503).await;
+    assert!(at_once.text().contains("left alone"), "{at_once:?}");
+
+    let server = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let (heard, _requests) = mpsc::channel();
+    let answers = [response(200, "ID"), response(200, "ID")];
+    std::thread::spawn(move || answer_each(&server, &answers, &heard));
+    scene.answered("r1", 200).await;
+    // And it has found the peer for all others.
+    scene.send("device/edge-1", &letter("r3", &deny("edr"))).await;
+    scene.answered("r3", 200).await;
+    assert_eq!(scene.bridge.status()["peers"]["edr"]["breaker"], "closed");
 }
 
 /// A peer that never answers keeps its own commands waiting, and nobody else's.
