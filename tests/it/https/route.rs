@@ -3,6 +3,7 @@
 mod kept;
 mod late;
 mod loops;
+mod newcomers;
 
 use serde_json::{Value as Json, json};
 
