@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::{Frame, SizeHint};
+use hyper::Response;
+use hyper::body::{Body as _, Frame, SizeHint};
+use hyper::header;
 use tokio::sync::mpsc;
 
 /// The body of a response.
@@ -22,6 +24,16 @@ impl<B: Into<Bytes>> From<B> for Body {
     fn from(whole: B) -> Self {
         Self::Whole(Full::new(whole.into()))
     }
+}
+
+/// The same response as the answer to HEAD: without its body, and with the length that it
+/// would have (RFC 9110, section 8.6). hyper sees to that over HTTP/1.1, and not over HTTP/2.
+pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    *response.body_mut() = Body::from(Bytes::new());
+    response
 }
 
 impl hyper::body::Body for Body {

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Archive;
-use super::body::Body;
+use super::body::{Body, without_body};
 use super::callers::Callers;
 use super::paths::Place;
 use super::problem::Problem;
@@ -183,6 +183,7 @@ async fn serve(
     let Counted { posts, reads, problems, .. } = &shared.counted;
     let is_read =
         request.method() == Method::GET && request.uri().path().starts_with(resources::ROOT);
+    let asks_for_head = request.method() == Method::HEAD;
     let answered = answer(request, peer, shared).await;
     let counted = match answered {
         Ok(_) if is_read => reads,
@@ -190,7 +191,8 @@ async fn serve(
         Err(_) => problems,
     };
     counted.fetch_add(1, Ordering::Relaxed);
-    Ok(answered.unwrap_or_else(Problem::into_response))
+    let response = answered.unwrap_or_else(Problem::into_response);
+    Ok(if asks_for_head { without_body(response) } else { response })
 }
 
 async fn answer(

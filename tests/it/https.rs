@@ -5,6 +5,7 @@ mod described;
 mod events;
 mod exchange;
 mod full;
+mod head;
 mod http;
 mod relay;
 mod resources;
