@@ -423,9 +423,14 @@ impl Dispatcher {
     /// journal: whoever sent this one hears as well.
     fn join(&mut self, decided: &mut Decided, case: &Case<'_>, consumer: &str, ticket: Ticket) {
         let wants = case.command.args.response_requested.unwrap_or_default();
-        if case.inbound.caller.is_some() {
+        if let Some(caller) = &case.inbound.caller {
             if wants != ResponseType::None {
-                decided.parties.push(Party { ticket, consumer: consumer.to_owned(), said: None });
+                // Once the time of its route is over there is no end to wait for, unless its
+                // caller says how long.
+                let is_told = !caller.will_wait && !caller.will_not_wait;
+                let said = self.in_progress.get(&ticket).filter(|_| is_told);
+                let said = said.and_then(|command| command.meanwhile.clone());
+                decided.parties.push(Party { ticket, consumer: consumer.to_owned(), said });
             }
         } else if let Some(command) = self.in_progress.get_mut(&ticket) {
             command.is_published = true;

@@ -43,6 +43,8 @@ pub struct Caller {
     pub hops: u8,
     /// It will not wait for the end: `Prefer: respond-async` (RFC 7240, section 4.1).
     pub will_not_wait: bool,
+    /// It says how long it will wait: `Prefer: wait` (section 4.3).
+    pub will_wait: bool,
     /// The command that its message, `cancel command`, takes back, where that is known
     /// better than by the name in it.
     pub withdraws: Option<Withdrawn>,

@@ -223,7 +223,7 @@ async fn answer(
     let Posted { payload, request_id, hops, prefers } =
         request::read(&head, body, shared.message_bytes).await?;
     let wait = shared.callers.wait(prefers.wait)?;
-    let will_not_wait = prefers.respond_async;
-    let caller = Caller { identity, request_id, hops, will_not_wait, withdraws: None };
+    let (will_not_wait, will_wait) = (prefers.respond_async, prefers.wait.is_some());
+    let caller = Caller { identity, request_id, hops, will_not_wait, will_wait, withdraws: None };
     posting::hand_in(payload, caller, wait, shared).await
 }

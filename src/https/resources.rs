@@ -150,6 +150,7 @@ async fn withdraw(
         request_id,
         hops: 0,
         will_not_wait: prefers.respond_async,
+        will_wait: prefers.wait.is_some(),
         withdraws: Some(withdrawn),
     };
     posting::hand_in(message.to_string().into(), caller, wait, shared).await

@@ -267,6 +267,7 @@ fn an_answer_in_cbor_about_a_profile_of_ones_own_keeps_its_status() {
         hops: 0,
         withdraws: None,
         will_not_wait: false,
+        will_wait: false,
     });
     let seen = room.takes(inbound);
     assert_eq!(seen.replies[0].status, Status::Ok);

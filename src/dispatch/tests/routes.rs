@@ -32,9 +32,14 @@ pub(super) fn to(consumers: &[&str], mut message: Value) -> Value {
 
 impl Room {
     pub(super) fn is_posted(&mut self, message: &Value) -> Seen {
+        self.is_posted_by(Caller::default(), message)
+    }
+
+    /// soar-1 posts a message, with these preferences.
+    fn is_posted_by(&mut self, caller: Caller, message: &Value) -> Seen {
         let mut inbound = self.inbound("all", message.to_string());
         let identity = Some("soar-1".to_owned());
-        inbound.caller = Some(Caller { identity, ..Caller::default() });
+        inbound.caller = Some(Caller { identity, ..caller });
         self.takes(inbound)
     }
 }
@@ -102,9 +107,47 @@ fn meanwhile_is_no_outcome() {
     assert!(room.see(effects).records.is_empty(), "which is so but once");
 
     let seen = room.is_posted(&message);
-    assert!(seen.starts.is_empty() && seen.replies.is_empty(), "who comes again waits: {seen:?}");
+    assert!(seen.starts.is_empty() && seen.records.iter().all(|it| it.ticket != ticket));
+    let (status, said) = answer(&seen);
+    assert_eq!(
+        (status, &said["body"]["openc2"]["response"]["status_text"]),
+        (503, &json!("still not")),
+        "who comes again is told at once how it stands"
+    );
+    let seen = room.is_posted_by(Caller { will_wait: true, ..Caller::default() }, &message);
+    assert!(seen.starts.is_empty() && seen.replies.is_empty(), "who says so waits: {seen:?}");
     let (status, said) = answer(&room.ends(ticket, ok()));
     assert_eq!((status, &said["headers"]["from"]), (200, &json!("fw-1")));
+    assert_eq!(answer(&room.is_posted(&message)), (200, said));
+}
+
+/// Who does not wait at all is told where to ask, and not that the time is over.
+#[test]
+fn who_does_not_wait_is_not_told_of_a_wait_that_is_over() {
+    let mut room = Room::with(house_with_route(firewalls()), Rules::default());
+    let message = to(&["fw-1"], message("r-1", &deny()));
+    let ticket = room.is_posted(&message).starts[0].ticket;
+    let outcome = Outcome::ours(Status::ServiceUnavailable, "not yet");
+    room.dispatcher.report(Report::Meanwhile { ticket, outcome }, NOW);
+    let seen = room.is_posted_by(Caller { will_not_wait: true, ..Caller::default() }, &message);
+    assert_eq!(answer(&seen).0, 102);
+    assert!(seen.replies[0].begun.is_some(), "{seen:?}");
+}
+
+/// One whose time is over and one that is at work: the second is waited for.
+#[test]
+fn who_posts_again_for_two_waits_for_the_one_whose_time_is_not_over() {
+    let mut room = Room::with(house_with_route(firewalls()), Rules::default());
+    let message = to(&["gateway-1", "fw-1"], message("r-1", &deny()));
+    let seen = room.is_posted(&message);
+    let here = seen.starts.iter().find(|work| work.actuator != "way").expect("one here").ticket;
+    let there = seen.starts.iter().find(|work| work.actuator == "way").expect("one there").ticket;
+    let outcome = Outcome::ours(Status::ServiceUnavailable, "not yet");
+    room.dispatcher.report(Report::Meanwhile { ticket: there, outcome }, NOW);
+    assert!(room.is_posted(&message).replies.is_empty());
+    let replies = room.ends(here, ok()).replies;
+    assert_eq!(replies.len(), 2, "the first and the second are answered alike: {replies:?}");
+    assert_eq!(replies[0].payload, replies[1].payload);
 }
 
 /// What each of several has said is recorded when it comes, and answers nobody.

@@ -45,7 +45,20 @@ async fn a_late_answer_is_kept_for_who_asks_again() {
     assert!(reply.header("retry-after").is_some());
     assert_eq!(site.scene.bridge.counters()["in_progress"], 1, "it stays open");
 
+    // Who comes again is told the same at once, long before max-wait (60 s) is over.
+    let again = site.post_as("soar-1", &message.to_string(), &["--max-time", "20"]).reply();
+    assert_eq!((again.status, again.header("retry-after")), (503, Some("5")));
+    assert_eq!(again.body, reply.body);
+    // And who says how long he will wait gets the answer when it comes.
+    let waiting = site.post_as("soar-1", &message.to_string(), &["-H", "Prefer: wait=30"]);
+    soon("it waits", async {
+        while site.scene.bridge.status()["https"]["waiting"] != 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     crowd.answers(&heard, "fw-1", 200).await;
+    assert_eq!(waiting.reply().status, 200);
     site.scene.busy_with(0).await;
     let reply = site.post(&message).reply();
     assert_eq!((reply.status, reply.json()["headers"]["from"].as_str()), (200, Some("fw-1")));
