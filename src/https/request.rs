@@ -32,8 +32,13 @@ pub(super) const MAX_REQUEST_ID: usize = 128;
 /// Longest wait for a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
-/// Longest wait for the rest of a body that will not be looked at.
+/// Longest wait for a short body that will not be looked at, before the answer.
 const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// Most that is taken of a longer one beside the answer, in bytes, and for how long: then its
+/// stream is reset, or its connection closed.
+const REST_BYTES: usize = 16 * 1024 * 1024;
+const REST_TIME: Duration = Duration::from_secs(10);
 
 /// A message that was posted.
 #[derive(Debug)]
@@ -50,7 +55,7 @@ pub(super) struct Posted {
 /// Reads a request. What its head shows to be wrong is said whatever its body holds.
 pub(super) async fn read(
     head: &Parts,
-    body: Incoming,
+    mut body: Incoming,
     message_bytes: usize,
 ) -> Result<Posted, Problem> {
     let checked = check(head)
@@ -63,12 +68,16 @@ pub(super) async fn read(
         }
     };
     if body.size_hint().lower() > message_bytes as u64 {
+        discard(head, body, message_bytes).await;
         return Err(too_long(message_bytes));
     }
-    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, message_bytes).collect());
+    let read = tokio::time::timeout(BODY_TIME, Limited::new(&mut body, message_bytes).collect());
     let payload = match read.await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_long(message_bytes)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            take_rest(body);
+            return Err(too_long(message_bytes));
+        }
         Ok(Err(error)) => {
             let detail = format!("the body cannot be read: {error}");
             return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
@@ -81,18 +90,29 @@ pub(super) async fn read(
     Ok(Posted { payload, request_id, hops, prefers })
 }
 
-/// Takes a body that will not be looked at, if it is no longer than a message may be. Over
-/// HTTP/2 an answer beside a body that is still coming ends in a reset of the stream, and some
-/// clients then lose the answer.
-pub(super) async fn discard(head: &Parts, body: Incoming, message_bytes: usize) {
+/// Takes a body that will not be looked at: before the answer, if it is no longer than a message
+/// may be, or else beside it. A client that is cut off while it sends may lose the answer: over
+/// HTTP/2 by the reset of the stream, over HTTP/1.1 by that of the connection.
+pub(super) async fn discard(head: &Parts, mut body: Incoming, message_bytes: usize) {
     // Who waits for a 100 has not begun to send.
-    let is_waiting = head.headers.contains_key(header::EXPECT);
-    if is_waiting || body.size_hint().lower() > message_bytes as u64 {
+    if head.headers.contains_key(header::EXPECT) {
         return;
     }
-    let rest = Limited::new(body, message_bytes).collect();
-    // Whatever became of it: the answer is the same.
-    let _discarded = tokio::time::timeout(DISCARD_TIME, rest).await;
+    if body.size_hint().lower() <= message_bytes as u64 {
+        let short = Limited::new(&mut body, message_bytes).collect();
+        if let Ok(Ok(_)) = tokio::time::timeout(DISCARD_TIME, short).await {
+            return;
+        }
+    }
+    take_rest(body);
+}
+
+/// Takes what is left of a body while the answer goes out, and no more than there is a bound for.
+fn take_rest(body: Incoming) {
+    tokio::spawn(tokio::time::timeout(REST_TIME, async move {
+        let mut rest = Limited::new(body, REST_BYTES);
+        while let Some(Ok(_)) = rest.frame().await {}
+    }));
 }
 
 /// Checks the head of a request, and gives back its `X-Request-ID` and its hops.

@@ -13,6 +13,7 @@ mod route;
 mod share;
 mod stalled;
 mod tls;
+mod too_long;
 mod withdraw;
 
 use serde_json::Value as Json;
