@@ -292,7 +292,7 @@ fn said(body: &[u8], elapsed: Duration, library: &Library) -> Said {
     let summary = &response["results"][SUMMARY];
     let expected = summary["expected"].as_u64().and_then(|it| usize::try_from(it).ok());
     // The bridge itself, and nobody else.
-    if message["headers"]["from"].is_null() && response["status"] == 503 && arrivals.len() == 1 {
+    if response["status"] == 503 && summary["answered"] == 0 {
         let text = response["status_text"].as_str().unwrap_or("nobody has answered in time");
         return Said { nobody: Some(text.to_owned()), ..nothing };
     }

@@ -21,6 +21,7 @@ pub(super) fn read(
 ) {
     let own: Option<TopicLevel> =
         source.take("producer").and_then(|value| source.read("producer", value));
+    house.producer = own.as_ref().map(|own| own.as_str().to_owned());
     let Some(value) = source.take("route") else { return };
     let Value::Array(routes) = value else {
         source.note("route", "route: expected [[route]] tables", None);

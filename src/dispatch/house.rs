@@ -17,6 +17,8 @@ pub struct House {
     pub actuators: BTreeMap<String, ActuatorFace>,
     /// The ways to consumers elsewhere; the first that matches counts.
     pub routes: Vec<Route>,
+    /// The bridge itself, a producer as well, where it is given a name.
+    pub producer: Option<String>,
     /// The versions of the language, with the profiles that are known here.
     pub library: Library,
 }
@@ -157,6 +159,18 @@ impl House {
     /// The consumer with this identity.
     pub(super) fn consumer(&self, id: &str) -> Option<&Consumer> {
         self.consumers.with_id(id)
+    }
+
+    /// The name under which the bridge itself speaks: its own, else the one that it has on its
+    /// routes, else that of the only consumer here.
+    pub(super) fn own_name(&self) -> Option<&str> {
+        let own = self.producer.as_deref();
+        let on_routes = self.routes.first().map(|route| route.identity.as_str());
+        let only = match &*self.consumers {
+            [only] => Some(only.id.as_str()),
+            _ => None,
+        };
+        own.or(on_routes).or(only)
     }
 
     fn faces<'a>(

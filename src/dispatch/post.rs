@@ -52,6 +52,8 @@ pub struct CommandIds {
 /// A POST whose answer is not complete.
 #[derive(Debug)]
 pub(super) struct Waiting {
+    /// Who speaks for several consumers, and where none speaks: the bridge.
+    speaker: Option<String>,
     producer: Option<String>,
     request_id: Option<String>,
     parties: Vec<Party>,
@@ -154,7 +156,8 @@ impl Dispatcher {
     ) {
         let Sender { producer, request_id, wants_silence, will_not_wait } = sender;
         let parties = std::mem::take(&mut decided.parties);
-        let waiting = Waiting { producer, request_id, parties };
+        let speaker = self.house.own_name().map(str::to_owned);
+        let waiting = Waiting { speaker, producer, request_id, parties };
         if waiting.parties.is_empty() {
             let unsaid = decided.unsaid.take().filter(|_| !wants_silence);
             decided.replies.push(match unsaid {
@@ -284,6 +287,7 @@ impl Waiting {
     fn reply(&self, receipt: Receipt, response: Response, now_ms: u64) -> Reply {
         let status = response.status;
         let to = Answers {
+            consumer: self.speaker.as_deref(),
             producer: self.producer.as_deref(),
             request_id: self.request_id.as_deref(),
             ..Answers::default()
@@ -315,8 +319,7 @@ fn summed_up(parties: &[Party], house: &House) -> Response {
         }
     }
     let Sum { expected, said, is_open } = &sum;
-    let tally = Tally { expected: *expected, said, is_open: *is_open };
-    if parties.len() == 1 { tally.in_short() } else { tally.sum_up() }
+    Tally { expected: *expected, said, is_open: *is_open }.sum_up()
 }
 
 /// The status of a response message of ours.

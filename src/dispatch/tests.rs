@@ -332,6 +332,7 @@ fn house() -> House {
             ("lamp".to_owned(), lamp),
         ]),
         routes: Vec::new(),
+        producer: None,
         library: Library::built_in(),
     }
 }

@@ -213,6 +213,7 @@ fn house() -> House {
             ),
         ]),
         routes: Vec::new(),
+        producer: None,
         library: Library::built_in(),
     }
 }

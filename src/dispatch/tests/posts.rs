@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{NOW, Room, Seen, deny, deny_and, face, house, message, ok};
-use crate::dispatch::{Caller, Consumer, Consumers, Effect, Event, Reply, Rules, SUMMARY};
+use crate::dispatch::{Caller, Consumer, Consumers, Effect, Event, House, Reply, Rules, SUMMARY};
 use crate::language::{Library, LowerCaseHex, Version};
 use crate::openc2::{Response, Status};
 use crate::wire;
@@ -201,6 +201,8 @@ fn who_has_waited_long_enough_is_told_503_and_finds_the_answer_later() {
     let [Effect::Reply(reply)] = &effects[..] else { panic!("{effects:?}") };
     let (status, answer) = read(reply);
     assert_eq!((status, &answer["headers"]["request_id"]), (503, &json!("r-1")));
+    let summary = &answer["body"]["openc2"]["response"]["results"][SUMMARY];
+    assert_eq!((&summary["expected"], &summary["answered"]), (&json!(1), &json!(0)));
     assert_eq!(room.dispatcher.give_up(receipt, NOW), [], "once is enough");
 
     assert!(room.ends(seen.starts[0].ticket, ok()).replies.is_empty());
@@ -232,6 +234,47 @@ fn a_repetition_by_the_other_door_is_answered_there_as_well() {
     assert!(room.posts(&command).replies.is_empty());
     let ended = room.ends(heard.starts[0].ticket, ok());
     assert_eq!((ended.replies.len(), ended.responses.len()), (1, 1));
+}
+
+/// What no consumer says is said by the bridge, in its own name.
+#[test]
+fn the_bridge_itself_speaks_in_its_own_name() {
+    let from = |seen: &Seen| seen.reply().1["headers"]["from"].clone();
+    let two = message("r-1", &set_light());
+    let nobody = to(&["nobody"], message("r-2", &deny()));
+    let only = || {
+        let one = house().consumers[0].clone();
+        House { consumers: Consumers::from_iter([one]), ..house() }
+    };
+    #[rustfmt::skip]
+    let houses = [
+        // house                                                        its name
+        (House { producer: Some("bridge-1".to_owned()), ..house() },     json!("bridge-1")),
+        (House { producer: Some("bridge-1".to_owned()), ..only() },      json!("bridge-1")),
+        (only(),                                                         json!("gateway-1")),
+        (house(),                                                        Value::Null),
+    ];
+    for (mut house, name) in houses {
+        for face in house.actuators.values_mut() {
+            face.queue = 8;
+        }
+        let mut room = Room::with(house, Rules::default());
+        let unread = room.posts_as("soar-1", Some("x"), "{".to_owned());
+        assert_eq!((from(&unread), unread.reply().0), (name.clone(), 400), "unreadable text");
+        let unknown = room.posts(&nobody);
+        assert_eq!((from(&unknown), unknown.reply().0), (name.clone(), 404), "for nobody here");
+
+        let mut inbound = room.inbound("all", message("r-3", &set_light()).to_string());
+        let identity = Some("soar-1".to_owned());
+        inbound.caller = Some(Caller { identity, will_not_wait: true, ..Caller::default() });
+        let begun = room.takes(inbound);
+        assert_eq!((from(&begun), begun.reply().0), (name.clone(), 102), "a 202");
+
+        room.posts(&two);
+        let effects = room.dispatcher.give_up(super::Receipt(room.receipts), NOW);
+        let given_up = room.see(effects);
+        assert_eq!((from(&given_up), given_up.reply().0), (name, 503), "a wait that is over");
+    }
 }
 
 /// A profile that is not built in has numbers in CBOR that only this house knows.

@@ -315,7 +315,9 @@ async fn a_command_goes_where_its_address_and_the_routes_say() {
     let waiting = site.post(&both);
     let heard = crowd.each_hears(&["fw-1"]).await;
     crowd.answers(&heard, "fw-1", 200).await;
-    assert_eq!(senders(&waiting.reply().response()), ["gateway-1", "fw-1"]);
+    let reply = waiting.reply();
+    assert_eq!(senders(&reply.response()), ["gateway-1", "fw-1"]);
+    assert_eq!(reply.json()["headers"]["from"], "gateway-1", "the bridge sums up");
 
     // By two routes: a command for each.
     let waiting = site.post(&to(&["fw-1", "lamp-x"], "r-two", "x-wall"));
