@@ -6,7 +6,7 @@ use super::absent;
 use super::at_once::Envelope;
 use super::house::Choice;
 use super::open::{Opened, Reading, Request};
-use super::post::{Party, Unsaid};
+use super::post::{Party, Sender, Unsaid};
 use super::reply::Answers;
 use super::timing::{Schedule, Timing};
 use super::{
@@ -93,7 +93,7 @@ impl Dispatcher {
     ) -> Vec<Effect> {
         let Opened { inbound, reading, consumers, routed, keys, habits, .. } = opened;
         let receipt = inbound.receipt;
-        let sender = inbound.caller.as_ref().map(|caller| caller.sender(&reading));
+        let sender = sender(&inbound, &reading);
         let mut decided = Decided::default();
         let cases = (consumers.len() + routed.len()).max(1) as u64;
         self.counters.deliveries += 1;
@@ -142,7 +142,8 @@ impl Dispatcher {
                 }
                 if consumers.is_empty() && routed.is_empty() {
                     let headers = request.headers;
-                    let envelope = Envelope::of(headers.from, headers.request_id);
+                    let from = inbound.sent_by(headers.from.as_ref());
+                    let envelope = Envelope::of(from, headers.request_id);
                     decided.unsaid = Some((Status::NotFound, not_addressed()));
                     self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
@@ -219,7 +220,7 @@ impl Dispatcher {
             consumer,
             key,
             digest: Some(request.digest),
-            producer: request.headers.from.clone(),
+            producer: inbound.sent_by(request.headers.from.as_ref()),
             request_id: request.headers.request_id.clone(),
             wants,
             command: Some(Arc::clone(command)),
@@ -562,6 +563,12 @@ pub(super) struct Case<'a> {
     pub named: Option<&'a Named>,
     /// What that is called by consumers elsewhere.
     pub about: Option<&'a About>,
+}
+
+/// Whom the answer to a POST is for.
+fn sender(inbound: &Inbound, reading: &Reading) -> Option<Sender> {
+    let sender = inbound.caller.as_ref()?.sender(reading);
+    Some(Sender { producer: inbound.sent_by(sender.producer.as_ref()), ..sender })
 }
 
 /// The key of a command, where its envelope has all that it needs.

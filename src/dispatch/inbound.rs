@@ -24,6 +24,13 @@ pub struct Inbound {
 }
 
 impl Inbound {
+    /// Who sent it: whom the certificate stands for, whatever the message says; without one
+    /// who is named there.
+    pub(super) fn sent_by(&self, named: Option<&String>) -> Option<String> {
+        let holder = self.caller.as_ref().and_then(|caller| caller.identity.as_ref());
+        holder.or(named).cloned()
+    }
+
     /// How often the command was relayed on its way here.
     #[must_use]
     pub fn hops(&self) -> u8 {

@@ -131,6 +131,9 @@ impl Dispatcher {
         if let Some(caller) = &inbound.caller {
             caller.complete(&mut reading);
         }
+        if let Reading::Faulty { glimpse, .. } | Reading::Dropped { glimpse, .. } = &mut reading {
+            glimpse.from = inbound.sent_by(glimpse.from.as_ref());
+        }
         let (consumers, routed) = self.house.meant(&mut inbound, &reading);
         let (keys, names) = (Vec::new(), Vec::new());
         let opened = Opened { inbound, reading, consumers, routed, keys, names, habits };

@@ -189,10 +189,15 @@ impl House {
         }
     }
 
-    /// In whose name a command for consumers elsewhere is answered on the spot.
+    /// In whose name a command for consumers elsewhere is answered on the spot: what was not
+    /// passed on is answered by the bridge.
     pub(super) fn speaker_at(&self, routed: &Routed, verdict: &Verdict) -> String {
-        match (verdict, self.route(&routed.actuator)) {
-            (Verdict::Answer(_), Some(route)) => route.identity.clone(),
+        let is_ours = match verdict {
+            Verdict::Answer(_) | Verdict::Refuse(..) | Verdict::RefuseUnkeyed(..) => true,
+            Verdict::Start(..) | Verdict::Repeat(_) | Verdict::Drop(_) => false,
+        };
+        match self.route(&routed.actuator) {
+            Some(route) if is_ours => route.identity.clone(),
             _ => routed.consumer.clone(),
         }
     }

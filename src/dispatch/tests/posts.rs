@@ -236,6 +236,30 @@ fn a_repetition_by_the_other_door_is_answered_there_as_well() {
     assert_eq!((ended.replies.len(), ended.responses.len()), (1, 1));
 }
 
+/// Whoever says to be another is answered himself, and what he did is his own in the journal.
+#[test]
+fn who_names_another_is_answered_as_who_he_is() {
+    #[rustfmt::skip]
+    let cases = [
+        // posted by soar-2, from soar-1                                             status
+        (to(&["gateway-1"], message("r", &deny())),                                     403),
+        (to(&["gateway-1"], message("r", &json!({"action": "zap"}))),                   400),
+        (to(&["nobody"], message("r", &deny())),                                        404),
+        (message("r", &set_light()),                                                    403),
+    ];
+    for (posted, status) in cases {
+        let mut room = Room::new();
+        let seen = room.posts_as("soar-2", None, posted.to_string());
+        let (code, answer) = seen.reply();
+        assert_eq!((code, &answer["headers"]["to"]), (status, &json!(["soar-2"])), "{posted}");
+        for record in &seen.records {
+            if let Event::Accepted(accepted) = &record.event {
+                assert_eq!(accepted.producer.as_deref(), Some("soar-2"), "{posted}");
+            }
+        }
+    }
+}
+
 /// What no consumer says is said by the bridge, in its own name.
 #[test]
 fn the_bridge_itself_speaks_in_its_own_name() {

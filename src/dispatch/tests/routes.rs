@@ -150,6 +150,40 @@ fn who_posts_again_for_two_waits_for_the_one_whose_time_is_not_over() {
     assert_eq!(replies[0].payload, replies[1].payload);
 }
 
+/// What is refused was never passed on, so it is the bridge that says so.
+#[test]
+fn what_is_refused_is_not_said_by_a_consumer_that_was_never_asked() {
+    let mut without_id = to(&["fw-1"], message("", &deny()));
+    without_id["headers"].as_object_mut().unwrap().remove("request_id");
+    let mut claimed = to(&["fw-1"], message("r-2", &deny()));
+    claimed["headers"]["from"] = json!("other-1");
+    let mut signed = to(&["fw-1"], message("r-3", &deny()));
+    signed["signature"] = json!("e30..c2ln");
+    let mut old = to(&["fw-1"], message("r-4", &deny()));
+    old["headers"]["created"] = json!(NOW - 30 * 24 * 3_600_000);
+    let far = to(&["fw-1"], message("r-5", &deny()));
+    let hops = Caller { hops: 1, ..Caller::default() };
+    #[rustfmt::skip]
+    let cases = [
+        // posted        by                 status  to
+        // (Who gives no id could not find an answer to himself.)
+        (without_id,     Caller::default(), 400,    Value::Null),
+        (claimed,        Caller::default(), 403,    json!(["soar-1"])),
+        (signed,         Caller::default(), 501,    json!(["soar-1"])),
+        (old,            Caller::default(), 400,    json!(["soar-1"])),
+        (far,            hops,              403,    json!(["soar-1"])),
+    ];
+    for (message, caller, status, whom) in cases {
+        let mut room = Room::with(house_with_route(firewalls()), Rules::default());
+        let seen = room.is_posted_by(caller, &message);
+        assert!(seen.starts.is_empty(), "{message}");
+        let (code, said) = answer(&seen);
+        let headers = &said["headers"];
+        assert_eq!((code, &headers["from"]), (status, &json!("bridge")), "{message}: {said}");
+        assert_eq!(headers["to"], whom, "{message}: {said}");
+    }
+}
+
 /// What each of several has said is recorded when it comes, and answers nobody.
 #[test]
 fn what_one_of_several_says_is_kept() {
