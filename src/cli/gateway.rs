@@ -19,6 +19,14 @@ use crate::wire;
 /// How much longer than its caller wants to wait a bridge may take.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// A connection that ends sooner than this may have ended with the handshake: over TLS 1.3 the
+/// client is done with it before its certificate is looked at.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// What TLS says to a client without a certificate, as rustls writes it: in TLS 1.3, and before.
+const NO_CERTIFICATE: [&str; 2] =
+    ["fatal alert: CertificateRequired", "fatal alert: HandshakeFailure"];
+
 /// Statuses of HTTP that say that the message is not as it should be.
 const NOT_THAT: [u16; 4] = [406, 413, 415, 431];
 
@@ -67,6 +75,8 @@ impl GatewayArgs {
 pub struct Bridge {
     peer: Peer,
     url: String,
+    /// Over TLS, and without a certificate of ours.
+    is_bare: bool,
 }
 
 impl Bridge {
@@ -78,9 +88,10 @@ impl Bridge {
     ) -> Result<Self, Failure> {
         let config = |sentence: String| Failure::say(Exit::Config, format!("--url: {sentence}"));
         let address = PeerUrl::try_from(url.clone()).map_err(config)?;
+        let is_bare = cert_file.is_none() && address.is_tls();
         let config = PeerConfig { url: address, ca_file, cert_file, key_file };
         let peer = Peer::new(config).map_err(|error| Failure::new(Exit::Config, error))?;
-        Ok(Self { peer, url })
+        Ok(Self { peer, url, is_bare })
     }
 
     /// Reads a resource that takes no longer than this to answer.
@@ -101,12 +112,29 @@ impl Bridge {
         let unavailable = |why: &dyn std::fmt::Display| {
             Failure::say(Exit::Unavailable, format_args!("bridge {}: {why}", self.url))
         };
+        let begun = Instant::now();
         match tokio::time::timeout(wait + GRACE, asked).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error @ PeerError::TooLong)) => Err(Failure::new(Exit::NotOk, error)),
+            Ok(Err(error)) if self.is_bare && is_for_want_of_a_certificate(&error, begun) => {
+                Err(unavailable(&format_args!(
+                    "it ended the connection at the handshake, where a bridge asks for a \
+                     certificate, and none was given: --cert and --key ({error})"
+                )))
+            }
             Ok(Err(error)) => Err(unavailable(&error)),
             Err(_) => Err(unavailable(&"there is a connection, and no answer")),
         }
+    }
+}
+
+/// Whether a connection that began then has ended as it does where a certificate is missing.
+fn is_for_want_of_a_certificate(error: &PeerError, begun: Instant) -> bool {
+    let is_said = |reason: &str| NO_CERTIFICATE.iter().any(|alert| reason.contains(alert));
+    match error {
+        PeerError::NotConnected { reason } => is_said(reason),
+        PeerError::Lost { reason } => is_said(reason) || begun.elapsed() < HANDSHAKE,
+        PeerError::TooLong => false,
     }
 }
 

@@ -62,7 +62,9 @@ impl fmt::Display for PeerUrl {
 }
 
 impl PeerUrl {
-    fn is_tls(&self) -> bool {
+    /// Whether it is `https`.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
         self.0.scheme_str() == Some("https")
     }
 }

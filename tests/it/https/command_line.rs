@@ -4,6 +4,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value as Json, json};
 
+use super::relay::Server;
 use super::route::{self, Crowd};
 use super::{Site, port};
 
@@ -205,6 +206,10 @@ async fn what_is_wrong_on_the_way_to_a_bridge_is_told() {
     let (message, ca, other) = (path("message.json"), path("ca.pem"), path("other-ca.pem"));
     let query = "send query features -d gateway-1";
     let here = format!("https://localhost:{}/", port(&site.scene));
+    // Before TLS 1.3 it is said within the handshake.
+    let words = "-tls1_2 -Verify 1 -CAfile ca.pem";
+    let server = Server::start(&site.papers, "server", words);
+    let older = format!("https://localhost:{}/", server.port);
     let closed = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("https://localhost:{}/", listener.local_addr().unwrap().port())
@@ -227,7 +232,9 @@ async fn what_is_wrong_on_the_way_to_a_bridge_is_told() {
         (format!("{query} --url {closed}"),                             69, "no connection"),
         (format!("{query} --url {here}"),                               69, "no connection"),
         (format!("{query} --url {here} --ca {other} {certificate}"),    69, "no connection"),
-        (format!("{query} --url {here} --ca {ca}"),                     69, "the connection was lost"),
+        (format!("{query} --url {here} --ca {ca}"),                     69, "none was given: --cert and --key"),
+        (format!("status {none} --url {here} --ca {ca}"),               69, "none was given: --cert and --key"),
+        (format!("{query} --url {older} --ca {ca}"),            69, "none was given: --cert and --key"),
         ("status".to_owned(),                                           64, "--url"),
         ("consumers".to_owned(),                                        64, "--url"),
         (format!("status {none} --url {closed}"),                       69, "no connection"),

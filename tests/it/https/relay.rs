@@ -442,13 +442,13 @@ fn tls(papers: &Papers, port: u16, authority: &str) -> String {
 }
 
 /// A server of openssl that has a web page.
-struct Server {
+pub(super) struct Server {
     child: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Server {
-    fn start(papers: &Papers, certificate: &str, words: &str) -> Self {
+    pub fn start(papers: &Papers, certificate: &str, words: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("openssl")
             .args(["s_server", "-accept", &format!("127.0.0.1:{port}"), "-www", "-quiet"])
