@@ -10,6 +10,9 @@ use toml::{Spanned, Table, Value};
 /// Most mistakes that are looked for in one file.
 const MAX_MISTAKES: usize = 100;
 
+/// What toml says of a key that stands there twice; which one it is, its place says.
+const DUPLICATE: &str = "duplicate key";
+
 /// A known key must be this near to an unknown one to be proposed for it
 /// (Jaro-Winkler similarity, 0 to 1).
 const NEAR: f64 = 0.75;
@@ -83,9 +86,13 @@ impl<'a> Source<'a> {
         match text.parse::<Table>() {
             Ok(table) => source.table = table,
             Err(error) => {
-                let at = error.span().map_or(0, |span| span.start);
-                let (line, column) = source.position(at);
-                let text = error.message().replace('\n', ", ");
+                let span = error.span().unwrap_or_default();
+                let (line, column) = source.position(span.start);
+                let mut text = error.message().replace('\n', ", ");
+                if text == DUPLICATE {
+                    let key = source.text.get(span).unwrap_or_default();
+                    text = format!("{text} `{key}`: the file has it already");
+                }
                 let file = source.file.clone();
                 source.mistakes.push(Mistake { file, line, column, text, nearest: None });
             }

@@ -45,6 +45,23 @@ fn the_broker_may_send_what_one_commit_records_unless_it_is_said() {
     }
 }
 
+/// What is pasted into a file that has it already.
+#[test]
+fn a_key_that_stands_there_twice_is_named() {
+    #[rustfmt::skip]
+    let cases = [
+        ("[https]\ntesting = false\n[mqtt]\n[https]\n",        "bridge.toml:4:2: duplicate key `https`"),
+        ("[https]\ntesting = true\nlisten = \"\"\ntesting = true", "bridge.toml:4:1: duplicate key `testing`"),
+        ("[https.identities]\n\"DNS:a\" = \"a\"\n\"DNS:a\" = \"b\"", "bridge.toml:3:1: duplicate key `\"DNS:a\"`"),
+        ("mqtt = { url = \"\", url = \"\" }",                  "bridge.toml:1:20: duplicate key `url`"),
+    ];
+    for (text, told) in cases {
+        let mistakes = settings(text).unwrap_err();
+        let [mistake] = mistakes.as_slice() else { panic!("{text}: {mistakes:?}") };
+        assert_eq!(*mistake, format!("{told}: the file has it already"), "{text}");
+    }
+}
+
 #[test]
 fn one_mistake_hides_no_other() {
     type Variables = &'static [(&'static str, &'static str)];
