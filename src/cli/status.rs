@@ -1,7 +1,7 @@
 //! `oc2 status`: what became of a command that nobody waited for; and `oc2 consumers`.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -66,6 +66,7 @@ pub struct ConsumersArgs {
 pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let library = args.schemas.library()?;
     let path = path_of(&args.id, args.wait)?;
+    let asked = Instant::now();
     let Some(answer) = ask(&args.gateway, &path, args.wait)? else { return Ok(Exit::Interrupted) };
     if answer.status == 404 {
         tell("the bridge knows no such command, or none of this certificate");
@@ -74,7 +75,10 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let found = read(&answer)?;
     // What went to several consumers there is several commands.
     let commands = match &found["commands"] {
-        Value::Array(several) => several.clone(),
+        Value::Array(several) => match each(args, several, asked + args.wait)? {
+            Some(commands) => commands,
+            None => return Ok(Exit::Interrupted),
+        },
         _ => vec![found],
     };
     let mut screen = Screen::stdout();
@@ -86,6 +90,24 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         }
     }
     Ok(exit(&commands))
+}
+
+/// The commands of a list, with the responses that a list leaves out, each once it has ended or
+/// when the time is over; `None` where Ctrl-C came first.
+fn each(
+    args: &StatusArgs,
+    listed: &[Value],
+    until: Instant,
+) -> Result<Option<Vec<Value>>, Failure> {
+    let mut commands = Vec::with_capacity(listed.len());
+    for listed in listed {
+        let id = listed["id"].as_str().unwrap_or_default();
+        let wait = until.saturating_duration_since(Instant::now());
+        let Some(answer) = ask(&args.gateway, &path_of(id, wait)?, wait)? else { return Ok(None) };
+        // The journal may have let it go meanwhile.
+        commands.push(if answer.status == 404 { listed.clone() } else { read(&answer)? });
+    }
+    Ok(Some(commands))
 }
 
 /// Lists the consumers that the bridge has heard of late.

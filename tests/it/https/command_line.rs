@@ -7,6 +7,8 @@ use serde_json::{Value as Json, json};
 use super::relay::Server;
 use super::route::{self, Crowd};
 use super::{Site, port};
+use crate::support::probe;
+use crate::support::scene::letter;
 
 impl Site {
     /// Begins to run `oc2` as this producer, towards the bridge.
@@ -194,6 +196,45 @@ async fn a_command_that_was_not_waited_for_is_asked_after() {
     assert!(consumers.iter().any(|consumer| consumer["id"] == "fw-1"), "{consumers:?}");
     let table = ended(site.oc2("soar-1", "consumers"));
     assert!(table.printed.starts_with("ID ") && table.printed.contains("\nfw-1 "), "{table:?}");
+}
+
+/// What went to several consumers of the bridge is a list, and each is shown as one alone is.
+#[tokio::test]
+async fn of_several_commands_each_is_shown_with_its_response() {
+    let test = "of_several_commands_each_is_shown_with_its_response";
+    let Some(mut site) = Site::prepare(test, "").await else { return };
+    let mut gate = probe::install(&site.scene);
+    site.scene.bridge.run();
+    let mut message = letter("r-1", &probe::act("wait", "x-wall"));
+    message["headers"]["to"] = json!(["gateway-1", "lamp-2"]);
+    message["body"]["openc2"]["request"].as_object_mut().unwrap().remove("actuator");
+    let reply = site.post_as("soar-1", &message.to_string(), &["-H", "Prefer: respond-async"]);
+    let reply = reply.reply();
+    let list = reply.header("location").expect("a place to ask").to_owned();
+    assert_eq!((reply.status, list.as_str()), (202, "/v1/commands?request_id=r-1"));
+    site.scene.busy_with(2).await;
+    let pending = ended(site.oc2("soar-1", &format!("status {list}")));
+    assert_eq!(pending.code, Some(2), "{pending:?}");
+
+    let waiting = site.oc2("soar-1", &format!("status {list} --wait 30s"));
+    for _ in 0..2 {
+        gate.let_one_pass();
+    }
+    let shown = ended(waiting);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    let lines = timeless(&shown.printed);
+    let of = |first: &str| lines.iter().filter(|line| line.starts_with(first)).count();
+    assert_eq!(
+        (of("state ended 200"), of("gateway-1 200"), of("lamp-2 200")),
+        (2, 1, 1),
+        "{shown:?}"
+    );
+    let whole = ended(site.oc2("soar-1", &format!("status {list} --json"))).printed;
+    for line in whole.lines() {
+        let command: Json = serde_json::from_str(line).expect("JSON");
+        assert_eq!(command["response"]["body"]["openc2"]["response"]["status"], 200, "{command}");
+    }
+    assert_eq!(whole.lines().count(), 2);
 }
 
 /// Every mistake has its sentence and its exit code.
