@@ -1,9 +1,15 @@
 //! A person finds out what became of a command in doubt, and says so to the running bridge.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 
 use crate::support::probe::{act, acts, actuator, install};
 use crate::support::scene::{Scene, letter};
+use crate::support::soon;
+
+/// Between two looks at what the program has written.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// The command in doubt, by its request id.
 const ID: &str = "r-1";
@@ -20,6 +26,12 @@ async fn what_a_person_says_of_a_command_in_doubt_is_its_second_answer_and_stays
     let command = letter(ID, &act("hang", "x-probe"));
     scene.send("device/gateway-1", &command).await;
     scene.busy_with(1).await;
+    let has_acted = async {
+        while acts(&scene, "hang") == 0 {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    };
+    soon("its act", has_acted).await;
     assert!(!resolve(&scene, "done", "too early").0, "its actuator is at work");
     scene.bridge.kill();
     scene.bridge.run();
