@@ -161,6 +161,41 @@ async fn callers_of_a_bridge_that_is_killed_find_their_answers() {
     assert_eq!(acts(&site.scene, "wait"), CALLERS);
 }
 
+/// What other clients send, as they send it: which headers, and what is in their messages.
+#[tokio::test]
+async fn requests_as_other_clients_shape_them_are_answered() {
+    let test = "requests_as_other_clients_shape_them_are_answered";
+    let Some(site) = Site::open(test, "").await else { return };
+    let query = json!({"action": "query", "target": {"features": ["versions"]}});
+    let message =
+        |headers: Json| json!({"headers": headers, "body": {"openc2": {"request": query}}});
+    let created = openc2_bridge::producer::now_ms();
+    // otupy: Date, Accept and Content-Type alone, no X-Request-ID; `to` is the host of the URL
+    // where nothing else is said, and a list in any case.
+    let otupy = |id: &str, to: &str| {
+        message(json!({"request_id": id, "created": created, "from": "soar-2", "to": [to]}))
+    };
+    let date = "Date: Sun, 29 Nov 2026 12:00:00 GMT";
+    let of_requests =
+        ["-H", "User-Agent: python-requests/2.32.3", "-H", "Accept-Encoding: gzip, deflate"];
+    let pretty = |message: &Json| serde_json::to_string_pretty(message).unwrap();
+    #[rustfmt::skip]
+    let cases = [
+        ("otupy, to a consumer",          "o-1", otupy("o-1", "gateway-1").to_string(),   vec!["-H", date], 200),
+        ("otupy, to whom the URL names",  "o-2", otupy("o-2", "localhost").to_string(),   vec!["-H", date], 404),
+        ("the standard's own examples",   "e-1", pretty(&message(json!({"request_id": "e-1", "created": created, "from": "soar-2"}))),
+                                                                     vec!["-H", "X-Request-ID: e-1", "-H", date], 200),
+        ("as little as will do", "n-1", message(json!({"request_id": "n-1"})).to_string(),
+                                                                     vec!["-H", "Authorization: Bearer x"], 200),
+    ];
+    for (case, id, body, further, status) in cases {
+        let reply = site.post_as("soar-2", &body, &[&of_requests[..], &further].concat()).reply();
+        assert_openc2(&reply, id);
+        assert_eq!(reply.response()["status"], status, "{case}: {reply:?}");
+        assert_eq!(reply.header("content-encoding"), None, "{case}");
+    }
+}
+
 /// The `requests` library of Python, as a foreign producer.
 #[tokio::test]
 async fn requests_for_python_is_answered() {
