@@ -1,10 +1,9 @@
 //! A consumer on the broker that says yes to everything at once: what is behind the gateway.
 
-use rumqttc::{
-    AsyncClient, Broker, Event, Incoming, MqttOptions, NetworkOptions, PublishOptions,
-    PublishProperties, QoS,
-};
+use rumqttc::{Event, Incoming, PublishOptions, PublishProperties, QoS};
 use serde_json::{Value, json};
+
+use super::device;
 
 /// Its identity.
 pub const ID: &str = "fw-1";
@@ -12,18 +11,7 @@ pub const ID: &str = "fw-1";
 /// Answers until the connection is gone.
 #[tokio::main(flavor = "current_thread")]
 pub async fn run(port: u16) -> anyhow::Result<()> {
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    let mut options = MqttOptions::new(ID, Broker::tcp("127.0.0.1", port));
-    options
-        .set_network_options(network)
-        .set_clean_start(true)
-        .set_keep_alive(60)
-        .set_receive_maximum(Some(u16::MAX))
-        .set_outgoing_inflight_upper_limit(300)
-        .set_max_request_batch(128)
-        .set_read_batch_size(128);
-    let (client, mut event_loop) = AsyncClient::builder(options).capacity(4096).build();
+    let (client, mut event_loop) = device::connection(ID, port);
     client.subscribe(format!("oc2/cmd/device/{ID}"), QoS::AtLeastOnce).await?;
     let properties = PublishProperties {
         payload_format_indicator: Some(1),

@@ -1,7 +1,8 @@
 //! A simulated device: a Shelly switch that answers every call at once.
 
 use rumqttc::{
-    AsyncClient, Broker, Event, Incoming, MqttOptions, NetworkOptions, PublishOptions, QoS,
+    AsyncClient, Broker, Event, EventLoop, Incoming, MqttOptions, NetworkOptions, PublishOptions,
+    QoS,
 };
 use serde_json::{Value, json};
 
@@ -11,18 +12,7 @@ pub const PREFIX: &str = "bench-switch";
 /// Serves calls until the connection is gone.
 #[tokio::main(flavor = "current_thread")]
 pub async fn run(port: u16) -> anyhow::Result<()> {
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    let mut options = MqttOptions::new(PREFIX, Broker::tcp("127.0.0.1", port));
-    options
-        .set_network_options(network)
-        .set_clean_start(true)
-        .set_keep_alive(60)
-        .set_receive_maximum(Some(u16::MAX))
-        .set_outgoing_inflight_upper_limit(300)
-        .set_max_request_batch(128)
-        .set_read_batch_size(128);
-    let (client, mut event_loop) = AsyncClient::builder(options).capacity(4096).build();
+    let (client, mut event_loop) = connection(PREFIX, port);
     let online = PublishOptions::new(QoS::AtLeastOnce).retained();
     client.publish(format!("{PREFIX}/online"), "true", online).await?;
     client.subscribe(format!("{PREFIX}/rpc"), QoS::AtLeastOnce).await?;
@@ -41,4 +31,20 @@ pub async fn run(port: u16) -> anyhow::Result<()> {
             _ => {}
         }
     }
+}
+
+/// A connection to the broker by this name, with what makes it fast.
+pub fn connection(name: &str, port: u16) -> (AsyncClient, EventLoop) {
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    let mut options = MqttOptions::new(name, Broker::tcp("127.0.0.1", port));
+    options
+        .set_network_options(network)
+        .set_clean_start(true)
+        .set_keep_alive(60)
+        .set_receive_maximum(Some(u16::MAX))
+        .set_outgoing_inflight_upper_limit(300)
+        .set_max_request_batch(128)
+        .set_read_batch_size(128);
+    AsyncClient::builder(options).capacity(4096).build()
 }
