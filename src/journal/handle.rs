@@ -408,7 +408,7 @@ impl Shared {
         health.wrong = check.wrong;
     }
 
-    /// Called by the writer after each commit.
+    /// Called by the writer after each slice of forgetting.
     pub(super) fn forgotten(&self, until_ms: u64) {
         self.forgotten_ms.store(until_ms, Ordering::Relaxed);
     }

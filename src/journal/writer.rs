@@ -204,9 +204,7 @@ impl<T> Writer<T> {
 
     fn commit(&mut self) -> Result<(), JournalError> {
         self.lazy_since = None;
-        self.store.commit()?;
-        self.shared.forgotten(self.store.forgotten_ms());
-        Ok(())
+        self.store.commit()
     }
 
     fn hand_out(&self, thens: Vec<T>) {
@@ -232,7 +230,7 @@ impl<T> Writer<T> {
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => {
                     if prune_at <= Instant::now() {
-                        self.pruning.slice(&mut *self.store, PRUNE_IDLE)?;
+                        self.prune(PRUNE_IDLE)?;
                     }
                     self.commit()?;
                     self.store.tidy()?;
@@ -251,7 +249,15 @@ impl<T> Writer<T> {
             return Ok(());
         }
         self.lazy_since.get_or_insert(now);
-        self.pruning.slice(&mut *self.store, batch_records.max(PRUNE_BUSY))
+        self.prune(batch_records.max(PRUNE_BUSY))
+    }
+
+    /// Forgets the next commands. That they are forgotten is known before anybody can ask for them and
+    /// not find them, which is before the commit: otherwise one that comes again would pass for new.
+    fn prune(&mut self, most: usize) -> Result<(), JournalError> {
+        self.pruning.slice(&mut *self.store, most)?;
+        self.shared.forgotten(self.store.forgotten_ms());
+        Ok(())
     }
 
     /// Checks the next records, if it is time. What is wrong is told and does

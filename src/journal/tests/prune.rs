@@ -53,6 +53,7 @@ both_tell!(
     a_command_stays_until_its_effect_has_ended,
     young_commands_stay_until_there_are_too_many,
     what_leaves_without_a_commit_is_there_again,
+    what_is_no_longer_found_is_known_to_be_forgotten,
     a_busy_writer_forgets_as_well,
 );
 
@@ -141,6 +142,23 @@ async fn what_leaves_without_a_commit_is_there_again(home: &Home) {
     store.commit().unwrap();
     drop(store);
     assert_eq!(tickets(&*home.store()), [1, 3]);
+}
+
+/// Between the two a forgotten command would pass for a new one.
+async fn what_is_no_longer_found_is_known_to_be_forgotten(home: &Home) {
+    const COMMANDS: u64 = 3000;
+    drop(fill(home, (1..=COMMANDS).flat_map(whole)));
+    let (journal, _committed, _) = Journal::<u64>::start(home.store(), &one_hour(home)).unwrap();
+    let mut gone = 0;
+    for ticket in 1..=COMMANDS {
+        let known = journal.recall(vec![key(ticket)]).await.unwrap();
+        if known[0].is_none() {
+            gone += 1;
+            assert!(journal.forgotten_ms() >= THEN_MS + ticket, "{ticket}");
+        }
+    }
+    assert!(gone > 0, "nothing was forgotten meanwhile");
+    journal.close().await.unwrap();
 }
 
 async fn a_busy_writer_forgets_as_well(home: &Home) {
