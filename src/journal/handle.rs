@@ -102,7 +102,7 @@ impl<T: Send + 'static> Journal<T> {
         store: Box<dyn Store + Send>,
         config: &JournalConfig,
     ) -> Result<(Self, Committed<T>, Recovered), JournalError> {
-        Self::start_with(KeyFilter::default(), store, config)
+        Self::start_with(KeyFilter::of(store.commands()), store, config)
     }
 
     /// The same with a filter of one's own.

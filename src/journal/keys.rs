@@ -10,15 +10,20 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::dispatch::{Event, Key, Record};
 
-/// Size of the filter: 2 MiB. With a million keys one in two hundred new ones is looked up.
-const WORDS: usize = 1 << 18;
+/// Bits of the filter for each key that it is to take: of new keys, one in thirty is looked up
+/// when it has taken them all, and far fewer before.
+const BITS_A_KEY: u64 = 8;
+
+/// Largest filter: 2 MiB.
+const MOST_WORDS: u64 = 1 << 18;
 
 /// Bits that a key sets, all in one word.
 const BITS: u32 = 4;
 
-/// Keys after which a new filter takes the place of the old one: what the
-/// journal forgets leaves only so.
-const RENEW_AFTER: u64 = 1_000_000;
+/// Least number of keys after which a new filter takes the place of the old one. It is as many as
+/// the journal had commands when it was begun, if those were more: what the journal forgets leaves
+/// only so, and so the filter grows with the journal.
+const RENEW_AFTER: u64 = 65_536;
 
 /// With more commands in the journal than this it is not made anew: most keys
 /// would look like known ones.
@@ -29,6 +34,7 @@ const MOST: u64 = 4_000_000;
 pub(super) struct KeyFilter {
     hasher: RandomState,
     layers: Mutex<Layers>,
+    /// Stands for [`RENEW_AFTER`].
     renew_after: u64,
 }
 
@@ -48,20 +54,24 @@ struct Layers {
 }
 
 #[derive(Debug)]
-struct Words(Box<[u64]>);
-
-impl Default for KeyFilter {
-    fn default() -> Self {
-        Self::renewed_after(RENEW_AFTER)
-    }
+struct Words {
+    /// A power of two of them.
+    words: Box<[u64]>,
+    /// Keys that it may take once it is whole.
+    room: u64,
 }
 
 impl KeyFilter {
-    /// One that is made anew after so many keys.
-    pub(super) fn renewed_after(keys: u64) -> Self {
+    /// One for a journal of so many commands.
+    pub(super) fn of(commands: u64) -> Self {
+        Self::renewed_after(RENEW_AFTER, commands)
+    }
+
+    /// One that is made anew after so many keys at least.
+    pub(super) fn renewed_after(keys: u64, commands: u64) -> Self {
         let layers = Layers {
             whole: None,
-            growing: Some(Words::new()),
+            growing: Some(Words::new(commands, keys)),
             taken: 0,
             sent: 0,
             arrived: 0,
@@ -108,8 +118,9 @@ impl KeyFilter {
     /// Begins a new filter, where the old one has taken enough and the journal has so many commands.
     pub(super) fn renew(&self, commands: u64) {
         let mut layers = self.layers();
-        if layers.growing.is_none() && layers.taken >= self.renew_after && commands <= MOST {
-            layers.growing = Some(Words::new());
+        let room = layers.whole.as_ref().map_or(0, |words| words.room);
+        if layers.growing.is_none() && layers.taken >= room && commands <= MOST {
+            layers.growing = Some(Words::new(commands, self.renew_after));
             layers.sent_before = layers.sent;
         }
     }
@@ -148,26 +159,35 @@ impl Layers {
 }
 
 impl Words {
-    fn new() -> Self {
-        Self(vec![0; WORDS].into())
+    /// For a journal of so many commands, and as many more, or `least` more.
+    fn new(commands: u64, least: u64) -> Self {
+        let room = commands.max(least);
+        let bits = commands.saturating_add(room).saturating_mul(BITS_A_KEY);
+        let words = (bits / u64::from(u64::BITS)).clamp(1, MOST_WORDS).next_power_of_two();
+        Self { words: vec![0; index(words)].into(), room }
     }
 
     fn set(&mut self, hash: u64) {
-        let (word, bits) = place(hash);
-        self.0[word] |= bits;
+        let (word, bits) = self.place(hash);
+        self.words[word] |= bits;
     }
 
     fn may_have(&self, hash: u64) -> bool {
-        let (word, bits) = place(hash);
-        self.0[word] & bits == bits
+        let (word, bits) = self.place(hash);
+        self.words[word] & bits == bits
+    }
+
+    /// A word, and the bits in it: the hash's low digits say which word, four others each which bit.
+    fn place(&self, hash: u64) -> (usize, u64) {
+        let word = index(hash & (self.words.len() as u64 - 1));
+        let bits = (0..BITS).fold(0, |bits, at| bits | 1 << (hash >> (40 + 6 * at) & 63));
+        (word, bits)
     }
 }
 
-/// A word, and the bits in it: the hash's low digits say which word, six others each which bit.
-fn place(hash: u64) -> (usize, u64) {
-    let word = usize::try_from(hash % WORDS as u64).expect("there are no more words");
-    let bits = (0..BITS).fold(0, |bits, at| bits | 1 << (hash >> (40 + 6 * at) & 63));
-    (word, bits)
+/// A number of words.
+fn index(words: u64) -> usize {
+    usize::try_from(words).expect("there are no more than fit into memory")
 }
 
 #[cfg(test)]
@@ -185,19 +205,28 @@ mod tests {
 
     #[test]
     fn it_never_lacks_what_it_took_and_lacks_nearly_everything_else() {
-        let filter = KeyFilter::default();
+        let filter = KeyFilter::of(50_000);
         filter.fill(&keys(0..50_000));
         assert_eq!(lacking(&filter, 50_000..51_000), 0, "nothing is certain while it is filled");
         assert!(filter.complete());
         filter.send(&(50_000..100_000).map(accepted).collect::<Vec<_>>());
         assert_eq!(lacking(&filter, 0..100_000), 0);
         let lacking = lacking(&filter, 100_000..200_000);
-        assert!(lacking > 99_000, "{lacking} of 100000");
+        assert!(lacking > 95_000, "{lacking} of 100000");
+    }
+
+    #[test]
+    fn it_is_as_large_as_the_journal_needs() {
+        let sizes = [(0, 64 << 10), (65_536, 128 << 10), (250_000, 512 << 10), (MOST, 2 << 20)];
+        for (commands, bytes) in sizes {
+            let words = Words::new(commands, RENEW_AFTER);
+            assert_eq!(size_of_val(&*words.words), bytes, "{commands} commands");
+        }
     }
 
     #[test]
     fn a_new_one_takes_over_when_it_has_what_the_journal_has() {
-        let filter = KeyFilter::renewed_after(100);
+        let filter = KeyFilter::renewed_after(100, 0);
         assert!(filter.complete());
         filter.fill(&keys(0..99));
         filter.renew(99);

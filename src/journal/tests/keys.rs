@@ -19,7 +19,7 @@ async fn no_known_key_is_taken_for_a_new_one(home: &Home) {
     drop(store);
 
     let config = JournalConfig { batch_records: 4, ..home.config() };
-    let filter = KeyFilter::renewed_after(50);
+    let filter = KeyFilter::renewed_after(50, BEFORE);
     let (journal, mut committed, _) = Journal::start_with(filter, home.store(), &config).unwrap();
     assert_eq!(known(&journal, 1..=BEFORE + 1).await, BEFORE, "before the filter is filled");
     let mut last = BEFORE;
