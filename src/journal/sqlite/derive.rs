@@ -70,6 +70,16 @@ impl Sqlite {
             None => accepted.actuator.as_ref().map(|_| accepted.start_ms.unwrap_or(0)),
         };
         let ticket = sql(record.ticket.0);
+        let mut has_key = false;
+        if let Some(key) = &accepted.key {
+            let changed = self.execute(
+                "INSERT INTO key (request_id, producer, consumer, ticket) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO NOTHING",
+                params![key.request_id, key.producer, key.consumer, ticket],
+            )?;
+            expect_one(changed, record, "has the key of another command, which keeps it");
+            has_key = changed == 1;
+        }
         let changed = self.execute(
             "INSERT INTO command (ticket, consumer, producer, request_id, summary, actuator,
                                   digest, accepted_ms, started_ms, stop_ms, due_ms, name)
@@ -86,21 +96,12 @@ impl Sqlite {
                 started_ms.map(sql),
                 accepted.stop_ms.map(sql),
                 due_ms.map(sql),
-                accepted.name()
+                accepted.name().filter(|_| !has_key || !is_named_by_key(accepted))
             ],
         )?;
         expect_one(changed, record, "is accepted a second time");
         self.mark.commands += u64::try_from(changed).unwrap_or(0);
         self.mark.ticket = self.mark.ticket.max(record.ticket.0);
-
-        if let Some(key) = &accepted.key {
-            let changed = self.execute(
-                "INSERT INTO key (request_id, producer, consumer, ticket) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO NOTHING",
-                params![key.request_id, key.producer, key.consumer, ticket],
-            )?;
-            expect_one(changed, record, "has the key of another command, which keeps it");
-        }
         Ok(())
     }
 
@@ -189,25 +190,49 @@ impl Sqlite {
         Ok(())
     }
 
-    /// From now on a repetition of this command is a new one.
-    pub(super) fn forget_key(&self, ticket: Ticket) -> Result<(), JournalError> {
+    /// From now on a repetition of this command is a new one. Its name stays.
+    fn forget_key(&self, ticket: Ticket) -> Result<(), JournalError> {
+        if let Some(accepted) = self.take_key(ticket)?
+            && is_named_by_key(&accepted)
+        {
+            self.execute(
+                "UPDATE command SET name = ?2 WHERE ticket = ?1",
+                params![sql(ticket.0), accepted.name()],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Takes the key of a command away. The command, where it had one.
+    pub(super) fn take_key(&self, ticket: Ticket) -> Result<Option<Accepted>, JournalError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT body FROM record WHERE ticket = ?1 AND kind = 'accepted' ORDER BY seq LIMIT 1",
         )?;
         let body: Option<Vec<u8>> =
             statement.query_row([sql(ticket.0)], |row| row.get(0)).optional()?;
-        let Some(body) = body else { return Ok(()) };
-        if let Event::Accepted(accepted) = decode(ticket, Kind::Accepted, &body)?
-            && let Some(Key { consumer, producer, request_id }) = accepted.key
-        {
-            self.execute(
-                "DELETE FROM key
-                 WHERE request_id = ?1 AND producer = ?2 AND consumer = ?3 AND ticket = ?4",
-                params![request_id, producer, consumer, sql(ticket.0)],
-            )?;
-        }
-        Ok(())
+        let Some(body) = body else { return Ok(None) };
+        let Event::Accepted(accepted) = decode(ticket, Kind::Accepted, &body)? else {
+            return Ok(None);
+        };
+        let Some(Key { consumer, producer, request_id }) = &accepted.key else { return Ok(None) };
+        let gone = self.execute(
+            "DELETE FROM key
+             WHERE request_id = ?1 AND producer = ?2 AND consumer = ?3 AND ticket = ?4",
+            params![request_id, producer, consumer, sql(ticket.0)],
+        )?;
+        Ok((gone == 1).then_some(*accepted))
     }
+}
+
+/// Whether its key says as well how other commands name it: then it needs no entry of its own in
+/// the index of names.
+fn is_named_by_key(accepted: &Accepted) -> bool {
+    let Accepted { key, consumer, producer, .. } = accepted;
+    key.as_ref().is_some_and(|key| {
+        accepted.name() == Some(&key.request_id)
+            && producer.as_ref() == Some(&key.producer)
+            && *consumer == key.consumer
+    })
 }
 
 /// The record stands, whatever the tables make of it; but somebody has a bug.

@@ -28,7 +28,7 @@ pub(super) fn candidates(
 }
 
 pub(super) fn remove(store: &mut Sqlite, ticket: Ticket) -> Result<(), JournalError> {
-    store.forget_key(ticket)?;
+    store.take_key(ticket)?;
     let accepted_ms = store.connection.query_row(
         "SELECT accepted_ms FROM command WHERE ticket = ?1",
         [sql(ticket.0)],

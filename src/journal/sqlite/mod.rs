@@ -286,6 +286,10 @@ impl Store for Sqlite {
     fn named(&self, name: &Key) -> Result<Option<Named>, JournalError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT ticket FROM command WHERE name = ?1 AND producer = ?2 AND consumer = ?3
+             UNION ALL
+             SELECT ticket FROM key JOIN command USING (ticket)
+             WHERE key.request_id = ?1 AND key.producer = ?2 AND key.consumer = ?3
+               AND actuator IS NOT NULL AND name IS NULL
              ORDER BY ticket DESC LIMIT 1",
         )?;
         let mut rows = statement.query([&name.request_id, &name.producer, &name.consumer])?;
@@ -298,6 +302,10 @@ impl Store for Sqlite {
     fn called(&self, producer: &str, name: &str) -> Result<Vec<Named>, JournalError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT ticket FROM command WHERE name = ?1 AND producer = ?2
+             UNION ALL
+             SELECT ticket FROM key JOIN command USING (ticket)
+             WHERE key.request_id = ?1 AND key.producer = ?2
+               AND actuator IS NOT NULL AND name IS NULL
              ORDER BY ticket DESC LIMIT ?3",
         )?;
         let rows = statement

@@ -20,7 +20,7 @@ const SQLITE_NEEDED: i32 = 3_051_003;
 const APPLICATION_ID: i32 = 0x4f43_324a;
 
 /// Version of the tables (`PRAGMA user_version`).
-const VERSION: i32 = 5;
+const VERSION: i32 = 6;
 
 /// Longest that the start may be held up by the check of the file. What is not
 /// checked by then goes unchecked.
@@ -68,7 +68,7 @@ const DERIVED_NAMES: [&str; 4] = ["command", "key", "outbox", "mark"];
 /// holds its last response, `waiting` counts its responses in `outbox`, `due_ms` is
 /// when something is to happen to it next: before its start 0 or its start time,
 /// after it the time to end its effect, `name` is its `command_id`, or else its
-/// `request_id`, where it is for an actuator), `key` is
+/// `request_id`, where it is for an actuator and `key` does not say it already), `key` is
 /// how a repetition is recognised, `outbox` the responses that wait to be
 /// published, and `mark` keeps the highest numbers given, also after pruning:
 /// `clock_ms` is the latest time in a record, `forgotten_ms` the latest that a

@@ -476,7 +476,9 @@ async fn a_command_turned_away_for_now_is_forgotten(home: &Home) {
 
     write(&journal, &mut committed, vec![accepted(1), busy(1)]).await;
     assert_eq!(journal.recall(vec![key(1)]).await.unwrap(), [None]);
+    assert_eq!(tickets_called(&journal, "request-1").await, [1], "its name stays");
     write(&journal, &mut committed, vec![again(2), ended(2)]).await;
+    assert_eq!(tickets_called(&journal, "request-1").await, [1], "the other has its own name");
     let found = journal.recall(vec![key(1)]).await.unwrap();
     assert_eq!(found[0].as_ref().unwrap().ticket, Ticket(2));
     assert_eq!(journal.outbox(None, 9).await.unwrap().len(), 2, "both are answered");
@@ -506,7 +508,18 @@ async fn the_first_owner_of_a_key_keeps_it_and_no_record_is_lost(home: &Home) {
     let tickets: Vec<_> =
         journal.list(by_request).await.unwrap().iter().map(|entry| entry.ticket).collect();
     assert_eq!(tickets, [3, 1]);
+    assert_eq!(tickets_called(&journal, "request-1").await, [3, 1], "with a key and without");
+    assert_eq!(tickets_called(&journal, "request-2").await, [2]);
     journal.close().await.unwrap();
+}
+
+/// The commands that go by a name, each of which is found by it alone as well.
+async fn tickets_called(journal: &Journal<u64>, name: &str) -> Vec<u64> {
+    let called = journal.called("producer-1".to_owned(), name.to_owned()).await.unwrap();
+    let asked = Key { request_id: name.to_owned(), ..key(0) };
+    let newest = journal.named(vec![asked]).await.unwrap().pop().flatten();
+    assert_eq!(newest.as_ref(), called.first());
+    called.iter().map(|named| named.command.ticket.0).collect()
 }
 
 async fn what_many_tasks_append_comes_out_in_the_order_of_the_calls(home: &Home) {
