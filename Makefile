@@ -18,7 +18,7 @@ test: tools ## Everything that must pass: formatting, clippy, every test; instal
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory $(VENV)/made
 	scripts/check-compose.sh
-	@mkdir -p target
+	@mkdir -p target && rm -f target/journal-output.txt
 	set -o pipefail; $(MAKE) --no-print-directory simulate SEEDS=100000 | tee target/simulate-output.txt
 	OC2_TEST_PYTHON="$(CURDIR)/$(VENV)/bin/python" scripts/test.sh
 	@$(MAKE) --no-print-directory bench-smoke
@@ -48,10 +48,11 @@ soak: ## The long form of the tests of the promise, about half an hour, and a mi
 	@mkdir -p target
 	set -o pipefail; $(MAKE) --no-print-directory simulate | tee target/simulate-output.txt
 	OC2_SOAK=1 OC2_TEST_DEADLINE=7200 scripts/test.sh --test it faults::
-	OC2_SOAK=1 cargo test --locked --no-default-features --profile simulate --lib journal::tests
+	set -o pipefail; OC2_SOAK=1 cargo test --locked --no-default-features --profile simulate \
+		--lib journal::tests -- --show-output | tee target/journal-output.txt
 
 reliability-table: ## The table of docs/reliability.md, from the last run of soak (or of test)
-	scripts/reliability-table.sh target/simulate-output.txt target/test-output.txt
+	scripts/reliability-table.sh target/simulate-output.txt target/test-output.txt target/journal-output.txt
 
 round-trip: ## Measures a command there and back through mosquitto, beside fdatasync and a bare echo
 	scripts/tools.sh debian
