@@ -18,7 +18,7 @@
 //!            "response":{"outbox":1,"producer":…},"in_effect":true,"late_until_ms":…} [LF payload]
 //! answered  {"outbox":1}
 //! resolved  {"status":200,"text":…,"response":{"outbox":1,"producer":…}} [LF payload]
-//! loss      {"known":{"seq":…,"ticket":…},"found":{"seq":…,"ticket":…},"breaks":[seq,…],"text":…}
+//! loss      {"known":{"seq":…,"ticket":…},"found":{"seq":…,"ticket":…},"breaks":[seq,…],"forgotten_ms":…,"text":…}
 //! stopped   {"status":200,"text":…}
 //! cancelled {}
 //! heard     {"from":…,"status":200,"late":true} LF response
@@ -327,6 +327,8 @@ struct LossFacts<'a> {
     found: PlaceFacts,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     breaks: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forgotten_ms: Option<u64>,
     text: Cow<'a, str>,
 }
 
@@ -337,13 +339,21 @@ struct PlaceFacts {
 }
 
 /// The body of a loss: how far the journal is known to have come, how far it
-/// was found to go, and which records are not those that were written.
-pub(super) fn loss(known: (u64, u64), found: (u64, u64), breaks: &[u64], text: &str) -> Vec<u8> {
+/// was found to go, which records are not those that were written, and until when commands may
+/// have been accepted of which nothing is left.
+pub(super) fn loss(
+    known: (u64, u64),
+    found: (u64, u64),
+    breaks: &[u64],
+    forgotten_ms: Option<u64>,
+    text: &str,
+) -> Vec<u8> {
     let place = |(seq, ticket)| PlaceFacts { seq, ticket };
     json(&LossFacts {
         known: place(known),
         found: place(found),
         breaks: breaks.to_vec(),
+        forgotten_ms,
         text: Cow::Borrowed(text),
     })
 }
@@ -351,6 +361,14 @@ pub(super) fn loss(known: (u64, u64), found: (u64, u64), breaks: &[u64], text: &
 /// The records that a loss accepts as they are.
 pub(super) fn breaks(loss: &[u8]) -> Vec<u64> {
     read::<LossFacts>(loss).map(|facts| facts.breaks).unwrap_or_default()
+}
+
+/// Until when commands may have been accepted that were lost with it, where records were lost.
+/// One that does not say so, and that was accepted at this time, is of an older version.
+pub(super) fn lost_until_ms(loss: &[u8], accepted_ms: u64) -> Option<u64> {
+    let facts = read::<LossFacts>(loss).ok()?;
+    let has_lost = facts.known.seq != facts.found.seq || !facts.breaks.is_empty();
+    facts.forgotten_ms.or_else(|| has_lost.then_some(accepted_ms))
 }
 
 /// The facts of a body as JSON, and the bytes that follow them.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::failure;
 use crate::cli::output::{Screen, escape_line};
-use crate::cli::{Exit, Failure, runtime, tell};
+use crate::cli::{Exit, Failure, runtime, tell, units};
 use crate::journal::{self, Check};
 
 /// What `oc2 journal verify` is to look at.
@@ -44,9 +44,22 @@ pub fn verify(dir: &Path, args: &VerifyArgs, as_json: bool) -> Result<Exit, Fail
         for line in report(&check) {
             screen.line(&line)?;
         }
+        if check.wrong > 0 && args.file.is_none() {
+            for line in NEXT_STEP {
+                screen.line(line)?;
+            }
+        }
     }
     Ok(if check.wrong == 0 { Exit::Success } else { Exit::NotOk })
 }
+
+/// What to do about a journal that is not what was written.
+const NEXT_STEP: [&str; 2] = [
+    "next: look for the files that belong here and put them back; ask the producers of what is \
+     missing",
+    "where nothing else is left: stop the bridge, `oc2 journal accept-loss --text WORDS` goes on \
+     with what is there",
+];
 
 fn verdict(check: &Check) -> Value {
     json!({
@@ -126,5 +139,13 @@ pub fn accept_loss(dir: &Path, args: &AcceptLossArgs, as_json: bool) -> Result<E
         screen.line(what)?;
     }
     screen.line(&format!("accepted, as record {} of the journal", accepted.seq))?;
+    if let Some(forgotten_ms) = accepted.forgotten_ms {
+        let until = units::timestamp(forgotten_ms);
+        screen.line(&format!(
+            "what was created up to {until} and is not in the journal is refused from now on, since \
+             it may have been carried out before"
+        ))?;
+        screen.line("ask producers to send what they miss anew, with a new `created`")?;
+    }
     Ok(Exit::Success)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::check::Check;
+use super::check::{Check, Finding};
 use super::head::{self, Head, HeadFile, Said};
 use super::{Sqlite, sql};
 use crate::journal::body::{self, Kind};
@@ -33,6 +33,10 @@ pub struct Accepted {
     pub missing: Vec<(u64, u64)>,
     /// What the file beside the database was found to be.
     pub head: Option<String>,
+    /// Records are gone, changed, or cannot be told to be all there: what was created up to then,
+    /// in milliseconds since 1970-01-01T00:00:00Z, may be a repetition that nobody recognises, and
+    /// is refused from now on.
+    pub forgotten_ms: Option<u64>,
     /// Number of the record that says so.
     pub seq: u64,
 }
@@ -92,6 +96,19 @@ pub fn accept(dir: &Path, text: &str) -> Result<Option<Accepted>, JournalError> 
     breaks.sort_unstable();
     breaks.dedup();
 
+    // Where only the tables were wrong, the records make them right and nothing is forgotten.
+    let is_of_records = |finding: &Finding| finding.ticket.is_none() || finding.seq.is_some();
+    let has_lost = loss.is_some()
+        || !store.mark_is_right
+        || !breaks.is_empty()
+        || wrong.iter().any(is_of_records);
+    let at_ms = now_ms();
+    if has_lost {
+        // The clock may be behind now, so the latest time in a record counts as well.
+        let until_ms = at_ms.max(store.mark.clock_ms);
+        store.mark.forgotten_ms = store.mark.forgotten_ms.max(until_ms);
+    }
+
     let accepted = Accepted {
         gone: known.seq.saturating_sub(found.seq),
         commands_gone: (known.ticket > found.ticket).then_some((found.ticket + 1, known.ticket)),
@@ -101,11 +118,12 @@ pub fn accept(dir: &Path, text: &str) -> Result<Option<Accepted>, JournalError> 
             Some(Loss::NoHead { .. } | Loss::Other { .. }) => loss.as_ref().map(Loss::to_string),
             _ => None,
         },
+        forgotten_ms: has_lost.then_some(store.mark.forgotten_ms),
         seq: store.last_seq + 1,
     };
-    let body =
-        body::loss((known.seq, known.ticket), (found.seq, found.ticket), &accepted.breaks, text);
-    store.append_loss(&body)?;
+    let places = ((known.seq, known.ticket), (found.seq, found.ticket));
+    let body = body::loss(places.0, places.1, &accepted.breaks, accepted.forgotten_ms, text);
+    store.append_loss(at_ms, &body)?;
     let head = store.head();
     store.mark.write(&store.connection)?;
     store.execute("COMMIT", [])?;
@@ -116,9 +134,8 @@ pub fn accept(dir: &Path, text: &str) -> Result<Option<Accepted>, JournalError> 
 }
 
 impl Sqlite {
-    fn append_loss(&mut self, body: &[u8]) -> Result<(), JournalError> {
+    fn append_loss(&mut self, at_ms: u64, body: &[u8]) -> Result<(), JournalError> {
         let seq = self.last_seq + 1;
-        let at_ms = now_ms();
         let kind = Kind::Loss.as_str();
         let link = chain::link(&self.link, &Row { seq, ticket: 0, at_ms, kind, body });
         self.execute(
@@ -128,6 +145,7 @@ impl Sqlite {
         )?;
         self.last_seq = seq;
         self.link = link;
+        self.mark.clock_ms = self.mark.clock_ms.max(at_ms);
         Ok(())
     }
 }

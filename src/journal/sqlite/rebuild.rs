@@ -1,7 +1,7 @@
 //! Making the tables from the records once more.
 
 use super::schema::{self, ADD_LINKS};
-use super::{Sqlite, blob, decode, kind, number, sql};
+use super::{Sqlite, blob, body, decode, kind, number, sql};
 use crate::dispatch::{Record, Ticket};
 use crate::journal::body::Kind;
 use crate::journal::chain::{self, BEGINNING, Link};
@@ -9,6 +9,16 @@ use crate::journal::error::JournalError;
 
 /// Records taken at a time.
 const AT_A_TIME: u32 = 1000;
+
+/// Records of no command that can be read.
+#[derive(Debug, Default)]
+struct PassedOver {
+    /// Those that cannot be read.
+    unreadable: Vec<u64>,
+    /// Until when commands may have been accepted that were lost, as losses that were accepted
+    /// before say; 0 where none was.
+    lost_until_ms: u64,
+}
 
 impl Sqlite {
     /// Empties the tables and makes them anew from the records, in the open
@@ -18,10 +28,10 @@ impl Sqlite {
     pub(super) fn rebuild(&mut self) -> Result<Vec<u64>, JournalError> {
         schema::renew_derived(&self.connection)?;
         self.mark.commands = 0;
-        let mut unreadable = Vec::new();
+        let mut passed = PassedOver::default();
         let mut after = 0;
         loop {
-            let page = self.events_after(after, &mut unreadable)?;
+            let page = self.events_after(after, &mut passed)?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
             for (seq, record) in page {
@@ -30,14 +40,15 @@ impl Sqlite {
                 }
             }
         }
-        Ok(unreadable)
+        self.mark.forgotten_ms = self.mark.forgotten_ms.max(passed.lost_until_ms);
+        Ok(passed.unreadable)
     }
 
     /// The next records, and whether each is one of a command.
     fn events_after(
         &self,
         after: u64,
-        unreadable: &mut Vec<u64>,
+        passed: &mut PassedOver,
     ) -> Result<Vec<(u64, Option<Record>)>, JournalError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, ticket, at_ms, kind, body FROM record
@@ -52,8 +63,11 @@ impl Sqlite {
                 Ok(Kind::Loss) | Err(_) => None,
                 Ok(kind) => decode(ticket, *kind, blob(row, 4)?).ok(),
             };
-            if event.is_none() && !matches!(kind, Ok(Kind::Loss)) {
-                unreadable.push(seq);
+            if matches!(kind, Ok(Kind::Loss)) {
+                let lost_until_ms = body::lost_until_ms(blob(row, 4)?, at_ms).unwrap_or(0);
+                passed.lost_until_ms = passed.lost_until_ms.max(lost_until_ms);
+            } else if event.is_none() {
+                passed.unreadable.push(seq);
             }
             let record = event.map(|event| Record { ticket, at_ms, event });
             page.push((seq, record));

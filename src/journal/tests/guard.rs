@@ -196,13 +196,17 @@ async fn a_journal_that_was_rolled_back_says_what_is_gone_and_takes_no_command()
 async fn a_loss_is_accepted_once_and_stays_in_the_chain() {
     let dir = rolled_back().await;
     let config = in_dir(&dir, false);
+    let before_ms = now_ms();
     let accepted_loss = accept_loss(dir.path(), "ann: the disk was changed").unwrap().unwrap();
+    let forgotten_ms = accepted_loss.forgotten_ms.unwrap();
+    assert!((before_ms..=now_ms()).contains(&forgotten_ms), "{forgotten_ms}");
     let expected = LossAccepted {
         gone: 4,
         commands_gone: Some((9, 10)),
         breaks: Vec::new(),
         missing: Vec::new(),
         head: None,
+        forgotten_ms: Some(forgotten_ms),
         seq: 21,
     };
     assert_eq!(accepted_loss, expected);
@@ -210,6 +214,7 @@ async fn a_loss_is_accepted_once_and_stays_in_the_chain() {
 
     let (journal, mut committed, recovered) = open(&config);
     assert_eq!(recovered.last_ticket, Ticket(10), "lost numbers are not given again");
+    assert_eq!(recovered.forgotten_ms, forgotten_ms, "what is lost is not taken for new");
     write(&journal, &mut committed, vec![accepted(11)]).await;
     journal.close().await.unwrap();
     let check = verify(dir.path()).await.unwrap();
@@ -217,10 +222,37 @@ async fn a_loss_is_accepted_once_and_stays_in_the_chain() {
 
     let lines = exported(dir.path()).await;
     let Exported::Record { body: Some(body), .. } = &lines[17] else { panic!("{:?}", lines[17]) };
-    assert_eq!(
-        body,
-        r#"{"known":{"seq":20,"ticket":10},"found":{"seq":16,"ticket":8},"text":"ann: the disk was changed"}"#
+    let expected = format!(
+        r#"{{"known":{{"seq":20,"ticket":10}},"found":{{"seq":16,"ticket":8}},"forgotten_ms":{forgotten_ms},"text":"ann: the disk was changed"}}"#
     );
+    assert_eq!(*body, expected);
+}
+
+/// A loss that was accepted is in the records as well: tables that are made from them once more
+/// have it, also where the record is of a version that did not say until when.
+#[tokio::test]
+async fn what_was_lost_stays_refused_when_the_tables_are_made_anew() {
+    let dir = rolled_back().await;
+    let config = in_dir(&dir, false);
+    let forgotten_ms = accept_loss(dir.path(), "ann").unwrap().unwrap().forgotten_ms.unwrap();
+    let forgotten = || Sqlite::open(&config).unwrap().forgotten_ms();
+    assert_eq!(forgotten(), forgotten_ms);
+
+    // An older version, whose number for it was not what it should have been.
+    let older = |change: &str| {
+        sqlite(dir.path()).execute_batch(&format!("{change}; PRAGMA user_version = 5")).unwrap();
+    };
+    older("UPDATE mark SET forgotten_ms = 0");
+    assert_eq!(forgotten(), forgotten_ms);
+
+    older(
+        "UPDATE mark SET forgotten_ms = 0;
+         UPDATE record SET at_ms = 1577836899999, body = CAST(replace(body, '\"forgotten_ms\"', '\"x\"') AS BLOB)
+         WHERE kind = 'loss'",
+    );
+    // Changed as it is, only a journal without the guard opens it.
+    let store = Sqlite::open(&in_dir(&dir, true)).unwrap();
+    assert_eq!(store.forgotten_ms(), 1_577_836_899_999);
 }
 
 /// All lines of an export.
@@ -285,9 +317,13 @@ async fn what_somebody_changes_in_the_database_is_found_and_can_be_accepted() {
         let has_breaks =
             !accepted.breaks.is_empty() || !accepted.missing.is_empty() || accepted.gone > 0;
         assert_eq!(has_breaks, is_in_the_chain, "{change}: {accepted:?}");
+        // Without the numbers nobody knows what is forgotten; what the records say is not lost.
+        let is_lost = is_in_the_chain || change.starts_with("UPDATE mark");
+        assert_eq!(accepted.forgotten_ms.is_some(), is_lost, "{change}: {accepted:?}");
         let check = verify(dir.path()).await.unwrap();
         assert_eq!(check.findings, [], "{change}");
-        let (journal, ..) = open(&in_dir(&dir, false));
+        let (journal, _, recovered) = open(&in_dir(&dir, false));
+        assert_eq!(recovered.forgotten_ms > THEN_MS + 1_000_000, is_lost, "{change}");
         journal.close().await.unwrap();
     }
 }
@@ -314,9 +350,12 @@ async fn a_journal_without_its_head_is_not_opened_unless_it_is_empty() {
         let Err(error) = Journal::<u64>::open(&home.config()) else { panic!("it was opened") };
         assert!(error.to_string().contains(complaint), "{error}");
     }
+    let before_ms = now_ms();
     let accepted = accept_loss(&dir, "ann").unwrap().unwrap();
     assert!(accepted.head.unwrap().starts_with("journal.head is missing"));
-    home.open().0.close().await.unwrap();
+    let (journal, _, recovered) = home.open();
+    assert!(recovered.forgotten_ms >= before_ms, "nobody knows what is gone");
+    journal.close().await.unwrap();
 }
 
 #[tokio::test]
