@@ -25,7 +25,7 @@ use crate::actuator::relay::View;
 use crate::config::{Settings, Topics};
 use crate::dispatch::{Counters, Dispatcher};
 use crate::https;
-use crate::journal::{Journal, JournalError, Socket, Storage};
+use crate::journal::{Journal, JournalConfig, JournalError, Socket, Storage};
 use crate::mqtt::door::{Door, DoorSettings, OpenError};
 use archive::Files;
 use clock::Clock;
@@ -97,7 +97,9 @@ pub async fn run(
              responses are lost, and repetitions are carried out again"
         );
     }
-    let (journal, committed, recovered) = Journal::open(&settings.journal)?;
+    let trust_clock = settings.time.trust_clock;
+    let config = JournalConfig { trust_clock, ..settings.journal.clone() };
+    let (journal, committed, recovered) = Journal::open(&config)?;
     let socket = Socket::bind(&settings.journal.dir)?;
     let (reports_in, reports) = mpsc::channel(REPORTS_WAITING);
     let (strays_in, strays) = mpsc::channel(STRAYS_WAITING);
@@ -124,8 +126,7 @@ pub async fn run(
         recovered.last_ticket,
         recovered.last_outbox,
     );
-    let latest_ms = if settings.time.trust_clock { 0 } else { recovered.clock_ms };
-    dispatcher.remember(latest_ms, recovered.forgotten_ms);
+    dispatcher.remember(recovered.clock_ms, recovered.forgotten_ms);
     let (status_of_door, status_of_https) = (door.clone(), https.clone());
     let journal_status = journal.clone();
     let status = Arc::new(move || {

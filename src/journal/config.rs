@@ -55,6 +55,10 @@ pub struct JournalConfig {
     /// of the guard fail without it.
     #[serde(skip)]
     pub unguarded: bool,
+    /// The clock is right, even where a record has a later time. Its key is `trust-clock` of
+    /// `[time]`.
+    #[serde(skip)]
+    pub trust_clock: bool,
 }
 
 impl JournalConfig {
@@ -77,6 +81,7 @@ impl Default for JournalConfig {
             gather: Duration::from_millis(2),
             reserve: 16 * 1024 * 1024,
             unguarded: false,
+            trust_clock: false,
         }
     }
 }
@@ -139,6 +144,7 @@ mod tests {
             gather: Duration::ZERO,
             reserve: 0,
             unguarded: false,
+            trust_clock: false,
         };
         assert_eq!(read, meant);
     }

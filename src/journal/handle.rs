@@ -13,6 +13,7 @@ use super::error::JournalError;
 use super::export::Exported;
 use super::keys::KeyFilter;
 use super::memory::{Disk, Memory};
+use super::now_ms;
 use super::settle;
 use super::sqlite::{Check, Sqlite};
 use super::store::{Recovered, Store};
@@ -108,9 +109,12 @@ impl<T: Send + 'static> Journal<T> {
     /// The same with a filter of one's own.
     pub(super) fn start_with(
         keys: KeyFilter,
-        store: Box<dyn Store + Send>,
+        mut store: Box<dyn Store + Send>,
         config: &JournalConfig,
     ) -> Result<(Self, Committed<T>, Recovered), JournalError> {
+        if config.trust_clock {
+            trust_clock(&mut *store)?;
+        }
         let recovered = store.recovered()?;
 
         let (queue, requests) = sync_channel(Self::MAX_OUTSTANDING + LAZY_WAITING + READS_WAITING);
@@ -426,6 +430,20 @@ impl Shared {
     fn stopped(&self) -> JournalError {
         JournalError::Stopped { failure: self.failure.get().cloned() }
     }
+}
+
+/// Somebody says that the clock is right: it is so from now on, and after the next start as well.
+fn trust_clock(store: &mut dyn Store) -> Result<(), JournalError> {
+    let ahead_ms = store.trust_clock(now_ms())?;
+    store.commit()?;
+    if let Some(ahead_ms) = ahead_ms {
+        tracing::warn!(
+            "the clock is trusted: the journal has seen a time that is {ahead_ms} ms later, and \
+             goes by it no more. What was created before now, and is not in the journal, may be \
+             refused"
+        );
+    }
+    Ok(())
 }
 
 /// Counts so many more, unless that made more than `most`.

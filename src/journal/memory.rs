@@ -8,6 +8,7 @@ use super::body::{self, Kind};
 use super::error::JournalError;
 use super::export::Exported;
 use super::lock::Lock;
+use super::past::Past;
 use super::sqlite::Check;
 use super::store::{Candidate, FOUND, OUTBOX_BYTES, Page, RECORDS_SHOWN, Recovered, SLICE, Store};
 use super::view::{Detail, Entry, Listing, State, Stored};
@@ -33,8 +34,7 @@ struct Mark {
     seq: u64,
     ticket: u64,
     outbox: u64,
-    clock_ms: u64,
-    forgotten_ms: u64,
+    past: Past,
 }
 
 impl Disk {
@@ -102,6 +102,8 @@ impl Memory {
         for (seq, record) in records {
             memory.add(seq, &record);
         }
+        // The records may be later than a clock that was trusted since.
+        memory.mark = mark;
         memory
     }
 
@@ -146,8 +148,8 @@ impl Memory {
             last_ticket: Ticket(self.mark.ticket),
             last_outbox: OutboxId(self.mark.outbox),
             outbox_waiting: self.outbox.len() as u64,
-            clock_ms: self.mark.clock_ms,
-            forgotten_ms: self.mark.forgotten_ms,
+            clock_ms: self.mark.past.clock_ms,
+            forgotten_ms: self.mark.past.forgotten_ms,
         }
     }
 
@@ -302,7 +304,7 @@ impl Memory {
         let Record { ticket, at_ms, event } = &**record;
         let (ticket, at_ms) = (ticket.0, *at_ms);
         self.records.insert(seq, Arc::clone(record));
-        self.mark.clock_ms = self.mark.clock_ms.max(at_ms);
+        self.mark.past.saw(at_ms);
         if let Event::Accepted(accepted) = event {
             self.accept(ticket, at_ms, accepted);
         }
@@ -527,7 +529,11 @@ impl Store for Memory {
     }
 
     fn forgotten_ms(&self) -> u64 {
-        self.mark.forgotten_ms
+        self.mark.past.forgotten_ms
+    }
+
+    fn trust_clock(&mut self, now_ms: u64) -> Result<Option<u64>, JournalError> {
+        Ok(self.mark.past.trust(now_ms))
     }
 
     fn candidates(&self, after: Ticket, most: usize) -> Result<Vec<Candidate>, JournalError> {
@@ -535,7 +541,7 @@ impl Store for Memory {
         let candidates = next.map(|(ticket, Row { entry, waiting, due_ms, .. })| Candidate {
             ticket: Ticket(*ticket),
             ended: entry.ended_ms.is_some() && due_ms.is_none(),
-            last_ms: entry.answered_ms.or(entry.ended_ms).unwrap_or(0),
+            last_ms: self.mark.past.believed(entry.answered_ms.or(entry.ended_ms).unwrap_or(0)),
             waiting: *waiting,
         });
         Ok(candidates.collect())
@@ -544,7 +550,7 @@ impl Store for Memory {
     fn remove(&mut self, ticket: Ticket) -> Result<(), JournalError> {
         self.forget_key(ticket.0);
         if let Some(row) = self.commands.remove(&ticket.0) {
-            self.mark.forgotten_ms = self.mark.forgotten_ms.max(row.entry.accepted_ms);
+            self.mark.past.forget(row.entry.accepted_ms);
             for seq in row.records {
                 self.records.remove(&seq);
                 self.forgotten.push(seq);

@@ -26,6 +26,7 @@ mod handle;
 mod keys;
 mod lock;
 mod memory;
+mod past;
 mod prune;
 mod settle;
 mod socket;

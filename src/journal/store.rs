@@ -115,6 +115,10 @@ pub(super) trait Store {
     /// [`Recovered::forgotten_ms`], as it is now.
     fn forgotten_ms(&self) -> u64;
 
+    /// The clock is right and says so much, somebody says: what is recorded at a later time happened
+    /// before now. By how much it was later, if it was; it is part of the next commit.
+    fn trust_clock(&mut self, now_ms: u64) -> Result<Option<u64>, JournalError>;
+
     /// The next commands after a ticket, oldest first, as pruning sees them.
     fn candidates(&self, after: Ticket, most: usize) -> Result<Vec<Candidate>, JournalError>;
 

@@ -10,7 +10,7 @@ use crate::journal::error::JournalError;
 impl Sqlite {
     /// What a record makes of the tables.
     pub(super) fn derive(&mut self, seq: u64, record: &Record) -> Result<(), JournalError> {
-        self.mark.clock_ms = self.mark.clock_ms.max(record.at_ms);
+        self.mark.past.saw(record.at_ms);
         let (ticket, at_ms) = (sql(record.ticket.0), sql(record.at_ms));
         match &record.event {
             Event::Accepted(accepted) => self.accepted(record, accepted, None),
@@ -64,7 +64,7 @@ impl Sqlite {
         accepted: &Accepted,
         started_ms: Option<u64>,
     ) -> Result<(), JournalError> {
-        self.mark.clock_ms = self.mark.clock_ms.max(record.at_ms).max(started_ms.unwrap_or(0));
+        self.mark.past.saw(record.at_ms.max(started_ms.unwrap_or(0)));
         let due_ms = match started_ms {
             Some(_) => accepted.stop_ms,
             None => accepted.actuator.as_ref().map(|_| accepted.start_ms.unwrap_or(0)),

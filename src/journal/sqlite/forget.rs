@@ -5,10 +5,12 @@ use rusqlite::Connection;
 use super::{Sqlite, count, number, sql};
 use crate::dispatch::Ticket;
 use crate::journal::error::JournalError;
+use crate::journal::past::Past;
 use crate::journal::store::Candidate;
 
 pub(super) fn candidates(
     connection: &Connection,
+    past: Past,
     after: Ticket,
     most: usize,
 ) -> Result<Vec<Candidate>, JournalError> {
@@ -20,7 +22,7 @@ pub(super) fn candidates(
         Ok(Candidate {
             ticket: Ticket(number(row, 0)?),
             ended: row.get(1)?,
-            last_ms: number(row, 2)?,
+            last_ms: past.believed(number(row, 2)?),
             waiting: number(row, 3)?,
         })
     })?;
@@ -34,7 +36,7 @@ pub(super) fn remove(store: &mut Sqlite, ticket: Ticket) -> Result<(), JournalEr
         [sql(ticket.0)],
         |row| number(row, 0),
     )?;
-    store.mark.forgotten_ms = store.mark.forgotten_ms.max(accepted_ms);
+    store.mark.past.forget(accepted_ms);
     store.execute("DELETE FROM command WHERE ticket = ?1", [sql(ticket.0)])?;
     store.mark.commands = store.mark.commands.saturating_sub(1);
 

@@ -104,9 +104,7 @@ pub fn accept(dir: &Path, text: &str) -> Result<Option<Accepted>, JournalError> 
         || wrong.iter().any(is_of_records);
     let at_ms = now_ms();
     if has_lost {
-        // The clock may be behind now, so the latest time in a record counts as well.
-        let until_ms = at_ms.max(store.mark.clock_ms);
-        store.mark.forgotten_ms = store.mark.forgotten_ms.max(until_ms);
+        store.mark.past.forget_all(at_ms);
     }
 
     let accepted = Accepted {
@@ -118,7 +116,7 @@ pub fn accept(dir: &Path, text: &str) -> Result<Option<Accepted>, JournalError> 
             Some(Loss::NoHead { .. } | Loss::Other { .. }) => loss.as_ref().map(Loss::to_string),
             _ => None,
         },
-        forgotten_ms: has_lost.then_some(store.mark.forgotten_ms),
+        forgotten_ms: has_lost.then_some(store.mark.past.forgotten_ms),
         seq: store.last_seq + 1,
     };
     let places = ((known.seq, known.ticket), (found.seq, found.ticket));
@@ -145,7 +143,7 @@ impl Sqlite {
         )?;
         self.last_seq = seq;
         self.link = link;
-        self.mark.clock_ms = self.mark.clock_ms.max(at_ms);
+        self.mark.past.saw(at_ms);
         Ok(())
     }
 }

@@ -32,6 +32,7 @@ use super::config::JournalConfig;
 use super::error::{JournalError, Loss};
 use super::export::Exported;
 use super::lock::Lock;
+use super::past::Past;
 use super::store::{Candidate, FOUND, OUTBOX_BYTES, Page, Recovered, Store};
 use super::view::{Detail, Entry, Listing};
 use crate::dispatch::{
@@ -154,9 +155,14 @@ impl Sqlite {
             ticket: max("(SELECT max(ticket) FROM command)")?,
             outbox: max("(SELECT max(id) FROM outbox)")?,
             commands: max("(SELECT count(*) FROM command)")?,
-            clock_ms: max("(SELECT max(at_ms) FROM record)")?,
-            // Nothing tells; so that no forgotten command is taken for a new one.
-            forgotten_ms: max("(SELECT max(accepted_ms) FROM command)")?,
+            past: Past {
+                clock_ms: max("(SELECT max(at_ms) FROM record)")?,
+                // Nothing tells; so that no forgotten command is taken for a new one.
+                forgotten_ms: max("(SELECT max(accepted_ms) FROM command)")?,
+                // That the clock was trusted stood there alone. Where it was wrong before, it has
+                // to be trusted once more.
+                trusted_ms: 0,
+            },
         })
     }
 
@@ -274,8 +280,8 @@ impl Store for Sqlite {
             last_ticket: Ticket(self.mark.ticket),
             last_outbox: OutboxId(self.mark.outbox),
             outbox_waiting: count("SELECT count(*) FROM outbox")?,
-            clock_ms: self.mark.clock_ms,
-            forgotten_ms: self.mark.forgotten_ms,
+            clock_ms: self.mark.past.clock_ms,
+            forgotten_ms: self.mark.past.forgotten_ms,
         })
     }
 
@@ -484,11 +490,19 @@ impl Store for Sqlite {
     }
 
     fn forgotten_ms(&self) -> u64 {
-        self.mark.forgotten_ms
+        self.mark.past.forgotten_ms
+    }
+
+    fn trust_clock(&mut self, now_ms: u64) -> Result<Option<u64>, JournalError> {
+        let ahead_ms = self.mark.past.trust(now_ms);
+        if ahead_ms.is_some() {
+            self.begin()?;
+        }
+        Ok(ahead_ms)
     }
 
     fn candidates(&self, after: Ticket, most: usize) -> Result<Vec<Candidate>, JournalError> {
-        forget::candidates(&self.connection, after, most)
+        forget::candidates(&self.connection, self.mark.past, after, most)
     }
 
     fn remove(&mut self, ticket: Ticket) -> Result<(), JournalError> {

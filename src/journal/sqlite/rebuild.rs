@@ -6,6 +6,7 @@ use crate::dispatch::{Record, Ticket};
 use crate::journal::body::Kind;
 use crate::journal::chain::{self, BEGINNING, Link};
 use crate::journal::error::JournalError;
+use crate::journal::past::Past;
 
 /// Records taken at a time.
 const AT_A_TIME: u32 = 1000;
@@ -27,6 +28,7 @@ impl Sqlite {
     /// Returns the numbers of records that cannot be read, which are passed over.
     pub(super) fn rebuild(&mut self) -> Result<Vec<u64>, JournalError> {
         schema::renew_derived(&self.connection)?;
+        let known_ms = self.mark.past.clock_ms;
         self.mark.commands = 0;
         let mut passed = PassedOver::default();
         let mut after = 0;
@@ -40,7 +42,13 @@ impl Sqlite {
                 }
             }
         }
-        self.mark.forgotten_ms = self.mark.forgotten_ms.max(passed.lost_until_ms);
+        // The row knew the latest time already, also of records that are gone. Where the clock has
+        // been trusted since, it is earlier than what records say and stays so: to make the tables
+        // anew says nothing new of the clock.
+        if known_ms > 0 {
+            self.mark.past.clock_ms = known_ms;
+        }
+        self.mark.past.forget(passed.lost_until_ms);
         Ok(passed.unreadable)
     }
 
@@ -87,17 +95,13 @@ impl Sqlite {
             self.link = self.chain_up()?;
         }
         // What pruning forgot is in these numbers and nowhere else.
-        let (ticket, outbox) =
-            self.connection.query_row("SELECT ticket, outbox FROM mark", [], |row| {
-                Ok((number(row, 0)?, number(row, 1)?))
-            })?;
-        if has_links {
-            let forgotten = "SELECT forgotten_ms FROM mark";
-            self.mark.forgotten_ms =
-                self.connection.query_row(forgotten, [], |row| number(row, 0))?;
-        }
-        self.mark.ticket = ticket;
-        self.mark.outbox = outbox;
+        self.mark.ticket = self.old_mark("ticket")?;
+        self.mark.outbox = self.old_mark("outbox")?;
+        self.mark.past = Past {
+            clock_ms: self.old_mark("clock_ms")?,
+            forgotten_ms: self.old_mark("forgotten_ms")?,
+            trusted_ms: self.old_mark("trusted_ms")?,
+        };
         let unreadable = self.rebuild()?;
         match unreadable.first() {
             None => self.mark.write(&self.connection),
@@ -107,6 +111,20 @@ impl Sqlite {
                 Err(JournalError::Damaged { what })
             }
         }
+    }
+
+    /// A number in the row of an older version; 0 where that had none of this name.
+    fn old_mark(&self, column: &str) -> Result<u64, JournalError> {
+        let has_it: bool = self.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM pragma_table_info('mark') WHERE name = ?1)",
+            [column],
+            |row| row.get(0),
+        )?;
+        if !has_it {
+            return Ok(0);
+        }
+        let select = format!("SELECT {column} FROM mark");
+        Ok(self.connection.query_row(&select, [], |row| number(row, 0))?)
     }
 
     /// Gives every record its link. Where records are gone already the chain

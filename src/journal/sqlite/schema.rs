@@ -71,8 +71,8 @@ const DERIVED_NAMES: [&str; 4] = ["command", "key", "outbox", "mark"];
 /// `request_id`, where it is for an actuator and `key` does not say it already), `key` is
 /// how a repetition is recognised, `outbox` the responses that wait to be
 /// published, and `mark` keeps the highest numbers given, also after pruning:
-/// `clock_ms` is the latest time in a record, `forgotten_ms` the latest that a
-/// forgotten command was accepted at, and `sum` shows whether the row has changed.
+/// `clock_ms`, `forgotten_ms` and `trusted_ms` are what is known of time
+/// ([`Past`](crate::journal::past::Past)), and `sum` shows whether the row has changed.
 const DERIVED: &str = "
     CREATE TABLE command (
         ticket INTEGER PRIMARY KEY,
@@ -121,6 +121,7 @@ const DERIVED: &str = "
         commands INTEGER NOT NULL,
         clock_ms INTEGER NOT NULL,
         forgotten_ms INTEGER NOT NULL,
+        trusted_ms INTEGER NOT NULL,
         sum BLOB NOT NULL
     );
 ";

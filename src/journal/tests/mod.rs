@@ -1,5 +1,6 @@
 //! Stories about the journal, told through its handle.
 
+mod clock;
 mod crash;
 mod file;
 mod guard;
