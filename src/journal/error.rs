@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rusqlite::ErrorCode;
+
 /// Why the journal cannot be used (any more).
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -88,9 +90,21 @@ pub enum JournalError {
         needed: i32,
     },
 
+    /// The database is no database any more, or holds what was never written. Nothing is taken
+    /// away by us: whoever looks after it decides what is worth keeping.
+    #[error(
+        "the database of the journal is damaged: {what}. Move journal.db and journal.db-wal into \
+         another folder, leave journal.head where it is, and run `oc2 journal accept-loss`: it \
+         begins anew, and knows what is gone"
+    )]
+    Malformed {
+        /// What was found.
+        what: String,
+    },
+
     /// The store failed. What was not handed out by then must be taken as not written.
     #[error("the journal cannot be written or read")]
-    Store(#[from] rusqlite::Error),
+    Store(#[source] rusqlite::Error),
 
     /// The writer has ended, after this failure or because it was closed.
     #[error("the journal has stopped: {}", reason(.failure.as_deref()))]
@@ -105,6 +119,33 @@ pub enum JournalError {
         /// How many may wait.
         most: usize,
     },
+}
+
+impl JournalError {
+    /// A database that is not in order, as SQLite says it: on several lines, some of which say nothing.
+    pub(super) fn malformed(what: &str) -> Self {
+        let said = what.lines().map(str::trim).filter(|line| !line.is_empty());
+        let said: Vec<_> = said.filter(|line| !line.starts_with("***")).collect();
+        Self::Malformed { what: said.join("; ") }
+    }
+}
+
+impl From<rusqlite::Error> for JournalError {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_damage(&error) { Self::malformed(&error.to_string()) } else { Self::Store(error) }
+    }
+}
+
+/// Whether something was read that nobody has written.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || matches!(
+            error,
+            rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..)
+        )
 }
 
 /// How a journal is not as it was left.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
 use super::{blob, decode, kind, number, sql, view};
@@ -115,8 +115,8 @@ impl Check {
     pub(super) fn slice(&mut self, connection: &Connection, most: u32) -> Result<(), JournalError> {
         match self.follow(connection, most, true) {
             // What cannot be read at all cannot be right.
-            Err(JournalError::Store(error)) if is_damage(&error) => {
-                self.found(None, None, format!("the database is damaged: {error}"));
+            Err(error @ JournalError::Malformed { .. }) => {
+                self.found(None, None, error.to_string());
                 self.is_over = true;
                 Ok(())
             }
@@ -156,25 +156,21 @@ impl Check {
         with_commands: bool,
     ) -> Result<(), JournalError> {
         let (seq, ticket) = (number(row, 0)?, number(row, 1)?);
-        let its_kind = kind(row, 3)?;
+        // One that is no kind is no link either.
+        let its_kind = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
         while seq > self.next && self.skip(connection, Some(seq))? {}
-        let chained = chain::Row {
-            seq,
-            ticket,
-            at_ms: number(row, 2)?,
-            kind: its_kind.as_str(),
-            body: blob(row, 4)?,
-        };
+        let chained =
+            chain::Row { seq, ticket, at_ms: number(row, 2)?, kind: its_kind, body: blob(row, 4)? };
         let stored = row.get_ref(5)?.as_blob().ok().and_then(|link| link.try_into().ok());
         self.chain(&chained, stored, accepted.contains(&seq));
-        match its_kind {
-            Kind::Accepted if with_commands => {
+        match Kind::from_str(its_kind) {
+            Some(Kind::Accepted) if with_commands => {
                 self.commands += 1;
                 if let Some(what) = difference(connection, Ticket(ticket), accepted)? {
                     self.found(None, Some(ticket), format!("command {ticket}: {what}"));
                 }
             }
-            Kind::Loss => self.losses += 1,
+            Some(Kind::Loss) => self.losses += 1,
             _ => {}
         }
         Ok(())
@@ -299,17 +295,6 @@ pub(super) fn first_look(
     Ok(None)
 }
 
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-        || matches!(
-            error,
-            rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::Utf8Error(..)
-        )
-}
-
 /// Numbers of the records that somebody has accepted as they are.
 pub(super) fn accepted_breaks(connection: &Connection) -> Result<BTreeSet<u64>, JournalError> {
     let mut statement =
@@ -338,7 +323,8 @@ fn difference(
     let mut key = None;
     while let Some(row) = rows.next()? {
         let seq = number(row, 0)?;
-        let event = match decode(ticket, kind(row, 2)?, blob(row, 3)?) {
+        let body = blob(row, 3)?;
+        let event = match kind(row, 2).and_then(|kind| decode(ticket, kind, body)) {
             Ok(event) => event,
             Err(_) if accepted.contains(&seq) => continue,
             Err(error) => return Ok(Some(error.to_string())),

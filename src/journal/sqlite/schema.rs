@@ -252,12 +252,8 @@ fn check_owner(connection: &Connection, path: &Path) -> Result<i32, JournalError
         connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
     };
     let foreign = |what| JournalError::Foreign { path: path.to_owned(), what };
-    let not_sqlite = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => foreign("it is not an SQLite file".to_owned()),
-        _ => error.into(),
-    };
 
-    let owner = pragma("application_id").map_err(not_sqlite)?;
+    let owner = pragma("application_id")?;
     if owner != APPLICATION_ID {
         return Err(foreign(format!("its application id is {owner:#x}, not {APPLICATION_ID:#x}")));
     }
@@ -278,7 +274,7 @@ fn check_content(connection: &mut Connection) -> Result<(), JournalError> {
 
     match verdict {
         Ok(verdict) if verdict == "ok" => Ok(()),
-        Ok(what) => Err(JournalError::Damaged { what }),
+        Ok(what) => Err(JournalError::malformed(&what)),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
             tracing::info!(
                 seconds = CHECK_LONGEST.as_secs(),

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{blob, count, damaged, kind, number, sql};
+use super::{blob, count, kind, number, sql};
 use crate::dispatch::Ticket;
 use crate::journal::body;
 use crate::journal::chain;
@@ -86,8 +86,10 @@ pub(super) fn detail(
     let mut rows = statement.query([sql(ticket.0), count(RECORDS_SHOWN)])?;
     while let Some(row) = rows.next()? {
         let (seq, at_ms) = (number(row, 0)?, number(row, 1)?);
-        let added = detail.add(seq, at_ms, kind(row, 2)?, blob(row, 3)?);
-        added.map_err(|what| damaged(ticket, &what))?;
+        // One that somebody has accepted as it is may be unreadable, and does not hide the others.
+        if let Ok(kind) = kind(row, 2) {
+            let _unreadable = detail.add(seq, at_ms, kind, blob(row, 3)?);
+        }
     }
     Ok(Some(detail))
 }

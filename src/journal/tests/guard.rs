@@ -277,6 +277,9 @@ async fn what_somebody_changes_in_the_database_is_found_and_can_be_accepted() {
     #[rustfmt::skip]
     let cases = [
         ("UPDATE record SET body = CAST(replace(body, '200', '201') AS BLOB) WHERE seq = 8", "record 8 is not the one that was written", true),
+        ("UPDATE record SET kind = 'cat' WHERE seq = 8",                         "record 8 is not the one that was written", true),
+        ("UPDATE record SET kind = 'cat' WHERE seq = 7",                         "record 7 is not the one that was written", true),
+        ("UPDATE record SET body = x'00' WHERE seq = 7",                        "record 7 is not the one that was written", true),
         ("UPDATE record SET at_ms = at_ms + 1 WHERE seq = 7",                   "record 7 is not the one that was written", true),
         ("DELETE FROM record WHERE seq = 7",                                    "records 7 to 7 are missing", true),
         ("DELETE FROM record WHERE seq > 10",                                   "records that were durable are gone", true),

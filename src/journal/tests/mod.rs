@@ -2,6 +2,7 @@
 
 mod clock;
 mod crash;
+mod damage;
 mod file;
 mod guard;
 mod keys;
