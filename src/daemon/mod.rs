@@ -23,7 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::actuator::relay::View;
 use crate::config::{Settings, Topics};
-use crate::dispatch::{Counters, Dispatcher};
+use crate::dispatch::{Counters, Dispatcher, Ticket};
 use crate::https;
 use crate::journal::{Journal, JournalConfig, JournalError, Socket, Storage};
 use crate::mqtt::door::{Door, DoorSettings, OpenError};
@@ -108,6 +108,7 @@ pub async fn run(
     let door_settings = DoorSettings {
         // The identifier belongs to what was recorded under it.
         state_folder: settings.journal.dir.clone(),
+        has_history: recovered.last_ticket > Ticket(0),
         topics: topics.command_topics(),
     };
     let (door, events) = Door::open(&settings.mqtt, &door_settings)?;

@@ -22,6 +22,7 @@ pub struct SessionFile {
     path: PathBuf,
     client_id: String,
     filters: BTreeSet<String>,
+    is_new: bool,
 }
 
 /// The session file cannot be used.
@@ -57,6 +58,7 @@ impl SessionFile {
                     path: path.to_owned(),
                     client_id: random_client_id().map_err(failed)?,
                     filters: BTreeSet::new(),
+                    is_new: true,
                 };
                 new.write()?;
                 Ok(new)
@@ -77,6 +79,7 @@ impl SessionFile {
             path: path.to_owned(),
             client_id: client_id.to_owned(),
             filters: lines.map(ToOwned::to_owned).collect(),
+            is_new: false,
         })
     }
 
@@ -84,6 +87,12 @@ impl SessionFile {
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// There was no file: the identifier has just been made.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Topic filters that the broker was last known to hold for us. Where there are
@@ -161,12 +170,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/client-id");
         let made = SessionFile::open(&path).unwrap();
+        assert!(made.is_new());
         assert_eq!(made.client_id().len(), 23);
         assert!(made.client_id().bytes().all(|byte| byte.is_ascii_alphanumeric()));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
         let again = SessionFile::open(&path).unwrap();
         assert_eq!(again.client_id(), made.client_id());
+        assert!(!again.is_new());
         let other = SessionFile::open(&folder.path().join("other")).unwrap();
         assert_ne!(other.client_id(), made.client_id());
     }
@@ -187,10 +198,12 @@ mod tests {
     fn a_file_that_holds_something_else_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("client-id");
-        for text in ["", "\n", "has space\n", "012345678901234567890123\n"] {
+        let texts: [&[u8]; 5] =
+            [b"", b"\n", b"has space\n", b"012345678901234567890123\n", b"\xff\xfe\n"];
+        for text in texts {
             fs::write(&path, text).unwrap();
             assert!(SessionFile::open(&path).is_err(), "{text:?}");
-            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(fs::read(&path).unwrap(), text);
         }
     }
 }

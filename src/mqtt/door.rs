@@ -31,6 +31,8 @@ const EVENTS: usize = 256;
 pub struct DoorSettings {
     /// Folder for the Client Identifier, unless the `[mqtt]` table names a file.
     pub state_folder: PathBuf,
+    /// Commands were taken before in this folder, so there was an identifier.
+    pub has_history: bool,
     /// Which commands to listen to.
     pub topics: CommandTopics,
 }
@@ -185,8 +187,20 @@ impl Door {
         config: &MqttConfig,
         settings: &DoorSettings,
     ) -> Result<(DoorHandle, mpsc::Receiver<DoorEvent>), OpenError> {
-        let session = SessionFile::open(&config.client_id_path(&settings.state_folder))?;
+        let path = config.client_id_path(&settings.state_folder);
+        let mut session = SessionFile::open(&path)?;
         let named = Named::new(&settings.topics);
+        if session.is_new() && settings.has_history {
+            // The broker has these subscriptions, for a name that nobody knows any more. That
+            // is a session that will not be there: the link counts it and tells the daemon.
+            session.remember(named.filters.clone())?;
+            tracing::error!(
+                alarm = "session lost",
+                "{} is gone, although the journal has commands: the broker knows us by another name \
+                 from now on, and what waits there for the old one does not come",
+                path.display()
+            );
+        }
         let link_settings = LinkSettings {
             purpose: "commands",
             subscriptions: named.filters.iter().cloned().map(Subscription::openc2).collect(),

@@ -67,7 +67,8 @@ async fn the_identifier_is_made_once_and_used_at_every_connection() {
     for _ in 0..2 {
         let config = MqttConfig { url: url(broker.port()), ..MqttConfig::default() };
         let topics = CommandTopics::default();
-        let settings = DoorSettings { state_folder: folder.path().to_owned(), topics };
+        let settings =
+            DoorSettings { state_folder: folder.path().to_owned(), has_history: false, topics };
         let (door, _events) = Door::open(&config, &settings).unwrap();
         let connect = broker.guest().await.connect;
         let stored = std::fs::read_to_string(folder.path().join("client-id")).unwrap();

@@ -43,7 +43,8 @@ fn config(port: u16) -> MqttConfig {
 }
 
 fn open_in(folder: TempDir, config: &MqttConfig, topics: CommandTopics) -> Opened {
-    let settings = DoorSettings { state_folder: folder.path().to_owned(), topics };
+    let settings =
+        DoorSettings { state_folder: folder.path().to_owned(), has_history: false, topics };
     let (door, events) = Door::open(config, &settings).unwrap();
     Opened { door, events, folder }
 }
@@ -281,6 +282,31 @@ async fn a_lost_session_and_a_takeover_are_alarms() {
     assert_eq!(opened.alarm().await, Alarm::SessionLost);
     guest.send(&Packet::Disconnect { reason: 0x8E, properties: Vec::new() }).await;
     assert_eq!(opened.alarm().await, Alarm::SessionTakenOver);
+}
+
+/// The broker keeps what waits for a name that nobody knows any more.
+#[tokio::test]
+async fn an_identifier_that_is_gone_is_a_lost_session_where_commands_were_taken_before() {
+    const NO_BROKER: u16 = 1;
+    for has_history in [false, true] {
+        let broker = Double::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let state_folder = folder.path().to_owned();
+        let topics = topics(&["slpf"], &["zulu"]);
+        let settings = DoorSettings { state_folder, has_history, topics };
+        // It ends before the broker is there: the next start knows of it as well.
+        drop(Door::open(&config(NO_BROKER), &settings).unwrap());
+        let (door, events) = Door::open(&config(broker.port()), &settings).unwrap();
+        let mut opened = Opened { door, events, folder };
+        let _guest = broker.welcome(false, Vec::new()).await;
+        if has_history {
+            assert_eq!(opened.alarm().await, Alarm::SessionLost);
+        } else {
+            opened.up().await;
+        }
+        let lost = opened.door.statistics().link.sessions_lost;
+        assert_eq!(lost, u64::from(has_history));
+    }
 }
 
 /// Trap 4: other reason codes: keep, back off, raise an alarm.
