@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::dispatch::{Class, LogLine, OutboxId, Reason, Ticket};
+use crate::dispatch::{Alarm, Class, LogLine, OutboxId, Reason, Ticket};
 
 /// Lines of one kind in one period, where strangers decide how many there are to write.
 const LINES: u32 = 10;
@@ -18,6 +18,8 @@ pub(super) struct CommandLog {
     unread: Budget,
     /// For alarms: what strangers send does not hide them.
     alarms: Budget,
+    /// For commands in doubt, of which a crash leaves many at once: they hide no other alarm.
+    doubts: Budget,
     passed_over: u64,
 }
 
@@ -96,8 +98,14 @@ impl CommandLog {
     }
 
     /// Something that whoever looks after the bridge should see.
-    pub fn alarm(&mut self, alarm: &dyn std::error::Error) {
-        if self.alarms.take() {
+    pub fn alarm(&mut self, alarm: &(dyn std::error::Error + 'static)) {
+        if let Some(Alarm::InDoubt { ticket }) = alarm.downcast_ref() {
+            if self.doubts.take() {
+                tracing::warn!(target: "oc2::alarm", ticket = ticket.0, "{alarm}");
+            } else {
+                self.passed_over += 1;
+            }
+        } else if self.alarms.take() {
             tracing::error!(target: "oc2::alarm", "{alarm}");
         } else {
             self.passed_over += 1;
@@ -117,6 +125,10 @@ mod tests {
             log.nobody_listens(OutboxId(1));
         }
         assert_eq!(log.passed_over, 5);
+        for ticket in 1..=u64::from(LINES) + 5 {
+            log.alarm(&Alarm::InDoubt { ticket: Ticket(ticket) });
+        }
+        assert_eq!(std::mem::replace(&mut log.passed_over, 5), 10, "nor does what is in doubt");
         for _ in 0..LINES {
             log.alarm(&alarm);
         }

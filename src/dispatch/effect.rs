@@ -50,6 +50,15 @@ pub enum Alarm {
         /// How far, in milliseconds.
         behind_ms: u64,
     },
+    /// Nobody knows what became of a command.
+    #[error(
+        "command {ticket} is in doubt: nobody knows what became of it. Look at the thing itself, \
+         then `oc2 journal resolve {ticket}`"
+    )]
+    InDoubt {
+        /// Which command.
+        ticket: Ticket,
+    },
     /// A start was missed by more than the setting allows.
     #[error("command {ticket} was to start {late_ms} ms ago; {then}")]
     StartMissed {

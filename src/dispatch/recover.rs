@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::admit::Decided;
 use super::reply::Answers;
 use super::{
-    Accepted, ActuatorFace, Class, Concluded, Dispatcher, Effect, Errand, Event, InProgress,
+    Accepted, ActuatorFace, Alarm, Class, Concluded, Dispatcher, Effect, Errand, Event, InProgress,
     LogLine, Outcome, Reason, Record, Unfinished, Work, doubt,
 };
 use crate::language::Version;
@@ -197,6 +197,7 @@ impl Dispatcher {
             reason: Some(reason),
             ..LogLine::default()
         });
+        decided.alarms.push(Alarm::InDoubt { ticket });
         self.counters.ended(Class::Answered);
         self.counters.in_doubt += 1;
     }

@@ -3,8 +3,8 @@
 use super::admit::Decided;
 use super::reply::Answers;
 use super::{
-    Class, Concluded, Dispatcher, Effect, Event, Heard, InProgress, LogLine, Outcome, Outgoing,
-    Reason, Record, Report, Ticket,
+    Alarm, Class, Concluded, Dispatcher, Effect, Event, Heard, IN_DOUBT, InProgress, LogLine,
+    Outcome, Outgoing, Reason, Record, Report, Ticket,
 };
 use crate::language::Version;
 use crate::openc2::{Response, ResponseType, Status};
@@ -125,6 +125,11 @@ impl Dispatcher {
         };
         let status = response.status;
         let text = response.status_text.clone();
+        // Whom the journal lists as such.
+        let says_so = text.as_deref().is_some_and(|text| text.starts_with(IN_DOUBT));
+        if says_so && status == Status::InternalError {
+            decided.alarms.push(Alarm::InDoubt { ticket });
+        }
         let late_until_ms = self.late_until(&command, reason.is_some(), now_ms);
         let in_effect = command.stop_ms.is_some() && command.is_started && may_have_effect(status);
         if in_effect {

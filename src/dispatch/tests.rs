@@ -938,6 +938,7 @@ fn after_a_crash_each_command_goes_on_by_what_was_recorded() {
     assert!(seen.starts.is_empty());
     assert_eq!(seen.answer().0, 500);
     assert!(seen.text().contains("outcome is unknown"), "{}", seen.text());
+    assert_eq!(seen.alarms, [Alarm::InDoubt { ticket: seen.records[0].ticket }]);
     let again = room.hears("device/gateway-1", &message("r", &deny()));
     assert_eq!(again.responses[0].payload, seen.responses[0].payload);
 

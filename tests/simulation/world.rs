@@ -202,7 +202,9 @@ impl<'a> World<'a> {
             Effect::Respond(outgoing) => self.bridge.respond(outgoing),
             Effect::Reply(_) => unreachable!("nobody posts"),
             Effect::Log(_)
-            | Effect::Alarm(Alarm::StartMissed { .. } | Alarm::ClockSuspect { .. }) => {}
+            | Effect::Alarm(
+                Alarm::StartMissed { .. } | Alarm::ClockSuspect { .. } | Alarm::InDoubt { .. },
+            ) => {}
             Effect::Alarm(Alarm::EffectGoesOn { ticket, .. }) => self.oracle.effect_goes_on(ticket),
         }
     }
