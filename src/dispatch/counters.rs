@@ -43,9 +43,12 @@ pub struct Counters {
     /// Commands that have ended and whose effects are yet to.
     #[serde(default)]
     pub in_effect: u64,
-    /// Effects that actuators were told to end, when their time was over.
+    /// Effects that actuators have ended, when their time was over.
     #[serde(default)]
     pub effects_ended: u64,
+    /// Effects whose time was over, and that could not be ended.
+    #[serde(default)]
+    pub effects_not_ended: u64,
     /// Starts that were later than the setting `time.late` calls on time.
     #[serde(default)]
     pub starts_missed: u64,

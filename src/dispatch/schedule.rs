@@ -315,8 +315,10 @@ impl Dispatcher {
         now_ms: u64,
     ) {
         self.effects = self.effects.saturating_sub(1);
-        self.counters.effects_ended += 1;
-        if !status.is_success() {
+        if status.is_success() {
+            self.counters.effects_ended += 1;
+        } else {
+            self.counters.effects_not_ended += 1;
             let text = format!("{text} (status {status})");
             decided.alarms.push(Alarm::EffectGoesOn { ticket, text });
         }

@@ -161,6 +161,8 @@ fn at_its_stop_time_an_actuator_is_told_to_end_the_effect_once() {
 
     let seen = stopped(&mut room, ticket, ok());
     assert_eq!(seen.records[0].event, Event::Stopped { status: 200, text: None });
+    let counters = room.dispatcher.counters();
+    assert_eq!((counters.effects_ended, counters.effects_not_ended), (1, 0));
     assert!(seen.responses.is_empty(), "the command had its response");
     assert_eq!(room.dispatcher.counters().in_effect, 0);
     assert!(room.at(stop + HOUR).starts.is_empty());
@@ -281,7 +283,8 @@ fn an_effect_that_cannot_be_ended_is_tried_again_and_then_is_an_alarm() {
     let text = "stuck (status 500)".to_owned();
     assert_eq!(seen.alarms, [Alarm::EffectGoesOn { ticket, text }]);
     assert!(matches!(seen.records[0].event, Event::Stopped { status: 500, .. }));
-    assert_eq!(room.dispatcher.counters().in_effect, 0);
+    let counters = room.dispatcher.counters();
+    assert_eq!((counters.in_effect, counters.effects_ended, counters.effects_not_ended), (0, 0, 1));
 }
 
 #[test]
