@@ -279,6 +279,12 @@ fn show<W: std::io::Write>(detail: &Value, screen: &Screen<W>) -> Vec<String> {
     };
     let text = detail["text"].as_str().map_or_else(String::new, |text| format!("  {text}"));
     fact("state", format!("{}  {status}{}", state(detail), escape_line(&text)));
+    for (label, name) in [("starts", "start_ms"), ("ends", "stop_ms")] {
+        // What it was accepted with.
+        if let Some(at_ms) = detail["records"][0][name].as_u64() {
+            fact(label, units::timestamp(at_ms));
+        }
+    }
     if detail["unverified_signature"] == true {
         fact("signature", screen.paint(Style::Pending, "there is one; nobody has checked it"));
     }
@@ -396,7 +402,10 @@ mod tests {
         detail["message"] = json!(r#"{"headers":{}}"#);
         detail["response"] = json!({ "body": "\u{9b}" });
         detail["records"] = json!([
-            { "seq": 1, "at_ms": 1_795_458_523_123_u64, "kind": "accepted", "address": "device" },
+            {
+                "seq": 1, "at_ms": 1_795_458_523_123_u64, "kind": "accepted", "address": "device",
+                "start_ms": 1_795_458_523_125_u64, "stop_ms": 1_795_458_600_000_u64,
+            },
             { "seq": 2, "at_ms": 1_795_458_523_135_u64, "kind": "outcome", "status": 200, "text": "a\nb" },
         ]);
         assert_eq!(
@@ -408,8 +417,10 @@ mod tests {
                 "consumer    gateway-1",
                 "actuator    probe",
                 "state       answered  200  done",
+                "starts      2026-11-23T18:28:43.125Z",
+                "ends        2026-11-23T18:30:00.000Z",
                 "signature   there is one; nobody has checked it",
-                r#"2026-11-23T18:28:43.123Z       +0 ms  accepted  address="device""#,
+                r#"2026-11-23T18:28:43.123Z       +0 ms  accepted  address="device" start_ms=1795458523125 stop_ms=1795458600000"#,
                 r#"2026-11-23T18:28:43.135Z      +12 ms  outcome   status=200 text="a\nb""#,
                 "",
                 "message",
