@@ -7,6 +7,7 @@
 mod all_at_once;
 mod bridge_killed;
 mod broker_killed;
+mod damage;
 #[cfg(feature = "fail-points")]
 mod fail_points;
 mod journal_full;

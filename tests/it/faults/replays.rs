@@ -46,7 +46,7 @@ fn captured(count: usize) -> Vec<Json> {
 }
 
 /// Whether the bridge can be given another clock.
-fn has_other_clocks(test: &str) -> bool {
+pub(super) fn has_other_clocks(test: &str) -> bool {
     let has_them = Path::new(LIBRARY).exists();
     if !has_them {
         skip(test, "no libfaketime");
@@ -55,7 +55,7 @@ fn has_other_clocks(test: &str) -> bool {
 }
 
 /// Lets the bridge see the clock that the file `clock` in its folder says, such as `+1d`.
-fn with_other_clock(scene: &mut Scene) {
+pub(super) fn with_other_clock(scene: &mut Scene) {
     let file = scene.bridge.path("clock").display().to_string();
     scene.bridge.set("LD_PRELOAD", LIBRARY);
     scene.bridge.set("FAKETIME_TIMESTAMP_FILE", &file);
@@ -65,7 +65,7 @@ fn with_other_clock(scene: &mut Scene) {
 }
 
 /// Sets that clock.
-fn set_clock(scene: &Scene, by: &str) {
+pub(super) fn set_clock(scene: &Scene, by: &str) {
     let new = scene.bridge.path("clock.new");
     std::fs::write(&new, format!("{by}\n")).unwrap();
     std::fs::rename(new, scene.bridge.path("clock")).unwrap();
