@@ -29,7 +29,7 @@ pub struct SessionFile {
 #[derive(Debug, thiserror::Error)]
 pub enum SessionFileError {
     /// Reading or writing failed.
-    #[error("{path}: {source}")]
+    #[error("{}", path.display())]
     File {
         /// Which file.
         path: PathBuf,

@@ -116,6 +116,10 @@ async fn a_lost_command_that_comes_again_does_not_run_again() {
         assert_eq!(scene.bridge.ended().code(), IO, "{}", story.what);
         let log = scene.bridge.log();
         assert!(log.contains(story.told), "{}: {log}", story.what);
+        let verified = scene.bridge.oc2(&["journal", "verify"]);
+        let said = String::from_utf8([verified.stdout, verified.stderr].concat()).unwrap();
+        assert!(!verified.status.success(), "{}: {said}", story.what);
+        assert!(said.contains("oc2 journal accept-loss"), "{}: the next step: {said}", story.what);
         (story.first)(&journal);
         let accepted = scene.bridge.oc2(&["journal", "accept-loss", "--text", "test"]);
         let said = String::from_utf8_lossy(&accepted.stdout);
@@ -161,6 +165,17 @@ async fn a_client_id_that_is_gone_is_a_lost_session_and_one_that_is_none_ends_th
     scene.bridge.terminate();
     scene.bridge.run();
     assert_eq!(scene.bridge.status()["mqtt"]["link"]["sessions_lost"], 0, "once");
+    scene.bridge.terminate();
+
+    // With the name that an older log has, what waited in the session comes.
+    let log = scene.bridge.log();
+    let connected = log.lines().find_map(|line| line.split_once("client_id="));
+    let (_, rest) = connected.expect("it was connected");
+    fs::write(&client_id, rest.split_whitespace().next().unwrap()).unwrap();
+    scene.bridge.run();
+    let log = scene.bridge.log();
+    let last = log.lines().rfind(|line| line.contains("session_present=")).unwrap();
+    assert!(last.contains("session_present=true"), "{last}");
 }
 
 #[tokio::test]
