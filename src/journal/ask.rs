@@ -187,12 +187,18 @@ fn directly(dir: PathBuf, request: Request) -> Result<Answer, AskError> {
         Request::List(listing) => Ok(Answer::List(list(&Reader::open(&dir)?, listing)?)),
         Request::Show { id } => Ok(Answer::Show(show(&Reader::open(&dir)?, id)?)),
         Request::Verify { mut check } => {
-            let reader = Reader::open(&dir)?;
+            let mut reader = Reader::open(&dir)?;
             reader.check(&mut check, CHECKED)?;
-            if check.is_over
-                && let Some(loss) = reader.compare(&dir)?
-            {
-                check.found(None, None, loss.to_string());
+            if check.is_over {
+                if let Some(loss) = reader.compare(&dir)? {
+                    check.found(None, None, loss.to_string());
+                }
+                match reader.look_at_pages() {
+                    Err(error @ JournalError::Malformed { .. }) => {
+                        check.found(None, None, error.to_string());
+                    }
+                    looked => looked?,
+                }
             }
             Ok(Answer::Check(check))
         }

@@ -566,6 +566,11 @@ impl Reader {
         Ok(Self { connection: schema::open_to_read(dir)?, _lock: lock })
     }
 
+    /// Looks at the structure of the file, as a start does.
+    pub(super) fn look_at_pages(&mut self) -> Result<(), JournalError> {
+        schema::check_content(&mut self.connection)
+    }
+
     /// How it contradicts the file beside it, if it does.
     pub(super) fn compare(&self, dir: &Path) -> Result<Option<Loss>, JournalError> {
         let (seq, link) = last_record(&self.connection)?;

@@ -266,7 +266,7 @@ fn check_owner(connection: &Connection, path: &Path) -> Result<i32, JournalError
 }
 
 /// Looks at the structure of every page, as far as [`CHECK_LONGEST`] allows.
-fn check_content(connection: &mut Connection) -> Result<(), JournalError> {
+pub(super) fn check_content(connection: &mut Connection) -> Result<(), JournalError> {
     let deadline = Instant::now() + CHECK_LONGEST;
     connection.progress_handler(CHECK_STEPS, Some(move || Instant::now() >= deadline))?;
     let verdict = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
