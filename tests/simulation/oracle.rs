@@ -131,6 +131,10 @@ struct TicketState {
     told: bool,
     /// The end of its effect was brought forward.
     ends_now: bool,
+    /// It has an outcome, and an effect that has yet to end.
+    in_effect: bool,
+    /// Its actuator was told to end that effect, and its answer is not recorded.
+    told_to_end: bool,
 }
 
 /// How far a command has come by what is durable.
@@ -159,7 +163,8 @@ pub enum Fact {
     Started { ticket: usize },
     Cancelled { ticket: usize },
     Response { ticket: usize, outbox: usize, payload: Bytes, ends: bool },
-    Outcome { ticket: usize },
+    Outcome { ticket: usize, in_effect: bool },
+    Stopped { ticket: usize },
     Answered { outbox: usize },
 }
 
@@ -187,14 +192,12 @@ impl Fact {
                 Event::Cancelled => facts.push(Self::Cancelled { ticket }),
                 Event::Progress { response: outgoing } => facts.push(response(outgoing, false)),
                 Event::Outcome(concluded) => {
-                    facts.push(Self::Outcome { ticket });
+                    facts.push(Self::Outcome { ticket, in_effect: concluded.in_effect });
                     facts.extend(concluded.response.as_ref().map(|it| response(it, true)));
                 }
+                Event::Stopped { .. } => facts.push(Self::Stopped { ticket }),
                 // No person settles anything in a script, and no command goes elsewhere.
-                Event::Stopped { .. }
-                | Event::Resolved { .. }
-                | Event::Heard(_)
-                | Event::Overdue { .. } => {}
+                Event::Resolved { .. } | Event::Heard(_) | Event::Overdue { .. } => {}
                 Event::Answered { outbox } => {
                     facts.push(Self::Answered { outbox: index(outbox.0) });
                 }
@@ -303,8 +306,9 @@ impl Oracle {
                         self.cases[case.index()].cancelled = true;
                     }
                 }
-                Fact::Outcome { ticket } => {
+                Fact::Outcome { ticket, in_effect } => {
                     let state = at(&mut self.tickets, ticket);
+                    state.in_effect = in_effect;
                     let again = std::mem::replace(&mut state.stage, Stage::Ended) == Stage::Ended;
                     let case = state.case;
                     if let Some(case) = case {
@@ -313,6 +317,11 @@ impl Oracle {
                     if again {
                         self.find(Breach::TwoOutcomes, (ticket, case));
                     }
+                }
+                Fact::Stopped { ticket } => {
+                    let state = at(&mut self.tickets, ticket);
+                    state.in_effect = false;
+                    state.told_to_end = false;
                 }
                 Fact::Response { ticket, outbox, payload, ends } => {
                     let case = at(&mut self.tickets, ticket).case;
@@ -441,6 +450,7 @@ impl Oracle {
                 if is_at_it || !is_due {
                     self.find(Breach::EndedTooEarly, case);
                 }
+                at(&mut self.tickets, index(work.ticket.0)).told_to_end = true;
             }
             Errand::Probe => {}
         }
@@ -562,9 +572,13 @@ impl Oracle {
         self.last_acknowledged = 0;
     }
 
-    /// The bridge has died. Says in which rows of the crash table that is.
+    /// The bridge has died. Says in which rows of the crash tables that is.
     pub fn crashed(&mut self, rows: &mut Rows) {
         for state in &mut self.tickets {
+            rows.in_effect += usize::from(state.in_effect);
+            rows.told_to_end += usize::from(state.in_effect && state.told_to_end);
+            rows.brought_forward += usize::from(state.in_effect && state.ends_now);
+            state.told_to_end = false;
             // Who was to be told is gone. What was begun must not begin once more.
             state.promised = false;
             state.barred |= state.cancelled;

@@ -169,6 +169,7 @@ impl<'a> World<'a> {
 
     fn deliver(&mut self, at: u8, count: u8) -> bool {
         let Some(at) = choose(at, self.queue.len()) else { return false };
+        self.rows.reorderings += usize::from(at > 0);
         let until = self.queue.len().min(at + usize::from(count));
         let letters = self.queue.drain(at..until).collect();
         self.hand_in(letters);
@@ -218,6 +219,7 @@ impl<'a> World<'a> {
     }
 
     fn act(&mut self, run: usize, how: How) {
+        self.rows.deaths += usize::from(how == How::Die);
         match self.runs[run].work.errand {
             Errand::Perform => self.performs(run, how),
             Errand::Stop => self.stops(run, how),
