@@ -3,6 +3,7 @@
 mod absent;
 mod cancel;
 mod features;
+mod force;
 mod late;
 mod posts;
 mod reasons;

@@ -6,7 +6,7 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600_000;
 
 /// The house, with a wall that can end what it denies.
-fn house_with_stop() -> House {
+pub(super) fn house_with_stop() -> House {
     let mut house = house();
     let wall = house.actuators.get_mut("wall").unwrap();
     wall.stops = wall.pairs.clone();
@@ -14,15 +14,15 @@ fn house_with_stop() -> House {
     house
 }
 
-fn room() -> Room {
+pub(super) fn room() -> Room {
     Room::with(house_with_stop(), Rules::default())
 }
 
-fn hears(room: &mut Room, request_id: &str, args: &Value) -> Seen {
+pub(super) fn hears(room: &mut Room, request_id: &str, args: &Value) -> Seen {
     room.hears("device/gateway-1", &message(request_id, &deny_and(args)))
 }
 
-fn stopped(room: &mut Room, ticket: Ticket, response: Response) -> Seen {
+pub(super) fn stopped(room: &mut Room, ticket: Ticket, response: Response) -> Seen {
     let report = Report::Stopped { ticket, outcome: response.into() };
     let effects = room.dispatcher.report(report, room.now_ms);
     let mut seen = room.see(effects);
