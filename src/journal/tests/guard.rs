@@ -87,7 +87,7 @@ fn verdict(config: &JournalConfig, whole: &str) -> Verdict {
     }
 }
 
-/// Everything of the journal that a disk can damage; the rest are its lock, its socket and its reserve.
+/// Everything of the journal that a disk can damage. Its lock and its reserve are [`OTHER_FILES`].
 const STORE_FILES: [&str; 3] = ["journal.db", "journal.db-wal", "journal.head"];
 
 /// Scorecard row 11: flips and cuts over every file of the journal, each seen
@@ -139,14 +139,67 @@ async fn no_flipped_bit_and_no_missing_end_goes_unnoticed() {
     }
     let [refused, told, harmless, silent_without] = sums;
     println!(
-        "reliability: | {flips} flipped bits and {flips} cuts in each of {} files of the journal \
+        "reliability: | [11] {flips} flipped bits and {flips} cuts in each of {} files of the journal \
          | refused at the start {refused}, told by the check {told}, harmless {harmless}, silent 0 |",
         STORE_FILES.len()
     );
     println!(
-        "reliability: | control: the same files without the guard | silent {silent_without} |"
+        "reliability: | [11] control: {flips} flipped bits and {flips} cuts without the guard \
+         | silent {silent_without} |"
     );
     assert!(silent_without > 0, "a test that cannot fail proves nothing");
+}
+
+/// Files of the journal that hold nothing of it: who has it, and room for bad times.
+const OTHER_FILES: [(&str, u64); 2] = [("journal.lock", 0), ("journal.reserve", 64 * 1024)];
+
+/// Scorecard row 11 for these: whatever becomes of them, the journal is what it was, and a start
+/// puts them in order again.
+#[tokio::test]
+async fn what_holds_nothing_of_the_journal_may_be_harmed_without_harm() {
+    let flips = if std::env::var_os("OC2_SOAK").is_some() { 100 } else { 10 };
+    let home = Home::File(TempDir::new().unwrap());
+    let killed = killed_in_the_middle(&home).await;
+    let from = killed.config().dir;
+    let fresh = || {
+        let dir = TempDir::new().unwrap();
+        crash::copy_of(&from, dir.path());
+        dir
+    };
+    let open =
+        |dir: &TempDir, reserve| Sqlite::open(&JournalConfig { reserve, ..in_dir(dir, false) });
+    let whole = everything(&open(&fresh(), 0).unwrap());
+
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    for (file, reserve) in OTHER_FILES {
+        let sound = {
+            let dir = fresh();
+            drop(open(&dir, reserve).unwrap());
+            fs::read(dir.path().join(file)).unwrap()
+        };
+        let len = sound.len() as u64;
+        for harm in 0..2 * flips {
+            let mut harmed = sound.clone();
+            if harm % 2 == 0 {
+                let bit = dice.below(len * 8);
+                harmed[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
+            } else {
+                harmed.truncate(usize::try_from(dice.below(len)).unwrap());
+            }
+            let dir = fresh();
+            fs::write(dir.path().join(file), &harmed).unwrap();
+            let store = open(&dir, reserve).unwrap();
+            assert_eq!(everything(&store), whole, "{file}, harm {harm}");
+            let now = fs::metadata(dir.path().join(file)).unwrap().len();
+            assert_eq!(now, len, "{file}, harm {harm}: it is what it should be again");
+        }
+    }
+    println!(
+        "reliability: | [11] {flips} flipped bits and {flips} cuts in each of {} files that hold \
+         nothing of the journal | harmless {} |",
+        OTHER_FILES.len(),
+        2 * flips * OTHER_FILES.len() as u64,
+    );
 }
 
 fn in_dir(dir: &TempDir, unguarded: bool) -> JournalConfig {
