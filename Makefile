@@ -51,7 +51,7 @@ soak: ## The long form of the tests of the promise, about half an hour, and a mi
 	set -o pipefail; OC2_SOAK=1 cargo test --locked --no-default-features --profile simulate \
 		--lib journal::tests -- --show-output | tee target/journal-output.txt
 
-reliability-table: ## The table of docs/reliability.md, from the last run of soak (or of test)
+reliability-table: ## The tables of docs/reliability.md and README.md, from the last run of soak (or of test)
 	scripts/reliability-table.sh target/simulate-output.txt target/test-output.txt target/journal-output.txt
 
 round-trip: ## Measures a command there and back through mosquitto, beside fdatasync and a bare echo

@@ -61,7 +61,7 @@ async fn a_broker_that_is_killed_again_and_again_costs_nothing_but_time() {
     sum.add(&verdict);
     let what = format!("mosquitto killed {kills} times, configuration as shipped");
     let lost = &link["sessions_lost"];
-    sum.print(what, declared, &[("sent again", &sent_again), ("sessions lost", lost)]);
+    sum.print(6, what, declared, &[("sent again", &sent_again), ("sessions lost", lost)]);
     assert_eq!(verdict.breaches, [].into());
     assert!(is_answered);
     assert_eq!(link["sessions_lost"], 0, "{link}");
@@ -107,7 +107,7 @@ async fn a_broker_that_forgets_the_session_is_noticed_and_a_repeated_command_is_
     let mut sum = Sum::default();
     sum.add(&verdict);
     let what = format!("mosquitto killed {kills} times, its own defaults");
-    sum.print(what, declared, &[("sent again", &sent_again), ("alarms", &alarms)]);
+    sum.print(6, what, declared, &[("sent again", &sent_again), ("alarms", &alarms)]);
     assert_eq!(verdict.breaches, [].into());
     assert!(is_answered);
     assert_eq!((noticed, alarms), (Some(kills as u64), kills));

@@ -66,6 +66,6 @@ async fn a_bridge_that_ends_at_any_fail_point_loses_nothing_and_does_nothing_twi
             Declared::NotIdempotent => "not idempotent",
         };
         let what = format!("ended at each of {} fail points, {variant}", PLACES.len());
-        sum.print(what, declared, &[("times each", &scenes)]);
+        sum.print(3, what, declared, &[("times each", &scenes)]);
     }
 }

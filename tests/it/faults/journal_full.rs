@@ -122,6 +122,7 @@ async fn a_disk_that_is_full_under_load_and_then_freed_costs_nothing_that_was_ac
     let recorded = recorded(&scene);
     let lost = acknowledged.iter().filter(|id| !recorded.contains_key(*id)).count();
     row(
+        9,
         format!(
             "disk full for {} s at {FULL_RATE} commands a second, then freed",
             full_for.as_secs()
@@ -167,6 +168,7 @@ async fn a_bridge_that_acknowledges_before_it_records_is_caught_by_a_full_disk()
         lost = acknowledged.iter().filter(|id| !recorded.contains_key(*id)).count();
     }
     row(
+        9,
         "control: a full disk with PUBACK before the record",
         &[("disks", &disks), ("lost", &lost)],
     );
@@ -274,6 +276,7 @@ async fn a_sync_that_fails_is_not_tried_again_and_nothing_of_its_batch_is_acknow
         all_acknowledged += acknowledged.len();
     }
     row(
+        10,
         format!("a sync fails under load, {failures} times"),
         &[
             ("sent", &sent),

@@ -53,11 +53,13 @@ async fn with_few_files_and_little_memory_it_works_beside_very_many_that_wait() 
     let waiting = times(100_000, 1_000_000);
     fill(&scene.bridge.path("journal"), past(&scene, 0, waiting)).await;
 
-    // Where no group can be made the figure alone has to do.
+    // Where no group can be made the figure alone has to do, and the row says so.
     let limit = MemoryLimit::new(MEMORY_MIB * MIB);
     let enter = limit.as_ref().map_or("true".to_owned(), MemoryLimit::enter);
     scene.bridge.live_under(&format!("ulimit -n {FILES}; {enter}"));
     let ready = start(&mut scene);
+    let is_enforced = limit.as_ref().is_some_and(|limit| limit.holds(scene.bridge.pid()));
+    assert!(is_enforced || limit.is_none(), "there is a group, and the bridge is not in it");
     let sending = scene.load.keep_sending(RATE);
     tokio::time::sleep(LOAD_FOR).await;
     sending.stop().await;
@@ -66,8 +68,10 @@ async fn with_few_files_and_little_memory_it_works_beside_very_many_that_wait() 
     let (sent, effects) = (scene.load.sent().len(), scene.effects().len());
     let most = scene.bridge.most_resident_bytes();
     row(
+        13,
         format!("{FILES} files and {MEMORY_MIB} MiB of memory, {waiting} commands waiting"),
         &[
+            ("memory limit", &if is_enforced { "enforced by the kernel" } else { "measured only" }),
             ("sent", &sent),
             ("carried out", &effects),
             ("ready after", &format!("{:.2} s", ready.as_secs_f64())),
@@ -94,6 +98,7 @@ async fn on_a_large_journal_it_is_ready_soon() {
 
     let ready = start(&mut scene);
     row(
+        26,
         format!("start with {answered} answered and {waiting} waiting commands"),
         &[("ready after", &format!("{:.2} s", ready.as_secs_f64()))],
     );

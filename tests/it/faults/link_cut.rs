@@ -99,6 +99,7 @@ async fn a_connection_that_fails_in_every_way_loses_nothing_and_keeps_its_sessio
     sum.add(&verdict);
     let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
     sum.print(
+        7,
         format!("connection cut, reset, stalled and half-open, {faults} times in all"),
         declared,
         &[

@@ -59,6 +59,7 @@ async fn ten_times_the_load_is_refused_in_words_and_what_can_be_done_is_done() {
     let (peak, goodput) = (median(peaks), median(goodputs));
     let secs = overload.as_secs() * TURNS as u64;
     row(
+        24,
         format!("ten times the load ({OVERLOAD} commands a second) for {secs} s"),
         &[
             ("sent", &verdict.sent),

@@ -109,6 +109,7 @@ async fn replays_act_never_again_at_once_after_a_restart_and_after_the_window() 
     }
     let again = acts(&scene, "work") - COMMANDS;
     row(
+        14,
         format!("{replays} replays: at once, after a restart, and under six clocks"),
         &[("commands", &COMMANDS), ("carried out again", &again)],
     );
@@ -154,6 +155,7 @@ async fn a_clock_that_is_set_is_an_alarm_and_moves_what_is_due() {
     assert_eq!(counters["clock_suspect"], true);
     assert_eq!(counters["clock_jumps"], steps.len());
     row(
+        16,
         "clock set by -1 day, +1 day and +10 years while the bridge runs, and back",
         &[
             ("alarms", &steps.len()),
@@ -204,6 +206,7 @@ async fn a_command_sent_fifty_times_from_four_connections_acts_once_and_all_get_
     let counters = scene.settled().await;
     assert_eq!(counters["repeated"], commands * TIMES - commands, "{counters}");
     row(
+        15,
         format!(
             "{commands} commands sent {TIMES} times each, with DUP and without, \
              over {CONNECTIONS} connections at once"

@@ -241,8 +241,14 @@ impl Sum {
         self.breaches += verdict.breaches.len();
     }
 
-    /// Prints the row of the table.
-    pub fn print(&self, what: impl Display, declared: Declared, more: &[(&str, &dyn Display)]) {
+    /// Prints the row of the table with this number.
+    pub fn print(
+        &self,
+        number: u8,
+        what: impl Display,
+        declared: Declared,
+        more: &[(&str, &dyn Display)],
+    ) {
         let Self { sent, in_doubt, again, lost, breaches } = self;
         let mut showed: Vec<(&str, &dyn Display)> = vec![("sent", sent), ("lost", lost)];
         showed.push(match declared {
@@ -252,7 +258,7 @@ impl Sum {
         showed.push(("answered \"in doubt\"", in_doubt));
         showed.extend_from_slice(more);
         showed.push(("breaches of the promise", breaches));
-        reliability::row(what, &showed);
+        reliability::row(number, what, &showed);
     }
 }
 

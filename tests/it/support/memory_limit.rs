@@ -22,6 +22,12 @@ impl MemoryLimit {
         })
     }
 
+    /// Whether this process is in it, so that the kernel enforces the limit.
+    pub fn holds(&self, pid: u32) -> bool {
+        let pids = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
+        pids.lines().any(|line| line == pid.to_string())
+    }
+
     /// What a shell does to enter it.
     pub fn enter(&self) -> String {
         format!("echo $$ >'{}'", self.0.join("cgroup.procs").display())

@@ -15,8 +15,9 @@ pub fn times(short: usize, long: usize) -> usize {
     if is_soak() { long } else { short }
 }
 
-/// Prints a row of the table, for `make reliability-table` to find.
-pub fn row(what: impl Display, showed: &[(&str, &dyn Display)]) {
+/// Prints a row of the table, for `make reliability-table` to find. The number is that of the
+/// question which it answers: rows stand in that order.
+pub fn row(number: u8, what: impl Display, showed: &[(&str, &dyn Display)]) {
     let showed: Vec<_> = showed.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    println!("reliability: | {what} | {} |", showed.join(", "));
+    println!("reliability: | [{number}] {what} | {} |", showed.join(", "));
 }
