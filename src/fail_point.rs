@@ -10,7 +10,7 @@
 //! of its own language. It cannot end the process, which is all that is wanted here.
 
 /// Every place, in the order in which a command and its response come by.
-pub const PLACES: [&str; 20] = [
+pub const PLACES: [&str; 24] = [
     "before-recover",
     "after-recover",
     "before-recall",
@@ -24,8 +24,12 @@ pub const PLACES: [&str; 20] = [
     "after-start",
     "before-perform",
     "after-perform",
+    "before-cancel",
+    "after-cancel",
     "before-hear",
     "before-append-outcome",
+    "before-reply",
+    "after-reply",
     "before-respond",
     "before-publish",
     "after-publish",
@@ -56,6 +60,8 @@ pub fn pass(place: &'static str) {
         && wanted == place
         && passes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_err()
     {
+        // Past the log, which may have yet to be written: whoever looks knows where it ended.
+        eprintln!("ended at the fail point {place}.");
         std::process::abort();
     }
 }

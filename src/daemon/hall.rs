@@ -421,12 +421,18 @@ impl Hall {
                     self.outbox.respond(&self.door, outgoing);
                 }
                 Effect::Reply(reply) => {
+                    fail_point::pass("before-reply");
                     let https = self.https.as_ref().expect("only a POST is replied to");
                     https.reply(*reply);
+                    fail_point::pass("after-reply");
                 }
                 Effect::Log(line) => self.log.command(&line),
                 Effect::Alarm(alarm) => self.log.alarm(&alarm),
-                Effect::Cancel(ticket) => self.crew.cancel(ticket),
+                Effect::Cancel(ticket) => {
+                    fail_point::pass("before-cancel");
+                    self.crew.cancel(ticket);
+                    fail_point::pass("after-cancel");
+                }
             }
         }
         self.send_to_journal()?;

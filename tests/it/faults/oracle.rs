@@ -4,13 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::support::load::Kind;
+
 /// What was seen of a run, from outside.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// `request_id` of every command that was sent, each once.
     pub sent: BTreeSet<String>,
+    /// What those are there to show that are not plain.
+    pub kinds: BTreeMap<String, Kind>,
     /// `request_id` of every effect, in order, from the disk.
     pub effects: Vec<String>,
+    /// `request_id` of every effect that was ended, as often as it was.
+    pub ended: Vec<String>,
     /// Every response, in order, as often as it came.
     pub answers: Vec<Answer>,
     /// `request_id` of every command in the journal, without the repetitions it knew as such.
@@ -43,6 +49,11 @@ impl Answer {
 
     fn is_final(&self) -> bool {
         self.status != 102
+    }
+
+    /// An actuator's program that was ended at work leaves that open.
+    fn says_that_nothing_was_done(&self) -> bool {
+        self.status == 400 || self.text.contains("nothing was")
     }
 
     fn is_in_doubt(&self) -> bool {
@@ -90,6 +101,10 @@ pub enum Breach {
     NotRecorded(String),
     /// In the journal as two commands.
     RecordedTwice(String),
+    /// Its time is over, and its effect was not ended.
+    NeverEnded(String),
+    /// Its response says that it was given up, and there is an effect all the same.
+    GivenUpAndDone(String),
 }
 
 /// Figures of a run, and its breaches.
@@ -119,7 +134,7 @@ impl Verdict {
 
 /// Holds the evidence against the promise.
 pub fn judge(evidence: &Evidence, terms: Terms) -> Verdict {
-    let Evidence { sent, effects, answers, recorded } = evidence;
+    let Evidence { sent, kinds, effects, ended, answers, recorded } = evidence;
     let mut breaches = BTreeSet::new();
 
     let mut first: BTreeMap<&str, &Answer> = BTreeMap::new();
@@ -131,19 +146,29 @@ pub fn judge(evidence: &Evidence, terms: Terms) -> Verdict {
         }
     }
     let effects = count(effects);
+    let ended = count(ended);
     let recorded = count(recorded);
-    for id in first.keys().chain(effects.keys()) {
-        if !sent.contains(*id) {
-            breaches.insert(Breach::Unasked((*id).to_owned()));
-        }
-    }
+    let kind_of = |id: &str| kinds.get(id).copied().unwrap_or_default();
+    let acts = |id: &str| sent.contains(id) && kind_of(id) != Kind::Cancel;
+    let is_to_end = |id: &str| sent.contains(id) && kind_of(id) == Kind::Limited;
+    let unasked = (first.keys().filter(|id| !sent.contains(**id)))
+        .chain(effects.keys().filter(|id| !acts(id)))
+        .chain(ended.keys().filter(|id| !is_to_end(id)));
+    breaches.extend(unasked.map(|id| Breach::Unasked((*id).to_owned())));
 
     let mut verdict = Verdict { sent: sent.len(), ..Verdict::default() };
     for id in sent {
+        let kind = kind_of(id);
+        // Whoever can be asked is not idempotent.
+        let can_be_asked = matches!(kind, Kind::Asked | Kind::Limited | Kind::Cancelled);
+        let declared = if can_be_asked { Declared::NotIdempotent } else { terms.declared };
         let times = effects.get(id.as_str()).copied().unwrap_or(0);
         verdict.twice += usize::from(times > 1);
-        if times > 1 && terms.declared == Declared::NotIdempotent {
+        if times > 1 && declared == Declared::NotIdempotent {
             breaches.insert(Breach::Twice(id.clone()));
+        }
+        if kind == Kind::Limited && times > 0 && !ended.contains_key(id.as_str()) {
+            breaches.insert(Breach::NeverEnded(id.clone()));
         }
         match recorded.get(id.as_str()) {
             None => _ = breaches.insert(Breach::NotRecorded(id.clone())),
@@ -157,13 +182,17 @@ pub fn judge(evidence: &Evidence, terms: Terms) -> Verdict {
         };
         if answer.status == 200 {
             verdict.done += 1;
-            if times == 0 {
+            if times == 0 && kind != Kind::Cancel {
                 breaches.insert(Breach::WithoutEffect(id.clone()));
             }
         } else if answer.is_in_doubt() {
             verdict.in_doubt += 1;
-            if terms.declared == Declared::Idempotent {
+            if can_be_asked || declared == Declared::Idempotent {
                 breaches.insert(Breach::NeedlessDoubt(id.clone()));
+            }
+        } else if is_given_up(kind, answer.status) {
+            if times > 0 && answer.says_that_nothing_was_done() {
+                breaches.insert(Breach::GivenUpAndDone(id.clone()));
             }
         } else {
             breaches.insert(Breach::Refused(id.clone(), answer.status));
@@ -177,6 +206,16 @@ pub fn judge(evidence: &Evidence, terms: Terms) -> Verdict {
         breaches.insert(Breach::RunAgain { commands: verdict.twice, at_work });
     }
     Verdict { breaches, ..verdict }
+}
+
+/// Whether a command may be answered so: its producer did not want it any more, or its time was over
+/// when it came or before its turn.
+fn is_given_up(kind: Kind, status: u64) -> bool {
+    match kind {
+        Kind::Cancelled => status == 500,
+        Kind::Limited => matches!(status, 400 | 500),
+        Kind::Plain | Kind::Asked | Kind::Cancel => false,
+    }
 }
 
 fn count(ids: &[String]) -> BTreeMap<&str, usize> {
@@ -208,7 +247,28 @@ fn flawless() -> Evidence {
             answer("a", 200, ""),
         ],
         recorded: ids(&["a", "b", "c"]),
+        ..Evidence::default()
     }
+}
+
+/// The same with commands of other kinds: `l` was done and ended, `k` asked after and done, `g`
+/// given up when `x` cancelled it.
+fn mixed() -> Evidence {
+    let mut mixed = flawless();
+    for (id, kind) in
+        [("g", Kind::Cancelled), ("k", Kind::Asked), ("l", Kind::Limited), ("x", Kind::Cancel)]
+    {
+        mixed.sent.insert(id.to_owned());
+        mixed.kinds.insert(id.to_owned(), kind);
+        mixed.recorded.push(id.to_owned());
+        mixed.answers.push(match kind {
+            Kind::Cancelled => answer(id, 500, "given up; nothing was done"),
+            _ => answer(id, 200, ""),
+        });
+    }
+    mixed.effects.extend(["k", "l"].map(str::to_owned));
+    mixed.ended.push("l".to_owned());
+    mixed
 }
 
 const TWO_AT_WORK: Terms = Terms { declared: Declared::NotIdempotent, at_work: 2 };
@@ -219,6 +279,10 @@ fn a_flawless_run_is_found_flawless() {
     assert_eq!(verdict.breaches, BTreeSet::new());
     let Verdict { sent, done, in_doubt, twice, lost, .. } = verdict;
     assert_eq!((sent, done, in_doubt, twice, lost), (3, 1, 2, 0, 0));
+
+    let verdict = judge(&mixed(), TWO_AT_WORK);
+    assert_eq!(verdict.breaches, BTreeSet::new());
+    assert_eq!((verdict.sent, verdict.done, verdict.lost), (7, 4, 0));
 }
 
 /// The control of the fault tests: what they look for is found where it is.
@@ -265,6 +329,52 @@ fn every_breach_of_the_promise_is_found() {
         spoil(&mut evidence);
         let found = judge(&evidence, TWO_AT_WORK).breaches;
         assert_eq!(found, BTreeSet::from([breach.clone()]), "{case}");
+    }
+}
+
+/// The same for commands that are limited, asked after or cancelled.
+#[test]
+fn every_breach_of_the_promise_to_other_kinds_of_commands_is_found() {
+    type Spoil = fn(&mut Evidence);
+    let id = |id: &str| id.to_owned();
+    let doubt = |it: &mut Evidence, id: &str| {
+        it.answers.retain(|one| one.request_id != "c" && one.request_id != id);
+        it.answers.extend([answer("c", 200, ""), answer(id, 500, DOUBT)]);
+    };
+    #[rustfmt::skip]
+    let cases: &[(&str, Spoil, Breach)] = &[
+        ("an effect that goes on", |it| it.ended.clear(),
+            Breach::NeverEnded(id("l"))),
+        ("an end of what has none", |it| it.ended.push("a".to_owned()),
+            Breach::Unasked(id("a"))),
+        ("an effect of a cancel", |it| it.effects.push("x".to_owned()),
+            Breach::Unasked(id("x"))),
+        ("done, and the answer says that it was given up", |it| it.effects.push("g".to_owned()),
+            Breach::GivenUpAndDone(id("g"))),
+        ("done, and the answer says that its time was over before its turn", |it| {
+            it.answers.retain(|one| one.request_id != "l");
+            it.answers.push(answer("l", 500, "nothing was begun"));
+        }, Breach::GivenUpAndDone(id("l"))),
+        ("a second effect of one that is asked after", |it| it.effects.push("k".to_owned()),
+            Breach::Twice(id("k"))),
+        ("no response to a cancel", |it| it.answers.retain(|one| one.request_id != "x"),
+            Breach::Unanswered(id("x"))),
+        ("a cancel of what nobody knows", |it| {
+            it.answers.retain(|one| one.request_id != "x");
+            it.answers.push(answer("x", 404, ""));
+        }, Breach::Refused(id("x"), 404)),
+    ];
+    for (case, spoil, breach) in cases {
+        let mut evidence = mixed();
+        spoil(&mut evidence);
+        let found = judge(&evidence, TWO_AT_WORK).breaches;
+        assert_eq!(found, BTreeSet::from([breach.clone()]), "{case}");
+    }
+    for id in ["k", "l", "g"] {
+        let mut evidence = mixed();
+        doubt(&mut evidence, id);
+        let found = judge(&evidence, TWO_AT_WORK).breaches;
+        assert_eq!(found, BTreeSet::from([Breach::NeedlessDoubt(id.to_owned())]), "{id}");
     }
 }
 

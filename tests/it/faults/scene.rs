@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use serde_json::Value;
 use super::oracle::{Answer, Declared, Evidence, Terms, Verdict, judge};
 use crate::support::bridge::Bridge;
 use crate::support::load::Load;
+use crate::support::poster::{Posted, Poster};
 use crate::support::{reliability, skip};
 
 /// Commands a second.
@@ -57,6 +59,9 @@ pub struct Setting<'a> {
     pub queue: usize,
     /// Waits before it connects again.
     pub is_patient: bool,
+    /// Has a second actuator, for commands that are limited or asked after, and takes what is
+    /// posted.
+    pub is_mixed: bool,
 }
 
 impl Setting<'_> {
@@ -68,6 +73,7 @@ impl Setting<'_> {
             work: WORK,
             queue: 10_000,
             is_patient: false,
+            is_mixed: false,
         }
     }
 }
@@ -80,6 +86,9 @@ pub struct Scene {
     name: String,
     /// The journal's folder, as it is seen from here.
     journal: PathBuf,
+    /// What was posted, and where it can be.
+    posted: Posted,
+    door: u16,
 }
 
 impl Scene {
@@ -110,14 +119,19 @@ impl Scene {
         bridge_port: u16,
         load_port: u16,
     ) -> Self {
-        let Setting { declared, gate, concurrency, work, queue, is_patient } = setting;
+        let Setting { declared, gate, concurrency, work, queue, is_patient, is_mixed } = setting;
         // A broker that outlives the run must not mistake it for the one before.
         let name = format!("{name}{}", std::process::id());
         let gate = if gate.is_empty() { String::new() } else { format!(", '{{dir}}/{gate}'") };
+        let (second, more, door) = if is_mixed {
+            (", 'asked'", asked(concurrency, queue), free_port())
+        } else {
+            ("", String::new(), 0)
+        };
         let topics = format!(
             "[[consumer]]
             id = '{name}'
-            actuators = ['witness']
+            actuators = ['witness'{second}]
             [actuator.witness]
             kind = 'exec'
             profile = 'x-witness'
@@ -127,23 +141,30 @@ impl Scene {
             allow-root = true
             idempotent = {}
             concurrency = {concurrency}
-            queue = {queue}",
+            queue = {queue}
+            {more}",
             work.as_secs_f64(),
             declared == Declared::Idempotent
         );
         let url = format!("mqtt://127.0.0.1:{bridge_port}");
         let settings = if is_patient { PATIENT } else { HURRIED };
+        let https = format!("{settings}[https]\nlisten = '127.0.0.1:{door}'\ntesting = true\n");
+        let settings = if is_mixed { &https } else { settings };
         let bridge = Bridge::prepare(&url, settings, &topics);
         bridge.program("witness.py", include_str!("witness.py"));
         let load = Load::start(load_port, &format!("producer-{name}"), &name).await;
         let journal = bridge.path("journal");
-        Self { bridge, load, name, journal }
+        Self { bridge, load, name, journal, posted: Posted::default(), door }
     }
 
     /// `request_id` of every effect, from the disk.
     pub fn effects(&self) -> Vec<String> {
-        let trace = fs::read_to_string(self.trace()).unwrap_or_default();
-        trace.lines().map(|line| line.trim_end().to_owned()).collect()
+        self.trace("effects")
+    }
+
+    /// `request_id` of every effect that was ended, as often as it was.
+    pub fn ended(&self) -> Vec<String> {
+        self.trace("effects.ended")
     }
 
     /// The journal's folder is elsewhere, as it is seen from here.
@@ -156,8 +177,9 @@ impl Scene {
         &self.name
     }
 
-    fn trace(&self) -> PathBuf {
-        self.bridge.path("effects")
+    fn trace(&self, name: &str) -> Vec<String> {
+        let trace = fs::read_to_string(self.bridge.path(name)).unwrap_or_default();
+        trace.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
     /// `request_id` and class of all that the journal has from our producer.
@@ -183,10 +205,14 @@ impl Scene {
         let (repeated, recorded): (Vec<_>, Vec<_>) =
             self.recorded().await.into_iter().partition(|(_, class)| class == "repeated");
         let heard = self.load.heard(0).await;
+        let heard = heard.iter().map(|heard| &heard.payload[..]);
+        let Posted { sent: posted, heard: replies, .. } = &self.posted;
         let evidence = Evidence {
-            sent: self.load.sent().into_iter().collect(),
+            sent: self.load.sent().into_iter().chain(posted.iter().cloned()).collect(),
+            kinds: self.load.kinds(),
             effects: self.effects(),
-            answers: heard.iter().map(|heard| Answer::read(&heard.payload)).collect(),
+            ended: self.ended(),
+            answers: heard.chain(replies.iter().map(Vec::as_slice)).map(Answer::read).collect(),
             recorded: recorded.into_iter().map(|(request_id, _)| request_id).collect(),
         };
         (evidence, repeated.len() as u64)
@@ -212,6 +238,29 @@ impl Scene {
     }
 }
 
+/// An actuator that can be asked what it has done, and that can end it. It takes longer, so that
+/// a crash finds it at work.
+fn asked(concurrency: usize, queue: usize) -> String {
+    let work_s = 4.0 * WORK.as_secs_f64();
+    format!(
+        "[actuator.asked]
+        kind = 'exec'
+        profile = 'x-asked'
+        pairs = {{ set = ['x-asked:mark'] }}
+        command = ['{{dir}}/witness.py', '{work_s}', '{{dir}}/effects']
+        mode = 'stream'
+        allow-root = true
+        understands = ['stop', 'probe']
+        concurrency = {concurrency}
+        queue = {queue}"
+    )
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("it has one").port()
+}
+
 /// Looks again and again, and gives up after [`PATIENCE`].
 pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     const PAUSE: Duration = Duration::from_millis(5);
@@ -219,6 +268,33 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     while !happened() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// What a scene that is mixed can do besides.
+#[cfg_attr(
+    not(feature = "fail-points"),
+    expect(dead_code, reason = "only the fail points are shown under a load of every kind")
+)]
+impl Scene {
+    /// Begins to post commands.
+    pub fn keep_posting(&self, every: Duration) -> Poster {
+        Poster::start(self.door, &self.name, every)
+    }
+
+    /// What was posted is judged with the rest.
+    pub fn posted(&mut self, posted: Posted) {
+        self.posted = posted;
+    }
+
+    /// How many commands were posted.
+    pub fn posts(&self) -> usize {
+        self.posted.sent.len()
+    }
+
+    /// `request_id` of every command that was asked after, as often as it was.
+    pub fn asked(&self) -> Vec<String> {
+        self.trace("effects.asked")
     }
 }
 

@@ -264,7 +264,8 @@ impl Bridge {
                 child.wait().expect("it can be waited for");
                 panic!("it did not end:\n{}", self.log());
             }
-            std::thread::yield_now();
+            // Nothing else of it: it may need the processor to come to its end.
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -11,6 +11,7 @@ pub mod load;
 pub mod memory_limit;
 pub mod packet;
 pub mod papers;
+pub mod poster;
 pub mod probe;
 pub mod proxy;
 pub mod random;
