@@ -117,6 +117,13 @@ impl Proxy {
         self.record.seen.lock().unwrap().clone()
     }
 
+    /// What came by after this moment.
+    pub fn seen_after(&self, moment: Instant) -> Vec<Seen> {
+        let seen = self.record.seen.lock().unwrap();
+        let after = seen.iter().rev().take_while(|seen| seen.at > moment).count();
+        seen[seen.len() - after..].to_vec()
+    }
+
     /// Waits for the first packet, past and to come, of which this is true.
     pub async fn first(&self, what: &str, is_it: impl Fn(&Seen) -> bool) -> Seen {
         soon(what, async {
