@@ -5,7 +5,9 @@
 # standard error and returns; the test runner counts it as passed, this script
 # does not. `skipped on <broker>: <test>: <why>` is a part of a test that one of
 # its brokers cannot show; it is repeated here too, and the test counts as run.
-# Arguments go to `cargo test`. The feature fail-points lets the tests of the promise end the
+# Arguments go to `cargo test`. Without any, the tests of the promise (faults) and those of the
+# journal run by themselves, so that the last lines can say how long they took.
+# The feature fail-points lets the tests of the promise end the
 # bridge where it hurts; no build for use has it.
 set -uo pipefail
 
@@ -21,20 +23,44 @@ export PATH="$PATH:/usr/sbin:/sbin"
 
 cargo test --locked --features fail-points --no-run "$@" || exit 1
 
-# --show-output, since the runner keeps what a passing test wrote to itself.
-timeout --kill-after=10 "$DEADLINE" \
-    cargo test --locked --features fail-points --no-fail-fast "$@" -- --show-output >"$log" 2>&1
-status=$?
+status=0
+times=()
+began=$SECONDS
+: >"$log"
 
-if [ "$status" -ne 0 ]; then
-    tail -n "$TAIL" "$log"
-    echo "(all of it: $log)"
+# Runs some of the tests, within what is left of the time. --show-output, since the runner keeps
+# what a passing test wrote to itself.
+run() {
+    local what=$1 from=$SECONDS left ended first
+    shift
+    first=$(($(wc -l <"$log") + 1))
+    left=$((DEADLINE - (from - began)))
+    # 0 would be no deadline.
+    timeout --kill-after=10 "$((left > 0 ? left : 1))" \
+        cargo test --locked --features fail-points --no-fail-fast "$@" --show-output >>"$log" 2>&1
+    ended=$?
+    if [ "$ended" -ne 0 ]; then
+        tail -n "+$first" "$log" | tail -n "$TAIL"
+        echo "(all of it: $log)"
+        [ "$status" -eq 124 ] || [ "$status" -eq 137 ] || status=$ended
+    fi
+    times+=("$what: $((SECONDS - from)) s")
+}
+
+if [ "$#" -gt 0 ]; then
+    run "the tests asked for" "$@" --
+else
+    run "tests of the promise (faults::)" --tests -- faults::
+    run "tests of the journal (journal::tests::)" --tests -- journal::tests:: --skip faults::
+    run "all other tests" -- --skip faults:: --skip journal::tests::
 fi
+
 if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
     echo "the tests did not end within $DEADLINE seconds"
 fi
 grep -E '^skipped( on [^:]*)?: ' "$log" | sort -u
 
+printf '%s\n' "${times[@]}"
 awk '
     /^test result: / { passed += $4; failed += $6; skipped += $8; seen = 1 }
     /^skipped: / && !($0 in said) { said[$0] = 1; left_out++ }
