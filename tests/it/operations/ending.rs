@@ -23,7 +23,8 @@ fn a_stop_lets_a_started_command_finish_and_takes_no_other() {
     assert_eq!(before.len(), 1, "the one that was finished: {before:?}");
 
     desk.bridge.run();
-    desk.bridge.wait_for("target=ipv4_net");
+    // Perhaps before the line that says "ready".
+    desk.bridge.log_line("oc2::command", "target=ipv4_net");
     let after = desk.oc2("journal list --json").json();
     assert_eq!(after.len(), 2, "and the one that the broker had kept: {after:?}");
 }
