@@ -22,6 +22,10 @@ use pool::Pool;
 use rows::Rows;
 use run::{Ran, explain, run};
 
+/// A third of the time went to the C library's, which is not made for so many small pieces.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Says how many scripts are played.
 const SEEDS: &str = "OC2_SIMULATE_SEEDS";
 
