@@ -15,7 +15,7 @@ use super::PATIENCE;
 /// Its identity, and so the level of its response topic.
 pub const PRODUCER: &str = "load";
 
-/// What stands before the number of a command in a response. The floor's has no number.
+/// What stands before the request id in a response.
 const REQUEST_ID: &[u8] = br#""request_id":""#;
 
 /// Publications on their way at the same time.
@@ -28,6 +28,9 @@ pub struct Target {
     pub topics: Vec<String>,
     /// What stands in `body.openc2.request`.
     pub command: &'static str,
+    /// Every response is the same and names no command, as the floor's: each counts for the oldest
+    /// command that has none.
+    pub is_echo: bool,
 }
 
 /// A producer on a broker.
@@ -73,6 +76,8 @@ struct Stream {
     is_answered: Vec<bool>,
     /// The oldest that had none when somebody looked.
     oldest: usize,
+    /// As in [`Target`].
+    is_echo: bool,
     latencies: Vec<Duration>,
     /// Answered with 503; `None`: there is no reason to, and it is an error.
     refused: Option<usize>,
@@ -119,7 +124,7 @@ impl Load {
 
     /// So many commands, `window` of them outstanding at any time.
     pub async fn closed_loop(&mut self, window: usize, commands: usize) -> Result<Measured> {
-        let mut stream = Stream::new(self.next, commands);
+        let mut stream = Stream::new(self.next, commands, self.target.is_echo);
         let begun = Instant::now();
         for _ in 0..window.min(commands) {
             stream.begun.push(Instant::now());
@@ -145,7 +150,8 @@ impl Load {
     /// So many commands, so many a second, whatever comes back. What the sender is late with counts as
     /// latency: each command is measured from when it was due.
     pub async fn open_loop(&mut self, per_second: f64, commands: usize) -> Result<Measured> {
-        let mut stream = Stream { refused: Some(0), ..Stream::new(self.next, commands) };
+        let stream = Stream::new(self.next, commands, self.target.is_echo);
+        let mut stream = Stream { refused: Some(0), ..stream };
         let begun = Instant::now();
         let due = (0..commands).map(|n| begun + Duration::from_secs_f64(n as f64 / per_second));
         stream.begun = due.collect();
@@ -187,25 +193,25 @@ fn send(
     options: &PublishOptions,
     number: u64,
 ) -> Result<u64> {
-    let Target { topics, command } = target;
+    let Target { topics, command, .. } = target;
     let topic = &topics[usize::try_from(number)? % topics.len()];
     let created = now_ms();
-    // Keys of a journal are not in the order of time: neither are these.
-    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let id = request_id(number);
     let message = format!(
-        r#"{{"headers":{{"request_id":"{spread:08x}-{number:016}","created":{created},"from":"{PRODUCER}"}},"body":{{"openc2":{{"request":{command}}}}}}}"#
+        r#"{{"headers":{{"request_id":"{id}","created":{created},"from":"{PRODUCER}"}},"body":{{"openc2":{{"request":{command}}}}}}}"#
     );
     client.try_publish(topic.as_str(), message, options.clone())?;
     Ok(number + 1)
 }
 
 impl Stream {
-    fn new(first: u64, commands: usize) -> Self {
+    fn new(first: u64, commands: usize, is_echo: bool) -> Self {
         Self {
             first,
             begun: Vec::with_capacity(commands),
             is_answered: vec![false; commands],
             oldest: 0,
+            is_echo,
             latencies: Vec::with_capacity(commands),
             refused: None,
         }
@@ -219,9 +225,12 @@ impl Stream {
         let is_refusal = self.refused.is_some() && find(response, br#""status":503"#).is_some();
         let is_good = is_refusal || find(response, br#""status":200"#).is_some();
         ensure!(is_good, "a response is {}", said());
-        let at = match number(response) {
-            Some(number) => usize::try_from(number.wrapping_sub(self.first))?,
-            None => self.oldest,
+        let at = if self.is_echo {
+            self.oldest
+        } else {
+            let number = number(response)
+                .with_context(|| format!("a response that names no command: {}", said()))?;
+            usize::try_from(number.wrapping_sub(self.first))?
         };
         match self.is_answered.get_mut(at) {
             Some(is_answered @ false) if at < self.begun.len() => *is_answered = true,
@@ -244,11 +253,20 @@ impl Stream {
     }
 }
 
-/// The number of the command that a response names.
+/// The request id of the command with this number.
+pub fn request_id(number: u64) -> String {
+    // Keys of a journal are not in the order of time: neither are these.
+    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    format!("{spread:08x}-{number:016}")
+}
+
+/// The number of the command whose request id is in a response, whole and as it was sent.
 fn number(response: &[u8]) -> Option<u64> {
     let rest = &response[find(response, REQUEST_ID)? + REQUEST_ID.len()..];
     let end = rest.iter().position(|byte| *byte == b'"')?;
-    std::str::from_utf8(&rest[..end]).ok()?.rsplit('-').next()?.parse().ok()
+    let id = std::str::from_utf8(&rest[..end]).ok()?;
+    let number = id.rsplit('-').next()?.parse().ok()?;
+    (id == request_id(number)).then_some(number)
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {

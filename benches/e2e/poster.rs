@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::PATIENCE;
 use super::consumer;
-use super::load::{Measured, PRODUCER};
+use super::load::{Measured, PRODUCER, request_id};
 use super::stage::Stage;
 
 /// Connections, which take turns: one carries 128 requests at a time at most.
@@ -81,9 +81,7 @@ impl Poster {
 /// Posts one command; how long its response took, which must be a good one.
 async fn post(connection: &Peer, command: &str, number: u64) -> Result<Duration> {
     let created = now_ms();
-    // Keys of a journal are not in the order of time: neither are these.
-    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    let id = format!("{spread:08x}-{number:016}");
+    let id = request_id(number);
     let message = format!(
         r#"{{"headers":{{"request_id":"{id}","created":{created},"from":"{PRODUCER}","to":["{}"]}},"body":{{"openc2":{{"request":{command}}}}}}}"#,
         consumer::ID
@@ -93,6 +91,7 @@ async fn post(connection: &Peer, command: &str, number: u64) -> Result<Duration>
     let took = begun.elapsed();
     let said = || String::from_utf8_lossy(&answer.body);
     ensure!(answer.status == 200 && answer.is_openc2, "{} {}", answer.status, said());
-    ensure!(said().contains(&id), "a response to another command: {}", said());
+    let named = format!(r#""request_id":"{id}""#);
+    ensure!(said().contains(&named), "a response to another command: {}", said());
     Ok(took)
 }

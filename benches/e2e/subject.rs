@@ -61,6 +61,7 @@ impl Subject {
                     r#"{"action":"deny","target":{"ipv4_connection":{"protocol":"tcp","src_addr":"198.51.100.7","src_port":10996,"dst_addr":"203.0.113.80","dst_port":443}},"args":{"response_requested":"complete"},"command_id":"8a2f0c3e-60b9-4b44-8d6f-1b7a40e3c5d1"}"#
                 }
             },
+            is_echo: self == Self::Floor,
         }
     }
 
