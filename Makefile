@@ -65,10 +65,11 @@ bench: ## What a command costs beside the cheapest echo; writes docs/performance
 	cargo build --locked --release --no-default-features --features idn --example stream_actuator
 	cargo bench --locked --no-default-features --features idn --bench e2e -- --full-binary target/release/oc2-full
 
-bench-smoke: ## The same benchmark once and for a moment: fails on errors, not on speed
+bench-smoke: ## The same and the benches of single rooms, once and for a moment: fails on errors, not on speed
 	scripts/tools.sh debian
 	cargo build --locked --example stream_actuator
 	cargo test --locked --bench e2e -- --smoke
+	cargo test --locked --bench dispatch --bench jadn --bench journal --bench wire
 
 dispatch-speed: ## The quiet room alone: from a message to its effects
 	cargo bench --locked --no-default-features --features idn --bench dispatch
