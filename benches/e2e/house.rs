@@ -15,6 +15,9 @@ const RECORDS_A_COMMAND: usize = 4;
 const RECORDS: [usize; 3] = [0, 10_000, 1_000_000];
 const CONSUMERS: [usize; 3] = [1, 100, 10_000];
 
+/// How often the numbers of consumers are measured, in turns; a smoke test does it once.
+const TURNS: usize = 3;
+
 /// Start and work on a journal with so many records, which were written by as many real commands.
 pub async fn over_journal(sizes: Sizes) -> Result<Vec<OverJournal>> {
     let subject = Subject::Durable;
@@ -50,27 +53,41 @@ pub async fn over_journal(sizes: Sizes) -> Result<Vec<OverJournal>> {
     Ok(rows)
 }
 
-/// Rate at 64 outstanding with so many consumers, each of which is addressed in turn.
+/// Rate at 64 outstanding with so many consumers, each of which is addressed in turn: medians over the
+/// turns.
 pub async fn over_consumers(sizes: Sizes) -> Result<Vec<OverConsumers>> {
-    let subject = Subject::Durable;
-    let mut rows = Vec::new();
-    for consumers in
-        CONSUMERS.map(|consumers| if sizes.is_smoke { consumers.min(100) } else { consumers })
-    {
-        let mut stage = Stage::start(subject, consumers)?;
-        let start_up = stage.restart()?;
-        let mut producer = Producer::connect(&stage, subject, consumers).await?;
-        let row = closed::one(&stage, &mut producer, subject, 64, sizes).await;
-        let row = row.with_context(|| stage.logs())?;
-        rows.push(OverConsumers {
-            consumers,
-            commands_per_second: row.commands_per_second,
-            p50_us: row.p50_us,
-            cpu_us: row.cpu_us.subject,
-            peak_memory_mib: row.peak_memory_mib,
-            start_up_ms: start_up.as_secs_f64() * 1e3,
-        });
-        eprintln!("consumers {consumers}: {:?}", rows.last());
+    // By number of consumers; in each the turns.
+    let mut rows: [Vec<OverConsumers>; CONSUMERS.len()] = Default::default();
+    for turn in 1..=TURNS.min(sizes.rounds) {
+        let mut fewest = None;
+        for (turns, consumers) in rows.iter_mut().zip(CONSUMERS) {
+            let consumers = if sizes.is_smoke { consumers.min(100) } else { consumers };
+            let mut row = with_consumers(consumers, sizes).await?;
+            let fewest = *fewest.get_or_insert(row.commands_per_second);
+            row.to_fewest = row.commands_per_second / fewest;
+            eprintln!("turn {turn}: {row:?}");
+            turns.push(row);
+        }
     }
-    Ok(rows)
+    Ok(rows.iter().map(|turns| OverConsumers::median(turns)).collect())
+}
+
+/// One measurement.
+async fn with_consumers(consumers: usize, sizes: Sizes) -> Result<OverConsumers> {
+    let subject = Subject::Durable;
+    let mut stage = Stage::start(subject, consumers)?;
+    let start_up = stage.restart()?;
+    let mut producer = Producer::connect(&stage, subject, consumers).await?;
+    let row = closed::one(&stage, &mut producer, subject, 64, sizes).await;
+    let row = row.with_context(|| stage.logs())?;
+    Ok(OverConsumers {
+        consumers,
+        commands_per_second: row.commands_per_second,
+        to_fewest: 1.0,
+        p50_us: row.p50_us,
+        cpu_us: row.cpu_us.subject,
+        peak_memory_mib: row.peak_memory_mib,
+        start_up_ms: start_up.as_secs_f64() * 1e3,
+        rounds: Vec::new(),
+    })
 }

@@ -9,7 +9,7 @@ use super::stage::Stage;
 use super::subject::Subject;
 
 /// How long it is watched, in a full benchmark and in a smoke test.
-const WATCHED: Duration = Duration::from_secs(20);
+pub const WATCHED: Duration = Duration::from_secs(20);
 const GLANCED_AT: Duration = Duration::from_millis(200);
 
 /// Connected, subscribed, and without a command.

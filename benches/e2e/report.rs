@@ -100,14 +100,18 @@ pub struct OverJournal {
 }
 
 /// The bridge with so many consumers, 64 commands outstanding.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct OverConsumers {
     pub consumers: usize,
     pub commands_per_second: f64,
+    /// Its rate over that with the fewest consumers in the same turn.
+    pub to_fewest: f64,
     pub p50_us: f64,
     pub cpu_us: f64,
     pub peak_memory_mib: f64,
     pub start_up_ms: f64,
+    /// Commands a second in each turn.
+    pub rounds: Vec<f64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -219,6 +223,23 @@ impl Closed {
             cpu_to_floor: of(|row| row.cpu_to_floor),
             peak_memory_mib: of(|row| row.peak_memory_mib),
             rounds: rounds.iter().map(|row| row.commands_per_second).collect(),
+        }
+    }
+}
+
+impl OverConsumers {
+    /// The median of each figure.
+    pub fn median(turns: &[Self]) -> Self {
+        let of = |figure: fn(&Self) -> f64| median(turns.iter().map(figure));
+        Self {
+            consumers: turns[0].consumers,
+            commands_per_second: of(|row| row.commands_per_second),
+            to_fewest: of(|row| row.to_fewest),
+            p50_us: of(|row| row.p50_us),
+            cpu_us: of(|row| row.cpu_us),
+            peak_memory_mib: of(|row| row.peak_memory_mib),
+            start_up_ms: of(|row| row.start_up_ms),
+            rounds: turns.iter().map(|row| row.commands_per_second).collect(),
         }
     }
 }

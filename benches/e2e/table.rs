@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::WINDOWS;
 use super::report::{Closed, Report};
+use super::{WINDOWS, idle};
 
 /// A block of text for the documents, and its name in their markers.
 pub type Block = (&'static str, String);
@@ -30,7 +30,7 @@ pub fn all(report: &Report) -> String {
 fn machine(report: &Report) -> String {
     let Report { date, machine, sizes, disk, .. } = report;
     format!(
-        "Measured on {date} with `make bench`: {machine}. {} commands after {} to warm up, {} rounds, medians. \
+        "Measured on {date} with `make bench`: {machine}. {} commands after {} to warm up; of the closed loops {} rounds and their medians. \
          A page written and synced (fdatasync) took {:.0} µs in the median and {:.0} µs at p99.\n",
         sizes.commands, sizes.warm_up, sizes.rounds, disk.fdatasync_p50_us, disk.fdatasync_p99_us
     )
@@ -151,8 +151,8 @@ fn goals(report: &Report) -> String {
             );
         }
     }
-    if let (Some(one), Some(many)) = (report.consumers.first(), report.consumers.last()) {
-        let share = many.commands_per_second / one.commands_per_second;
+    if let Some(many) = report.consumers.last() {
+        let share = many.to_fewest;
         goal(
             &format!("{} consumers: rate at W = 64, of that with one", many.consumers),
             "≥ 0.90".to_owned(),
@@ -167,6 +167,8 @@ fn goals(report: &Report) -> String {
 
 fn offered(report: &Report) -> String {
     let mut text = "\
+One run at each load, on the same journal.
+
 | offered | commands/s | answered/s | refused with 503 | p50 ms | p99 ms | max ms |
 | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 "
@@ -190,6 +192,8 @@ fn offered(report: &Report) -> String {
 
 fn journal(report: &Report) -> String {
     let mut text = "\
+One run each, on the same journal.
+
 | records | start-up | memory at start | peak memory at W = 256 | commands/s at W = 256 |
 | ---: | ---: | ---: | ---: | ---: |
 "
@@ -210,17 +214,27 @@ fn journal(report: &Report) -> String {
 }
 
 fn consumers(report: &Report) -> String {
-    let mut text = "\
-| consumers | commands/s at W = 64 | p50 ms | CPU µs a command | peak memory | start-up |
-| ---: | ---: | ---: | ---: | ---: | ---: |
+    let turns = report.consumers.first().map_or(0, |row| row.rounds.len());
+    let runs = match turns {
+        1 => "One run each.".to_owned(),
+        _ => format!("Medians of {turns} runs each, in turns; the share is that of the same turn."),
+    };
+    let mut text = format!(
+        "\
+{runs}
+
+| consumers | commands/s at W = 64 | least–most | of that with one | p50 ms | CPU µs a command | peak memory | start-up |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 "
-    .to_owned();
+    );
     for row in &report.consumers {
         writeln!(
             text,
-            "| {} | {:.0} | {} | {:.1} | {:.1} MiB | {:.0} ms |",
+            "| {} | {:.0} | {} | {:.2} | {} | {:.1} | {:.1} MiB | {:.0} ms |",
             row.consumers,
             row.commands_per_second,
+            spread(&row.rounds),
+            row.to_fewest,
             ms(row.p50_us),
             row.cpu_us,
             row.peak_memory_mib,
@@ -232,16 +246,26 @@ fn consumers(report: &Report) -> String {
 }
 
 fn idle(report: &Report) -> String {
-    let Report { idle, binary_mib: binary, .. } = report;
+    let Report { idle: measured, binary_mib: binary, .. } = report;
     let mut text = format!(
-        "Idle, the bridge takes {:.2} % of a core and wakes up {:.1} times a second. The binary has {:.1} MiB",
-        idle.cpu_percent, idle.wake_ups_per_second, binary.no_default_features
+        "Idle, watched once for {} seconds, the bridge takes {:.2} % of a core and wakes up {:.1} times a second. The binary has {:.1} MiB",
+        idle::WATCHED.as_secs(),
+        measured.cpu_percent,
+        measured.wake_ups_per_second,
+        binary.no_default_features
     );
     if let Some(full) = binary.default_features {
         write!(text, ", and {full:.1} MiB with default features (the embedded broker)")
             .expect("a String");
     }
     text + ".\n"
+}
+
+/// The lowest and the highest of the rounds.
+fn spread(rounds: &[f64]) -> String {
+    let least = rounds.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = rounds.iter().copied().fold(0.0, f64::max);
+    if rounds.is_empty() { String::new() } else { format!("{least:.0}–{most:.0}") }
 }
 
 /// Milliseconds with as many digits as mean something.
