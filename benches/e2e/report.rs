@@ -27,6 +27,7 @@ pub struct Sizes {
 pub struct Report {
     pub date: String,
     pub machine: String,
+    pub cores: usize,
     pub sizes: Sizes,
     pub disk: Disk,
     pub closed: Vec<Closed>,
@@ -72,6 +73,13 @@ pub struct CpuEach {
     pub actuator: f64,
     pub broker: f64,
     pub load: f64,
+}
+
+impl CpuEach {
+    /// Of all processes together.
+    pub fn all(&self) -> f64 {
+        self.subject + self.actuator + self.broker + self.load
+    }
 }
 
 /// The bridge under an offered load.
@@ -142,7 +150,7 @@ impl Report {
     /// Nothing measured yet, here and today.
     pub fn begin(sizes: Sizes) -> Self {
         let date = timestamp(now_ms())[..10].to_owned();
-        Self { date, machine: machine(), sizes, ..Self::default() }
+        Self { date, machine: machine(), cores: cores(), sizes, ..Self::default() }
     }
 
     /// The one in the repository, if there is one.
@@ -251,6 +259,10 @@ pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or(0.0)
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// What this is measured on.
 fn machine() -> String {
     let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
@@ -258,7 +270,7 @@ fn machine() -> String {
     let model =
         cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     let model = model.unwrap_or("unknown processor").trim();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     let kernel = read("/proc/sys/kernel/osrelease");
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     let mosquitto = Command::new("mosquitto").arg("-h").env("PATH", path).output();

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use super::report::{Closed, Report};
 use super::{WINDOWS, idle};
 
+/// What the rate of `durable` is to be, of the floor's.
+const DURABLE_SHARE: f64 = 0.80;
+
 /// A block of text for the documents, and its name in their markers.
 pub type Block = (&'static str, String);
 
@@ -19,6 +22,8 @@ pub fn blocks(report: &Report) -> Vec<Block> {
         ("journal", journal(report)),
         ("consumers", consumers(report)),
         ("idle", idle(report)),
+        ("processor", processor(report)),
+        ("commits", commits(report)),
     ]
 }
 
@@ -97,7 +102,12 @@ fn goals(report: &Report) -> String {
         writeln!(text, "| {what} | {wanted} | {measured} | {verdict} |").expect("a String");
     };
     for (subject, share, beyond_us, words) in [
-        ("durable", 0.80, 2.0 * report.disk.fdatasync_p50_us + 150.0, "two fdatasync and 150 µs"),
+        (
+            "durable",
+            DURABLE_SHARE,
+            2.0 * report.disk.fdatasync_p50_us + 150.0,
+            "two fdatasync and 150 µs",
+        ),
         ("memory", 0.90, 60.0, "60 µs"),
     ] {
         for window in &WINDOWS[1..] {
@@ -259,6 +269,65 @@ fn idle(report: &Report) -> String {
             .expect("a String");
     }
     text + ".\n"
+}
+
+/// What the processor time of all processes would allow, and what the goal would leave the bridge.
+fn processor(report: &Report) -> String {
+    let mut text = "\
+| | W | CPU µs a command, all processes | at best, commands/s | reached | processor time unused |
+| --- | ---: | ---: | ---: | ---: | ---: |
+"
+    .to_owned();
+    // Of all cores, in a second.
+    let there_is_us = report.cores as f64 * 1e6;
+    let unused = |row: &Closed| 1.0 - row.commands_per_second * row.cpu_us.all() / there_is_us;
+    for subject in ["floor", "durable"] {
+        for row in WINDOWS[1..].iter().filter_map(|window| report.row(subject, *window)) {
+            writeln!(
+                text,
+                "| {subject} | {} | {:.1} | {:.0} | {:.0} | {:.0} % |",
+                row.window,
+                row.cpu_us.all(),
+                there_is_us / row.cpu_us.all(),
+                row.commands_per_second,
+                unused(row) * 100.0
+            )
+            .expect("a String");
+        }
+    }
+    for window in &WINDOWS[1..] {
+        let rows = (report.row("floor", *window), report.row("durable", *window));
+        let (Some(floor), Some(durable)) = rows else { continue };
+        let each_us = there_is_us / (DURABLE_SHARE * floor.commands_per_second);
+        let others_us = durable.cpu_us.all() - durable.cpu_us.subject;
+        let left_us = |used: f64| (each_us * used - others_us).max(0.0);
+        writeln!(
+            text,
+            "\nFor {DURABLE_SHARE:.2} of the floor's rate at W = {window} the bridge would have {:.0} µs a command if no \
+             core ever waited, and {:.0} µs if as much stayed unused as now; it takes {:.0} µs.",
+            left_us(1.0),
+            left_us(1.0 - unused(durable)),
+            durable.cpu_us.subject
+        )
+        .expect("a String");
+    }
+    text
+}
+
+/// Where the time of a single command goes: the disk, and the rest.
+fn commits(report: &Report) -> String {
+    let (Some(durable), Some(memory)) = (report.row("durable", 1), report.row("memory", 1)) else {
+        return String::new();
+    };
+    let sync_us = report.disk.fdatasync_p50_us;
+    format!(
+        "One at a time, p50 is {:.0} µs beyond the floor's. There are two commits, each with an fdatasync of {sync_us:.0} µs, \
+         which is {:.0} µs, and the way of the table above, on which one thread wakes up another again and again. \
+         Without the commits (`memory`) {:.0} µs beyond the floor remain.\n",
+        durable.p50_beyond_floor_us,
+        2.0 * sync_us,
+        memory.p50_beyond_floor_us
+    )
 }
 
 /// The lowest and the highest of the rounds.
