@@ -58,12 +58,17 @@ round-trip: ## Measures a command there and back through mosquitto, beside fdata
 	scripts/tools.sh debian
 	cargo bench --locked --no-default-features --features idn --bench round_trip
 
+# Three builds: with default features and without any for their size alone, and the one that is measured, which is the
+# Dockerfile's. It is what target/release/oc2 is afterwards.
 bench: ## What a command costs beside the cheapest echo; writes docs/performance and its tables anew
 	scripts/tools.sh debian
-	cargo build --locked --release
+	cargo build --locked --release --bin oc2
 	cp target/release/oc2 target/release/oc2-full
-	cargo build --locked --release --no-default-features --features idn --example stream_actuator
-	cargo bench --locked --no-default-features --features idn --bench e2e -- --full-binary target/release/oc2-full
+	cargo build --locked --release --no-default-features --bin oc2
+	cp target/release/oc2 target/release/oc2-bare
+	cargo build --locked --release --no-default-features --features idn --bin oc2 --example stream_actuator
+	cargo bench --locked --no-default-features --features idn --bench e2e -- \
+		--full-binary "$(CURDIR)/target/release/oc2-full" --bare-binary "$(CURDIR)/target/release/oc2-bare"
 
 bench-smoke: ## The same and the benches of single rooms, once and for a moment: fails on errors, not on speed
 	scripts/tools.sh debian

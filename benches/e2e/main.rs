@@ -70,6 +70,9 @@ struct Args {
     /// The `oc2` with default features, for its size
     #[arg(long, value_name = "FILE")]
     full_binary: Option<PathBuf>,
+    /// The `oc2` without any feature, for its size
+    #[arg(long, value_name = "FILE")]
+    bare_binary: Option<PathBuf>,
     /// Write tables and charts anew from docs/performance/bench.json, and measure nothing
     #[arg(long)]
     publish: bool,
@@ -151,7 +154,8 @@ async fn measure(args: &Args, sizes: Sizes) -> Result<Report> {
         report.journal = house::over_journal(sizes).await?;
         report.consumers = house::over_consumers(sizes).await?;
         report.idle = idle::measure(sizes).await?;
-        report.binary_mib = report::binaries(args.full_binary.as_deref())?;
+        report.binary_mib =
+            report::binaries(args.full_binary.as_deref(), args.bare_binary.as_deref())?;
     }
     Ok(report)
 }

@@ -132,17 +132,21 @@ pub struct Idle {
 /// Size of `oc2`, in MiB.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Binary {
-    /// With the embedded broker.
+    /// With the embedded broker and internationalized names.
     pub default_features: Option<f64>,
-    pub no_default_features: f64,
+    /// The one that is measured: `make bench` builds it without default features but with `idn`.
+    pub measured: f64,
+    /// Without default features, and without `idn`.
+    pub no_features: Option<f64>,
 }
 
-/// Sizes of the program that was measured, and of the one with default features.
-pub fn binaries(full: Option<&Path>) -> Result<Binary> {
+/// Sizes of the program that was measured, of the one with default features, and of the one without any.
+pub fn binaries(full: Option<&Path>, bare: Option<&Path>) -> Result<Binary> {
     let mib = |path: &Path| Ok::<_, std::io::Error>(fs::metadata(path)?.len() as f64 / MIB);
     Ok(Binary {
         default_features: full.map(mib).transpose()?,
-        no_default_features: mib(Path::new(env!("CARGO_BIN_EXE_oc2")))?,
+        measured: mib(Path::new(env!("CARGO_BIN_EXE_oc2")))?,
+        no_features: bare.map(mib).transpose()?,
     })
 }
 

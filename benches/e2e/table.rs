@@ -258,15 +258,20 @@ fn consumers(report: &Report) -> String {
 fn idle(report: &Report) -> String {
     let Report { idle: measured, binary_mib: binary, .. } = report;
     let mut text = format!(
-        "Idle, watched once for {} seconds, the bridge takes {:.2} % of a core and wakes up {:.1} times a second. The binary has {:.1} MiB",
+        "Idle, watched once for {} seconds, the bridge takes {:.2} % of a core and wakes up {:.1} times a second.\n\n\
+         The binary that is measured on this page has the features of the one in the Dockerfile, no default ones but `idn`: \
+         {:.1} MiB",
         idle::WATCHED.as_secs(),
         measured.cpu_percent,
         measured.wake_ups_per_second,
-        binary.no_default_features
+        binary.measured
     );
     if let Some(full) = binary.default_features {
-        write!(text, ", and {full:.1} MiB with default features (the embedded broker)")
+        write!(text, ". With default features (the embedded broker) it has {full:.1} MiB")
             .expect("a String");
+    }
+    if let Some(bare) = binary.no_features {
+        write!(text, ". Without any feature it has {bare:.1} MiB").expect("a String");
     }
     text + ".\n"
 }
