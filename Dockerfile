@@ -9,7 +9,7 @@ COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches/e2e \
     && echo '' >src/lib.rs \
-    && echo 'fn main() {}' | tee src/main.rs benches/dispatch.rs benches/jadn.rs benches/journal.rs benches/round_trip.rs benches/wire.rs >benches/e2e/main.rs \
+    && echo 'fn main() {}' | tee src/main.rs benches/dispatch.rs benches/jadn.rs benches/journal.rs benches/wire.rs >benches/e2e/main.rs \
     && cargo build --locked --release --no-default-features --features idn \
     && rm -r src benches
 COPY . .

@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # The recipes of `test` build on one another: one at a time.
 .NOTPARALLEL:
-.PHONY: install-examples help test tools check demo simulate soak reliability-table round-trip schema-speed fuzz wire-speed
+.PHONY: install-examples help test tools check demo simulate soak reliability-table schema-speed fuzz wire-speed
 .PHONY: bench bench-smoke dispatch-speed journal-speed doc deny compose-check bless
 
 VENV := target/venv
@@ -53,10 +53,6 @@ soak: ## The long form of the tests of the promise, about half an hour, and a mi
 
 reliability-table: ## The tables of docs/reliability.md and README.md, from the last run of soak (or of test)
 	scripts/reliability-table.sh target/simulate-output.txt target/test-output.txt target/journal-output.txt
-
-round-trip: ## Measures a command there and back through mosquitto, beside fdatasync and a bare echo
-	scripts/tools.sh debian
-	cargo bench --locked --no-default-features --features idn --bench round_trip
 
 # Three builds: with default features and without any for their size alone, and the one that is measured, which is the
 # Dockerfile's. It is what target/release/oc2 is afterwards.
