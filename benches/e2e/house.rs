@@ -43,9 +43,7 @@ pub async fn over_journal(sizes: Sizes) -> Result<Vec<OverJournal>> {
             records,
             start_up_ms: start_up.as_secs_f64() * 1e3,
             memory_at_start_mib: started_bytes as f64 / MIB,
-            peak_memory_mib: row
-                .as_ref()
-                .map_or(started_bytes as f64 / MIB, |row| row.peak_memory_mib),
+            peak_memory_mib: row.as_ref().map(|row| row.peak_memory_mib),
             commands_per_second: row.map(|row| row.commands_per_second),
         });
         eprintln!("journal {records}: {:?}", rows.last());

@@ -52,6 +52,8 @@ pub struct Measured {
     pub latencies: Vec<Duration>,
     /// Answered with 503, as what is more than the bridge can do is to be. Not among the latencies.
     pub refused: usize,
+    /// How late a command of an open loop was handed to the MQTT library at most.
+    pub late: Duration,
 }
 
 impl Measured {
@@ -161,14 +163,16 @@ impl Load {
         let (first, due) = (self.next, stream.begun.clone());
         let sender = std::thread::spawn(move || {
             let mut next = first;
+            let mut late = Duration::ZERO;
             for due in due {
                 let early = due.saturating_duration_since(Instant::now());
                 if !early.is_zero() {
                     std::thread::sleep(early);
                 }
                 next = send(&client, &target, &options, next)?;
+                late = late.max(due.elapsed());
             }
-            anyhow::Ok(next)
+            anyhow::Ok((next, late))
         });
         let patience = PATIENCE * 3 + Duration::from_secs_f64(commands as f64 / per_second) * 5;
         let all = async {
@@ -181,8 +185,10 @@ impl Load {
             anyhow::Ok(())
         };
         timeout(patience, all).await.context("not every command was answered")??;
-        self.next = sender.join().expect("the sender does not panic")?;
-        Ok(stream.measured(begun.elapsed()))
+        let took = begun.elapsed();
+        let (next, late) = sender.join().expect("the sender does not panic")?;
+        self.next = next;
+        Ok(Measured { late, ..stream.measured(took) })
     }
 }
 
@@ -249,7 +255,7 @@ impl Stream {
     fn measured(mut self, took: Duration) -> Measured {
         self.latencies.sort_unstable();
         let refused = self.refused.unwrap_or_default();
-        Measured { took, latencies: self.latencies, refused }
+        Measured { took, latencies: self.latencies, refused, late: Duration::ZERO }
     }
 }
 

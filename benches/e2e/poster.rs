@@ -74,7 +74,7 @@ impl Poster {
             timeout(patience, all).await.context("not every command was answered")??;
         let took = begun.elapsed();
         latencies.sort_unstable();
-        Ok(Measured { took, latencies, refused: 0 })
+        Ok(Measured { took, latencies, ..Measured::default() })
     }
 }
 

@@ -87,7 +87,9 @@ impl CpuEach {
 pub struct Offered {
     /// Of what it can do at 256 outstanding.
     pub percent: u32,
-    pub sent_per_second: f64,
+    pub offered_per_second: f64,
+    /// How late a command was handed to the MQTT library at most. It counts as latency.
+    pub sender_late_us: Option<f64>,
     pub answered_per_second: f64,
     /// Commands of these seconds that were answered with 503: there was no room.
     pub refused: usize,
@@ -102,8 +104,8 @@ pub struct OverJournal {
     pub records: usize,
     pub start_up_ms: f64,
     pub memory_at_start_mib: f64,
-    /// After the commands that followed, 256 outstanding.
-    pub peak_memory_mib: f64,
+    /// After the commands that followed, 256 outstanding; with no record there were none.
+    pub peak_memory_mib: Option<f64>,
     pub commands_per_second: Option<f64>,
 }
 

@@ -152,12 +152,12 @@ fn goals(report: &Report) -> String {
             format!("{:.0} ms", row.start_up_ms),
             row.start_up_ms < within_ms,
         );
-        if row.records > 0 {
+        if let Some(peak_mib) = row.peak_memory_mib {
             goal(
                 &format!("peak memory with {} records, at W = 256", row.records),
                 "< 24 MiB".to_owned(),
-                format!("{:.1} MiB", row.peak_memory_mib),
-                row.peak_memory_mib < 24.0,
+                format!("{peak_mib:.1} MiB"),
+                peak_mib < 24.0,
             );
         }
     }
@@ -179,21 +179,22 @@ fn offered(report: &Report) -> String {
     let mut text = "\
 One run at each load, on the same journal.
 
-| offered | commands/s | answered/s | refused with 503 | p50 ms | p99 ms | max ms |
-| ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| offered | commands/s | answered/s | refused with 503 | p50 ms | p99 ms | max ms | sender late, at most, ms |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 "
     .to_owned();
     for row in &report.offered {
         writeln!(
             text,
-            "| {} % | {:.0} | {:.0} | {} | {} | {} | {} |",
+            "| {} % | {:.0} | {:.0} | {} | {} | {} | {} | {} |",
             row.percent,
-            row.sent_per_second,
+            row.offered_per_second,
             row.answered_per_second,
             row.refused,
             ms(row.p50_us),
             ms(row.p99_us),
-            ms(row.max_us)
+            ms(row.max_us),
+            row.sender_late_us.map(ms).unwrap_or_default()
         )
         .expect("a String");
     }
@@ -209,10 +210,8 @@ One run each, on the same journal.
 "
     .to_owned();
     for row in &report.journal {
-        let (peak, rate) = match row.commands_per_second {
-            Some(rate) => (format!("{:.1} MiB", row.peak_memory_mib), format!("{rate:.0}")),
-            None => (String::new(), String::new()),
-        };
+        let peak = row.peak_memory_mib.map(|mib| format!("{mib:.1} MiB")).unwrap_or_default();
+        let rate = row.commands_per_second.map(|rate| format!("{rate:.0}")).unwrap_or_default();
         writeln!(
             text,
             "| {} | {:.0} ms | {:.1} MiB | {peak} | {rate} |",
