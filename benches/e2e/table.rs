@@ -71,15 +71,16 @@ fn summary(report: &Report) -> String {
 
 fn closed(report: &Report) -> String {
     let mut text = "\
-| | W | commands/s | of floor | p50 ms | p99 ms | max ms | CPU µs: subject | actuator | broker | load | peak MiB |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| | W | commands/s | least–most | of floor | p50 ms | p99 ms | max ms | CPU µs: subject | actuator | broker | load | peak MiB |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 "
     .to_owned();
     for row in &report.closed {
         let Closed { subject, window, commands_per_second, to_floor, cpu_us, .. } = row;
         writeln!(
             text,
-            "| {subject} | {window} | {commands_per_second:.0} | {to_floor:.2} | {} | {} | {} | {:.1} | {} | {:.1} | {:.1} | {:.1} |",
+            "| {subject} | {window} | {commands_per_second:.0} | {} | {to_floor:.2} | {} | {} | {} | {:.1} | {} | {:.1} | {:.1} | {:.1} |",
+            spread(&row.rounds),
             ms(row.p50_us),
             ms(row.p99_us),
             ms(row.max_us),
