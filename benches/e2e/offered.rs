@@ -27,7 +27,7 @@ pub async fn measure(capacity: f64, sizes: Sizes) -> Result<Vec<Offered>> {
         let measured = load.open_loop(per_second, commands).await.with_context(|| stage.logs())?;
         rows.push(Offered {
             percent,
-            offered_per_second: per_second,
+            due_per_second: per_second,
             sender_late_us: Some(measured.late.as_secs_f64() * 1e6),
             answered_per_second: measured.rate(),
             refused: measured.refused,

@@ -87,7 +87,7 @@ impl CpuEach {
 pub struct Offered {
     /// Of what it can do at 256 outstanding.
     pub percent: u32,
-    pub offered_per_second: f64,
+    pub due_per_second: f64,
     /// How late a command was handed to the MQTT library at most. It counts as latency.
     pub sender_late_us: Option<f64>,
     pub answered_per_second: f64,

@@ -189,7 +189,7 @@ One run at each load, on the same journal.
             text,
             "| {} % | {:.0} | {:.0} | {} | {} | {} | {} | {} |",
             row.percent,
-            row.offered_per_second,
+            row.due_per_second,
             row.answered_per_second,
             row.refused,
             ms(row.p50_us),
