@@ -112,6 +112,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap", &["main", "cli"]),
     // Made-up messages and octets: a seed is all that is random about them.
     ("fastrand", &["encoding", "jadn"]),
+    ("futures_util", &["mqtt"]),
     ("http_body_util", &["https"]),
     ("httpdate", &["https"]),
     ("hyper", &["https"]),

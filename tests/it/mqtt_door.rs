@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use openc2_bridge::dispatch::{Address, Declared, Inbound, OutboxId, Outgoing, Ticket};
 use openc2_bridge::mqtt::MqttConfig;
-use openc2_bridge::mqtt::config::Responses;
+use openc2_bridge::mqtt::config::{MaxInflight, Responses};
 use openc2_bridge::mqtt::door::{Alarm, CommandTopics, Door, DoorEvent, DoorHandle, DoorSettings};
 use openc2_bridge::mqtt::topics::TopicLevel;
 use tempfile::TempDir;
@@ -247,6 +247,27 @@ async fn responses_leave_in_the_order_in_which_they_are_given() {
         opened.published().await;
     }
     assert_eq!(opened.door.responses_free(), DoorHandle::MAX_OUTSTANDING_RESPONSES);
+}
+
+/// What is confirmed makes room for the next one, where few may be unconfirmed.
+#[tokio::test]
+async fn more_responses_than_may_be_unconfirmed_are_all_published() {
+    const MOST: u16 = 2;
+    const RESPONSES: u64 = 20;
+    let broker = Double::start().await;
+    let max_inflight = MaxInflight::try_from(MOST).unwrap();
+    let mut opened = open(&MqttConfig { max_inflight, ..config(broker.port()) });
+    let mut guest = broker.welcome(false, Vec::new()).await;
+    for number in 0..RESPONSES {
+        opened.door.respond(response(number, Some("omega"))).unwrap();
+    }
+    for number in 0..RESPONSES {
+        let publish = take(&mut guest, 0).await;
+        assert_eq!(publish.payload, format!("{{\"response\":{number}}}").into_bytes());
+    }
+    for number in 0..RESPONSES {
+        assert_eq!(opened.published().await, (number, true));
+    }
 }
 
 /// The fault cell "session lost with publishes outstanding".

@@ -1,18 +1,20 @@
 //! Publishes responses until the broker has confirmed them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{Alarm, DoorEvent, DoorStatistics, Named};
 use crate::dispatch::{OutboxId, Outgoing};
 use crate::fail_point;
 use crate::mqtt::config::{MqttConfig, Responses};
-use crate::mqtt::link::{Backoff, Link, LinkError, Publication, Taken};
+use crate::mqtt::link::{Backoff, Link, LinkError, Publication, Sent, Taken};
 use crate::mqtt::openc2_properties;
 use crate::mqtt::topics::{self, TopicLevel};
 use crate::wire::{Encoding, Kind};
@@ -88,6 +90,49 @@ pub(super) struct Responder {
 /// What became of an attempt on one topic.
 type Outcome = (Attempt, Result<Taken, LinkError>);
 
+/// Attempts that the broker has yet to confirm, and outcomes that have yet to be looked at. There
+/// are no more of them than jobs.
+struct OnTheWay<W> {
+    waiting: FuturesUnordered<W>,
+    known: VecDeque<Outcome>,
+}
+
+impl<W: Future<Output = Outcome>> OnTheWay<W> {
+    fn new() -> Self {
+        Self { waiting: FuturesUnordered::new(), known: VecDeque::new() }
+    }
+
+    /// The next outcome; `None` when nothing is on its way.
+    async fn next(&mut self) -> Option<Outcome> {
+        match self.known.pop_front() {
+            Some(outcome) => Some(outcome),
+            None => self.waiting.next().await,
+        }
+    }
+
+    /// Waits for something else, and gives free meanwhile what those hold that are confirmed:
+    /// it may be what the other waits for.
+    async fn until<F: Future>(&mut self, other: F) -> F::Output {
+        let mut other = pin!(other);
+        loop {
+            tokio::select! {
+                biased;
+                output = &mut other => return output,
+                Some(outcome) = self.waiting.next() => self.known.push_back(outcome),
+            }
+        }
+    }
+}
+
+/// Waits for what becomes of an attempt that was handed to the link.
+async fn outcome(attempt: Attempt, sent: Result<Sent, LinkError>) -> Outcome {
+    let outcome = match sent {
+        Ok(sent) => sent.taken().await,
+        Err(error) => Err(error),
+    };
+    (attempt, outcome)
+}
+
 impl Responder {
     pub(super) fn new(config: &MqttConfig, parts: super::Parts, jobs: mpsc::Receiver<Job>) -> Self {
         let super::Parts { link, events, named, counted } = parts;
@@ -97,7 +142,7 @@ impl Responder {
 
     /// Runs until the link is closed, or nobody gives it responses any more.
     pub(super) async fn run(mut self) {
-        let mut on_the_way = JoinSet::<Outcome>::new();
+        let mut on_the_way = OnTheWay::new();
         let mut again = BTreeMap::<OutboxId, (Instant, Attempt)>::new();
         loop {
             let due = again.values().map(|(at, _)| *at).min();
@@ -108,16 +153,17 @@ impl Responder {
                         self.counted.send_modify(|counted| counted.published_again += 1);
                     }
                     let attempt = Attempt::new(job, self.responses, self.backoff);
-                    self.publish(attempt, &mut on_the_way).await;
+                    let sent = on_the_way.until(self.publish(&attempt)).await;
+                    on_the_way.waiting.push(outcome(attempt, sent));
                 }
-                Some(outcome) = on_the_way.join_next() => {
-                    // Nothing here cancels a task, so an error is a panic: pass it on.
-                    let (attempt, outcome) =
-                        outcome.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-                    match self.settle(attempt, outcome).await {
+                Some((attempt, known)) = on_the_way.next() => {
+                    match self.settle(attempt, known).await {
                         Next::Nothing => {}
                         Next::Closed => return,
-                        Next::Now(attempt) => self.publish(attempt, &mut on_the_way).await,
+                        Next::Now(attempt) => {
+                            let sent = on_the_way.until(self.publish(&attempt)).await;
+                            on_the_way.waiting.push(outcome(attempt, sent));
+                        }
                         Next::Later(at, attempt) => {
                             again.insert(attempt.id(), (at, attempt));
                         }
@@ -130,22 +176,23 @@ impl Responder {
                         again.extract_if(.., |_, (at, _)| *at <= now).map(|(_, (_, one))| one).collect();
                     for attempt in ready {
                         self.counted.send_modify(|counted| counted.published_again += 1);
-                        self.publish(attempt, &mut on_the_way).await;
+                        let sent = on_the_way.until(self.publish(&attempt)).await;
+                        on_the_way.waiting.push(outcome(attempt, sent));
                     }
                 }
             }
         }
     }
 
-    /// Hands it to the link, in order; what becomes of it comes back through `on_the_way`.
-    async fn publish(&self, attempt: Attempt, on_the_way: &mut JoinSet<Outcome>) {
-        let prefix = self.named.borrow().prefix.clone();
+    /// Hands it to the link, in order.
+    async fn publish(&self, attempt: &Attempt) -> Result<Sent, LinkError> {
         let producer = attempt.left.last().expect("an attempt without topics is done");
+        let topic = topics::rsp(&self.named.borrow().prefix, producer.as_ref());
         fail_point::pass("before-publish");
         let sent = self
             .link
             .send(Publication {
-                topic: topics::rsp(&prefix, producer.as_ref()),
+                topic,
                 properties: openc2_properties(
                     Kind::Response,
                     Encoding::of(&attempt.job.response.payload),
@@ -155,13 +202,7 @@ impl Responder {
             })
             .await;
         fail_point::pass("after-publish");
-        on_the_way.spawn(async move {
-            let outcome = match sent {
-                Ok(sent) => sent.taken().await,
-                Err(error) => Err(error),
-            };
-            (attempt, outcome)
-        });
+        sent
     }
 
     async fn settle(&self, mut attempt: Attempt, outcome: Result<Taken, LinkError>) -> Next {
