@@ -10,6 +10,9 @@ use crate::mqtt::client_id::SessionFile;
 use crate::mqtt::link::{Delivery, LinkEvent, LinkEvents, Statistics};
 use crate::mqtt::topics;
 
+/// Events of the link that are taken at a time.
+const AT_A_TIME: usize = 64;
+
 /// The task that turns deliveries into commands.
 pub(super) struct Porter {
     pub parts: Parts,
@@ -21,46 +24,47 @@ pub(super) struct Porter {
 impl Porter {
     pub(super) async fn run(mut self, mut link_events: LinkEvents) {
         self.end_what_is_no_longer_named();
+        let mut taken = Vec::with_capacity(AT_A_TIME);
         loop {
             tokio::select! {
-                event = link_events.recv() => {
-                    let Some(event) = event else { return };
-                    for event in self.translate(event) {
-                        // The daemon only stops listening when it ends.
-                        if self.parts.events.send(event).await.is_err() {
-                            return;
-                        }
-                    }
-                }
+                // What comes last may go on and on, and must not keep the others from their turn.
+                biased;
                 () = self.parts.events.closed() => return,
                 Ok(()) = self.parts.named.changed() => {
                     // What is no longer named may still be there for a while.
                     let before = self.session.filters().clone();
                     self.remember(before);
                 }
+                count = link_events.recv_many(&mut taken, AT_A_TIME) => if count == 0 { return },
+            }
+            for event in taken.drain(..) {
+                let (alarms, event) = self.translate(event);
+                for event in alarms.into_iter().map(DoorEvent::Alarm).chain(event) {
+                    // The daemon only stops listening when it ends.
+                    if self.parts.events.send(event).await.is_err() {
+                        return;
+                    }
+                }
             }
         }
     }
 
-    fn translate(&mut self, event: LinkEvent) -> Vec<DoorEvent> {
+    /// What the daemon is told of it, in this order.
+    fn translate(&mut self, event: LinkEvent) -> (Vec<Alarm>, Option<DoorEvent>) {
         match event {
-            LinkEvent::Message(delivery) => self.admit(delivery).into_iter().collect(),
+            LinkEvent::Message(delivery) => (Vec::new(), self.admit(delivery)),
             LinkEvent::Up { session_present } => {
                 self.remember(BTreeSet::new());
-                let mut events = self.alarms("");
-                events.push(DoorEvent::Up { session_present });
-                events
+                (self.alarms(""), Some(DoorEvent::Up { session_present }))
             }
             LinkEvent::Down { reason, .. } => {
-                let mut events = self.alarms(&reason);
-                events.push(DoorEvent::Down { reason });
-                events
+                (self.alarms(&reason), Some(DoorEvent::Down { reason }))
             }
         }
     }
 
     /// What of the link's counting since the last look is an alarm.
-    fn alarms(&mut self, reason: &str) -> Vec<DoorEvent> {
+    fn alarms(&mut self, reason: &str) -> Vec<Alarm> {
         let (now, seen) = (self.parts.link.statistics(), self.seen);
         self.seen = now;
         let mut alarms = Vec::new();
@@ -73,7 +77,7 @@ impl Porter {
         if now.subscriptions_refused > seen.subscriptions_refused {
             alarms.push(Alarm::SubscriptionRefused { reason: reason.to_owned() });
         }
-        alarms.into_iter().map(DoorEvent::Alarm).collect()
+        alarms
     }
 
     fn count(&self, change: impl FnOnce(&mut DoorStatistics)) {

@@ -21,8 +21,8 @@ use super::requests::{Answer, Requests};
 use super::socket::Socket;
 use super::subscriptions::{Subscriptions, Verdict};
 use super::{
-    DISCONNECT_TIMEOUT, Delivery, LinkEvent, LinkSettings, Order, Properties, Session, Status,
-    options, until,
+    DISCONNECT_TIMEOUT, Delivery, LinkEvent, LinkSettings, Order, Properties, Session, Statistics,
+    Status, options, until,
 };
 use crate::dispatch::Receipt;
 use crate::mqtt::reason::{Reason, explain};
@@ -192,12 +192,18 @@ impl Keeper {
         self.connected_at.is_some()
     }
 
+    /// Counts, and wakes nobody: whoever waits for the status waits for something else in it.
+    fn count(&self, change: impl FnOnce(&mut Statistics)) {
+        self.channels.status.send_if_modified(|status| {
+            change(&mut status.statistics);
+            false
+        });
+    }
+
     fn acknowledge(&mut self, receipts: Vec<Receipt>) {
         for receipt in receipts {
             if !self.deliveries.acknowledge(receipt) {
-                self.channels
-                    .status
-                    .send_modify(|status| status.statistics.late_acknowledgements += 1);
+                self.count(|statistics| statistics.late_acknowledgements += 1);
             }
         }
         while let Some(packet) = self.deliveries.next_packet() {
@@ -402,10 +408,10 @@ impl Keeper {
         let qos = publish.qos as u8;
         let has_no_room = qos == 0 && !self.outlet.has_room_for_qos0();
         let mut dropped = 0;
-        self.channels.status.send_modify(|status| {
-            status.statistics.received += 1;
-            status.statistics.qos0_dropped += u64::from(has_no_room);
-            dropped = status.statistics.qos0_dropped;
+        self.count(|statistics| {
+            statistics.received += 1;
+            statistics.qos0_dropped += u64::from(has_no_room);
+            dropped = statistics.qos0_dropped;
         });
         if has_no_room {
             if dropped.is_power_of_two() {
