@@ -190,8 +190,8 @@ impl Hall {
             inbounds.into_iter().map(|inbound| self.dispatcher.open(inbound)).collect();
         fail_point::pass("before-recall");
         self.dispatcher.before_recall();
-        let keys: Vec<_> = opened.iter().flat_map(Opened::keys).cloned().collect();
-        let known = if keys.is_empty() { Vec::new() } else { self.journal.recall(keys).await? };
+        let keys: Vec<_> = opened.iter().flat_map(Opened::keys).collect();
+        let known = self.journal.recall(&keys).await?;
         // After the question: what it no longer knew is forgotten by then.
         self.dispatcher.remember(0, self.journal.forgotten_ms());
         let mut known = known.as_slice();
@@ -237,7 +237,8 @@ impl Hall {
         self.send_to_journal()?;
         let found = self.journal.called(producer, name).await?;
         let opened = self.dispatcher.follow(opened, found);
-        let known = self.journal.recall(opened.keys().to_vec()).await?;
+        let keys: Vec<_> = opened.keys().iter().collect();
+        let known = self.journal.recall(&keys).await?;
         Ok((opened, Cow::Owned(known)))
     }
 

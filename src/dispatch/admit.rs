@@ -147,19 +147,17 @@ impl Dispatcher {
                     decided.unsaid = Some((Status::NotFound, not_addressed()));
                     self.drop_message(&mut decided, &inbound, &envelope, not_addressed());
                 } else {
-                    let command = Arc::new(request.command.clone());
                     let here = consumers.len();
                     for (at, consumer) in consumers.into_iter().enumerate() {
                         let key = keys.get(at).cloned();
                         let known = known.get(at).and_then(Option::as_ref);
                         let named = named.get(at).and_then(Option::as_ref);
-                        let (inbound, request, command) = (&inbound, &*request, &command);
-                        let case = Case { inbound, request, command, named, about: None };
+                        let (inbound, request) = (&inbound, &*request);
+                        let case = Case { inbound, request, named, about: None };
                         match self.read_for(inbound, request, &consumer) {
                             None => self.admit_one(&mut decided, &case, consumer, key, known),
                             Some(Ok(request)) => {
-                                let command = Arc::new(request.command.clone());
-                                let case = Case { request: &request, command: &command, ..case };
+                                let case = Case { request: &request, ..case };
                                 self.admit_one(&mut decided, &case, consumer, key, known);
                             }
                             Some(Err(fault)) => {
@@ -178,8 +176,8 @@ impl Dispatcher {
                         let about = followed.map(|followed| &followed.about);
                         let inbound =
                             Inbound { address: routed.address.clone(), ..inbound.clone() };
-                        let (inbound, request, command) = (&inbound, &*request, &command);
-                        let case = Case { inbound, request, command, named, about };
+                        let (inbound, request) = (&inbound, &*request);
+                        let case = Case { inbound, request, named, about };
                         let key_of = key.as_ref();
                         let verdict =
                             self.judge_routed(&mut decided, &case, &routed, key_of, known);
@@ -214,7 +212,7 @@ impl Dispatcher {
         key: Option<Key>,
         verdict: Verdict,
     ) {
-        let Case { inbound, request, command, .. } = *case;
+        let Case { inbound, request, .. } = *case;
         let wants = request.command.args.response_requested.unwrap_or_default();
         let mut envelope = Envelope {
             consumer,
@@ -223,7 +221,7 @@ impl Dispatcher {
             producer: inbound.sent_by(request.headers.from.as_ref()),
             request_id: request.headers.request_id.clone(),
             wants,
-            command: Some(Arc::clone(command)),
+            command: Some(Arc::clone(&request.command)),
             is_signed: request.is_signed,
             manner: request.manner,
             is_absent: false,
@@ -273,7 +271,8 @@ impl Dispatcher {
         key: Option<&Key>,
         known: Option<&Known>,
     ) -> Verdict {
-        let Case { inbound, request, command, named, .. } = *case;
+        let Case { inbound, request, named, .. } = *case;
+        let command = &*request.command;
         let args = &command.args;
         let now_ms = inbound.received_ms;
 
@@ -423,7 +422,7 @@ impl Dispatcher {
     /// Another message about a command that is under way, or waits in the
     /// journal: whoever sent this one hears as well.
     fn join(&mut self, decided: &mut Decided, case: &Case<'_>, consumer: &str, ticket: Ticket) {
-        let wants = case.command.args.response_requested.unwrap_or_default();
+        let wants = case.request.command.args.response_requested.unwrap_or_default();
         if let Some(caller) = &case.inbound.caller {
             if wants != ResponseType::None {
                 // Once the time of its route is over there is no end to wait for, unless its
@@ -448,7 +447,7 @@ impl Dispatcher {
         actuator: String,
         schedule: Schedule,
     ) {
-        let Case { inbound, request, command, .. } = *case;
+        let (inbound, request, command) = (case.inbound, case.request, &case.request.command);
         let ticket = self.next_ticket();
         let at_ms = inbound.received_ms;
         let start_ms = Some(schedule.start_ms).filter(|start_ms| *start_ms > at_ms);
@@ -558,7 +557,6 @@ impl Dispatcher {
 pub(super) struct Case<'a> {
     pub inbound: &'a Inbound,
     pub request: &'a Request,
-    pub command: &'a Arc<Command>,
     /// The other command that it is about.
     pub named: Option<&'a Named>,
     /// What that is called by consumers elsewhere.
@@ -573,8 +571,8 @@ fn sender(inbound: &Inbound, reading: &Reading) -> Option<Sender> {
 
 /// The key of a command, where its envelope has all that it needs.
 pub(super) fn key_or_fault<'a>(case: &Case<'_>, key: Option<&'a Key>) -> Result<&'a Key, Unsaid> {
-    let Case { inbound, request, command, .. } = *case;
-    let wants = command.args.response_requested.unwrap_or_default();
+    let Case { inbound, request, .. } = *case;
+    let wants = request.command.args.response_requested.unwrap_or_default();
     if let Some(caller) = &inbound.caller {
         if caller.is_impostor(request.headers.from.as_deref()) {
             return Err((

@@ -1,5 +1,7 @@
 //! First step: read a message and find out whom here it is for.
 
+use std::sync::Arc;
+
 use super::route::Routed;
 use super::{
     Address, ContentDigest, Declared, Dispatcher, House, Inbound, Key, Reason, Receipt, Ticket,
@@ -99,7 +101,7 @@ pub(super) enum Reading {
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub headers: Headers,
-    pub command: Command,
+    pub command: Arc<Command>,
     pub digest: ContentDigest,
     pub is_signed: bool,
     /// How it was written.
@@ -196,7 +198,7 @@ impl Dispatcher {
         Reading::Command(Box::new(Request {
             digest: ContentDigest(trust::digest_of_bytes(letter.canonical_body.as_bytes())),
             headers: message.headers,
-            command,
+            command: Arc::new(command),
             is_signed,
             manner: letter.manner,
             known_by,
@@ -227,7 +229,9 @@ impl Dispatcher {
         let read = wire::read_by(&inbound.payload, encoding, self.rules.limits, &languages);
         Some(match read {
             Ok(wire::Letter { message, manner, .. }) => match message.content {
-                Content::Request(command) => Ok(Request { command, manner, ..request.clone() }),
+                Content::Request(command) => {
+                    Ok(Request { command: Arc::new(command), manner, ..request.clone() })
+                }
                 Content::Response(_) | Content::Notification(_) => {
                     unreachable!("what a body holds has the same name in every version")
                 }

@@ -169,11 +169,11 @@ impl<T: Send + 'static> Journal<T> {
     /// What is known of these keys, in their order. Everything that was
     /// appended before counts, durable or not yet. Only those are looked up that are not
     /// certainly new.
-    pub async fn recall(&self, keys: Vec<Key>) -> Result<Vec<Option<Known>>, JournalError> {
+    pub async fn recall(&self, keys: &[&Key]) -> Result<Vec<Option<Known>>, JournalError> {
         let mut known = vec![None; keys.len()];
-        let is_open = |key: &Key| !self.shared.keys.lacks(key);
+        let open = keys.iter().enumerate().filter(|(_, key)| !self.shared.keys.lacks(key));
         let (places, keys): (Vec<_>, Vec<_>) =
-            keys.into_iter().enumerate().filter(|(_, key)| is_open(key)).unzip();
+            open.map(|(place, key)| (place, Key::clone(key))).unzip();
         if !keys.is_empty() {
             let look_up = move |store: &dyn Store| -> Result<Vec<_>, _> {
                 keys.iter().map(|key| store.recall(key)).collect()

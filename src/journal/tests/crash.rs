@@ -81,7 +81,7 @@ fn durable(line: &str) -> Option<u64> {
 /// Every command up to `last` is there, in full.
 async fn assert_holds(journal: &Journal<u64>, last: u64) {
     for ticket in 1..=last {
-        let known = journal.recall(vec![key(ticket)]).await.unwrap();
+        let known = journal.recall(&[&key(ticket)]).await.unwrap();
         let known = known[0].as_ref().unwrap_or_else(|| panic!("{ticket} of {last} is lost"));
         assert_eq!(known.response, Some(payload(ticket)));
     }

@@ -41,7 +41,8 @@ async fn no_known_key_is_taken_for_a_new_one(home: &Home) {
 
 /// How many of the keys with these numbers are known.
 async fn known(journal: &Journal<u64>, numbers: std::ops::RangeInclusive<u64>) -> u64 {
-    let known = journal.recall(numbers.map(key).collect()).await.unwrap();
+    let keys: Vec<_> = numbers.map(key).collect();
+    let known = journal.recall(&keys.iter().collect::<Vec<_>>()).await.unwrap();
     known.iter().flatten().count() as u64
 }
 

@@ -443,20 +443,20 @@ async fn a_key_is_known_from_the_call_of_append_and_after_a_restart(home: &Home)
 
     journal.append(vec![accepted(1), started(1)], 1).unwrap();
     journal.append(vec![accepted(2), ended(2)], 2).unwrap();
-    let keys = vec![key(2), key(1), key(3)];
-    let found = journal.recall(keys.clone()).await.unwrap();
+    let keys = [&key(2), &key(1), &key(3)];
+    let found = journal.recall(&keys).await.unwrap();
     assert_eq!(found, [known(2, Some(payload(2)), true), known(1, None, false), None]);
 
     assert_eq!(committed.recv().await, Some(1));
     assert_eq!(committed.recv().await, Some(2));
     journal.close().await.unwrap();
     let (journal, _committed, _) = home.open();
-    assert_eq!(journal.recall(keys).await.unwrap(), found);
+    assert_eq!(journal.recall(&keys).await.unwrap(), found);
     let others = [
-        Key { consumer: "gateway-2".to_owned(), ..key(1) },
-        Key { producer: "producer-2".to_owned(), ..key(1) },
+        &Key { consumer: "gateway-2".to_owned(), ..key(1) },
+        &Key { producer: "producer-2".to_owned(), ..key(1) },
     ];
-    assert_eq!(journal.recall(others.to_vec()).await.unwrap(), [None, None]);
+    assert_eq!(journal.recall(&others).await.unwrap(), [None, None]);
     journal.close().await.unwrap();
 }
 
@@ -477,11 +477,11 @@ async fn a_command_turned_away_for_now_is_forgotten(home: &Home) {
     };
 
     write(&journal, &mut committed, vec![accepted(1), busy(1)]).await;
-    assert_eq!(journal.recall(vec![key(1)]).await.unwrap(), [None]);
+    assert_eq!(journal.recall(&[&key(1)]).await.unwrap(), [None]);
     assert_eq!(tickets_called(&journal, "request-1").await, [1], "its name stays");
     write(&journal, &mut committed, vec![again(2), ended(2)]).await;
     assert_eq!(tickets_called(&journal, "request-1").await, [1], "the other has its own name");
-    let found = journal.recall(vec![key(1)]).await.unwrap();
+    let found = journal.recall(&[&key(1)]).await.unwrap();
     assert_eq!(found[0].as_ref().unwrap().ticket, Ticket(2));
     assert_eq!(journal.outbox(None, 9).await.unwrap().len(), 2, "both are answered");
     journal.close().await.unwrap();
@@ -501,7 +501,7 @@ async fn the_first_owner_of_a_key_keeps_it_and_no_record_is_lost(home: &Home) {
     ];
     write(&journal, &mut committed, records).await;
 
-    let found = journal.recall(vec![key(1)]).await.unwrap();
+    let found = journal.recall(&[&key(1)]).await.unwrap();
     let owner = found[0].as_ref().unwrap();
     assert_eq!((owner.ticket, owner.response.as_ref()), (Ticket(1), Some(&payload(1))));
     assert_eq!(journal.list(Listing::default()).await.unwrap().len(), 3);
@@ -576,5 +576,5 @@ async fn a_closed_journal_says_so(home: &Home) {
     assert!(committed.failure().is_none());
     let error = other.append(vec![accepted(2)], 2).unwrap_err();
     assert_eq!(error.to_string(), "the journal has stopped: it was closed");
-    assert!(other.recall(vec![key(1)]).await.is_err());
+    assert!(other.recall(&[&key(1)]).await.is_err());
 }

@@ -151,7 +151,7 @@ async fn what_is_no_longer_found_is_known_to_be_forgotten(home: &Home) {
     let (journal, _committed, _) = Journal::<u64>::start(home.store(), &one_hour(home)).unwrap();
     let mut gone = 0;
     for ticket in 1..=COMMANDS {
-        let known = journal.recall(vec![key(ticket)]).await.unwrap();
+        let known = journal.recall(&[&key(ticket)]).await.unwrap();
         if known[0].is_none() {
             gone += 1;
             assert!(journal.forgotten_ms() >= THEN_MS + ticket, "{ticket}");

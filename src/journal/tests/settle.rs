@@ -78,7 +78,7 @@ async fn what_is_in_doubt_can_be_settled_once_and_a_repetition_gets_the_new_answ
     let answer: serde_json::Value = serde_json::from_slice(&waiting[0].payload).unwrap();
     assert_eq!(answer["headers"]["request_id"], "request-2");
     assert_eq!(answer["body"]["openc2"]["response"]["status"], 200);
-    let known = journal.recall(vec![key(2)]).await.unwrap();
+    let known = journal.recall(&[&key(2)]).await.unwrap();
     assert_eq!(known[0].as_ref().unwrap().response.as_ref(), Some(&waiting[0].payload));
     let shown = journal.show(Ticket(2)).await.unwrap().unwrap();
     assert_eq!(
