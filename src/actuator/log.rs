@@ -52,6 +52,10 @@ impl Perform for Log {
         Response::new(Status::Ok).into()
     }
 
+    fn is_prompt(&self) -> bool {
+        true
+    }
+
     async fn close(&self) {}
 }
 

@@ -34,6 +34,12 @@ pub trait Perform {
     /// never an error of the bridge. Status 503 says that nothing was begun.
     fn perform(&self, work: Work, progress: Progress) -> impl Future<Output = Outcome> + Send;
 
+    /// Nothing that it does takes time: it answers as soon as it is asked, and needs no task of
+    /// its own for a command.
+    fn is_prompt(&self) -> bool {
+        false
+    }
+
     /// Ends what runs beside the commands (child processes, connections).
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
@@ -199,6 +205,16 @@ impl Perform for Actuator {
             Self::Https(relay) => relay.perform(work, progress).await,
             Self::Mqtt(route) => route.perform(work, progress).await,
             Self::Log(log) => log.perform(work, progress).await,
+        }
+    }
+
+    fn is_prompt(&self) -> bool {
+        match self {
+            Self::Exec(exec) => exec.is_prompt(),
+            Self::Device(device) => device.is_prompt(),
+            Self::Https(relay) => relay.is_prompt(),
+            Self::Mqtt(route) => route.is_prompt(),
+            Self::Log(log) => log.is_prompt(),
         }
     }
 

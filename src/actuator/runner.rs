@@ -1,7 +1,9 @@
 //! The task that owns one actuator.
 
+use std::future::poll_fn;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -55,11 +57,19 @@ impl<A: Perform + Send + Sync + 'static> Runner<A> {
                         is_open = false;
                         continue;
                     };
-                    running.spawn(carry_out(
-                        Arc::clone(&self.actuator),
-                        job,
-                        self.reports.clone(),
-                    ));
+                    let actuator = Arc::clone(&self.actuator);
+                    let is_prompt = actuator.is_prompt();
+                    let carried_out = carry_out(actuator, job, self.reports.clone());
+                    if !is_prompt {
+                        running.spawn(carried_out);
+                        continue;
+                    }
+                    let mut carried_out = Box::pin(carried_out);
+                    let looked_at = poll_fn(|cx| Poll::Ready(carried_out.as_mut().poll(cx))).await;
+                    // There is no room for its outcome: it waits like any other.
+                    if looked_at.is_pending() {
+                        running.spawn(carried_out);
+                    }
                 }
             }
         }
@@ -282,6 +292,75 @@ pub(super) mod tests {
         sleep(Duration::from_mins(1)).await;
         running.enough.cancel();
         assert_eq!(running.runner.await.unwrap(), Ended::Aborted { commands: 1 });
+    }
+
+    /// Answers at once, but for the ticket that is its end.
+    struct Prompt;
+
+    const LAST: u64 = 13;
+
+    impl Perform for Prompt {
+        async fn perform(&self, work: Work, _progress: Progress) -> Outcome {
+            assert_ne!(work.ticket.0, LAST, "this one is its end");
+            Response::new(Status::Ok).into()
+        }
+
+        fn is_prompt(&self) -> bool {
+            true
+        }
+
+        async fn close(&self) {}
+    }
+
+    fn run_prompt(
+        concurrency: usize,
+    ) -> (mpsc::Sender<Job>, mpsc::Receiver<Report>, Runner<Prompt>) {
+        let (queue, work) = mpsc::channel(8);
+        let (outcomes, reports) = mpsc::channel(1);
+        let runner = Runner { actuator: Arc::new(Prompt), work, reports: outcomes, concurrency };
+        (queue, reports, runner)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn outcomes_of_a_prompt_actuator_wait_for_room_in_order_and_within_its_concurrency() {
+        for concurrency in [1, 3] {
+            let (queue, mut reports, runner) = run_prompt(concurrency);
+            for ticket in 1..=8 {
+                queue.send(job(ticket)).await.unwrap();
+            }
+            let runner = tokio::spawn(runner.run(CancellationToken::new()));
+            sleep(Duration::from_mins(1)).await;
+            // One outcome is in the channel; so many more have been carried out.
+            assert_eq!(queue.capacity(), 1 + concurrency);
+            drop(queue);
+            for expected in 1..=8 {
+                let report = reports.recv().await.unwrap();
+                let Report::Outcome { ticket, .. } = report else { panic!("{report:?}") };
+                assert_eq!(ticket, Ticket(expected));
+            }
+            assert_eq!(runner.await.unwrap(), Ended::Clean);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn enough_ends_a_prompt_actuator_whose_outcomes_nobody_takes() {
+        let (queue, _reports, runner) = run_prompt(3);
+        for ticket in 1..=8 {
+            queue.send(job(ticket)).await.unwrap();
+        }
+        let enough = CancellationToken::new();
+        let runner = tokio::spawn(runner.run(enough.clone()));
+        sleep(Duration::from_mins(1)).await;
+        enough.cancel();
+        assert_eq!(runner.await.unwrap(), Ended::Aborted { commands: 3 });
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_a_prompt_actuator_is_passed_on() {
+        let (queue, _reports, runner) = run_prompt(1);
+        queue.send(job(LAST)).await.unwrap();
+        let ended = tokio::spawn(runner.run(CancellationToken::new())).await;
+        assert!(ended.unwrap_err().is_panic());
     }
 
     #[tokio::test(start_paused = true)]
