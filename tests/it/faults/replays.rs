@@ -170,34 +170,43 @@ async fn a_clock_that_is_set_is_an_alarm_and_moves_what_is_due() {
 async fn a_command_sent_fifty_times_from_four_connections_acts_once_and_all_get_the_same_answer() {
     const TIMES: usize = 50;
     const CONNECTIONS: usize = 4;
-    let commands = times(20, 200);
+    // As many messages at a time as the broker keeps for one client.
+    const AT_ONCE: usize = 20;
+    let commands = times(AT_ONCE, 10 * AT_ONCE);
     let test = "a_command_sent_fifty_times_from_four_connections_acts_once";
     let Some(mut scene) = scene(test).await else { return };
     scene.bridge.run();
     let messages = captured(commands);
     let topic = format!("{}/cmd/device/gateway-1", scene.prefix);
 
-    let mut senders = Vec::new();
+    let mut clients = Vec::new();
     for number in 0..CONNECTIONS {
         let name = format!("Storm{number}x{}", std::process::id());
-        let mut client = Client::connect(scene.broker.port(), &name).await;
-        let (topic, messages) = (topic.clone(), messages.clone());
-        senders.push(tokio::spawn(async move {
-            for time in (number..TIMES).step_by(CONNECTIONS) {
-                for message in &messages {
-                    let dup = time % 2 == 1;
-                    let topic = topic.clone();
-                    client.post(Publish { dup, topic, ..well_formed(message) }).await;
+        clients.push(Client::connect(scene.broker.port(), &name).await);
+    }
+    let mut answers = Vec::new();
+    for messages in messages.chunks(AT_ONCE) {
+        let storm = clients.into_iter().enumerate().map(|(number, mut client)| {
+            let (topic, messages) = (topic.clone(), messages.to_vec());
+            tokio::spawn(async move {
+                for time in (number..TIMES).step_by(CONNECTIONS) {
+                    for message in &messages {
+                        let (dup, topic) = (time % 2 == 1, topic.clone());
+                        client.post(Publish { dup, topic, ..well_formed(message) }).await;
+                    }
                 }
-            }
-        }));
+                client
+            })
+        });
+        let senders: Vec<_> = storm.collect();
+        clients = Vec::new();
+        for sender in senders {
+            clients.push(timeout(PATIENCE, sender).await.expect("all are sent").unwrap());
+        }
+        scene.others_sent((messages.len() * TIMES) as u64);
+        answers.extend(scene.until_idle().await);
     }
-    for sender in senders {
-        timeout(PATIENCE, sender).await.expect("all are sent").unwrap();
-    }
-    scene.others_sent((commands * TIMES) as u64);
 
-    let answers = scene.until_idle().await;
     // The bytes of all answers to a command are the same where there is one for each command.
     let different: BTreeSet<(Option<&str>, &[u8])> =
         answers.iter().map(|answer| (answer.request_id(), answer.payload())).collect();
