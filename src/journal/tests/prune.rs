@@ -150,14 +150,16 @@ async fn what_is_no_longer_found_is_known_to_be_forgotten(home: &Home) {
     drop(fill(home, (1..=COMMANDS).flat_map(whole)));
     let (journal, _committed, _) = Journal::<u64>::start(home.store(), &one_hour(home)).unwrap();
     let mut gone = 0;
-    for ticket in 1..=COMMANDS {
-        let known = journal.recall(&[&key(ticket)]).await.unwrap();
-        if known[0].is_none() {
-            gone += 1;
-            assert!(journal.forgotten_ms() >= THEN_MS + ticket, "{ticket}");
+    // All of them leave in the end. Whoever asks may be ahead of that at first.
+    while gone == 0 {
+        for ticket in 1..=COMMANDS {
+            let known = journal.recall(&[&key(ticket)]).await.unwrap();
+            if known[0].is_none() {
+                gone += 1;
+                assert!(journal.forgotten_ms() >= THEN_MS + ticket, "{ticket}");
+            }
         }
     }
-    assert!(gone > 0, "nothing was forgotten meanwhile");
     journal.close().await.unwrap();
 }
 
