@@ -90,11 +90,16 @@ fn verdict(config: &JournalConfig, whole: &str) -> Verdict {
 /// Everything of the journal that a disk can damage. Its lock and its reserve are [`OTHER_FILES`].
 const STORE_FILES: [&str; 3] = ["journal.db", "journal.db-wal", "journal.head"];
 
+/// Bits that are flipped in a file, and as many cuts: all that row 11 asks for, or a tenth.
+fn flips() -> u64 {
+    if std::env::var_os("OC2_SOAK").is_some() { 100 } else { 10 }
+}
+
 /// Scorecard row 11: flips and cuts over every file of the journal, each seen
 /// or without any consequence; and not so without the guard.
 #[tokio::test]
 async fn no_flipped_bit_and_no_missing_end_goes_unnoticed() {
-    let flips = if std::env::var_os("OC2_SOAK").is_some() { 100 } else { 10 };
+    let flips = flips();
     let home = Home::File(TempDir::new().unwrap());
     let killed = killed_in_the_middle(&home).await;
     let from = killed.config().dir;
@@ -157,7 +162,7 @@ const OTHER_FILES: [(&str, u64); 2] = [("journal.lock", 0), ("journal.reserve", 
 /// puts them in order again.
 #[tokio::test]
 async fn what_holds_nothing_of_the_journal_may_be_harmed_without_harm() {
-    let flips = if std::env::var_os("OC2_SOAK").is_some() { 100 } else { 10 };
+    let flips = flips();
     let home = Home::File(TempDir::new().unwrap());
     let killed = killed_in_the_middle(&home).await;
     let from = killed.config().dir;
