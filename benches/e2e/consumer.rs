@@ -3,7 +3,7 @@
 use rumqttc::{Event, Incoming, PublishOptions, PublishProperties, QoS};
 use serde_json::{Value, json};
 
-use super::device;
+use super::{device, load};
 
 /// Its identity.
 pub const ID: &str = "fw-1";
@@ -11,7 +11,7 @@ pub const ID: &str = "fw-1";
 /// Answers until the connection is gone.
 #[tokio::main(flavor = "current_thread")]
 pub async fn run(port: u16) -> anyhow::Result<()> {
-    let (client, mut event_loop) = device::connection(ID, port);
+    let (client, mut event_loop) = load::connection(ID, port, device::WAITING);
     client.subscribe(format!("oc2/cmd/device/{ID}"), QoS::AtLeastOnce).await?;
     let properties = PublishProperties {
         payload_format_indicator: Some(1),

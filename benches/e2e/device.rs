@@ -1,18 +1,20 @@
 //! A simulated device: a Shelly switch that answers every call at once.
 
-use rumqttc::{
-    AsyncClient, Broker, Event, EventLoop, Incoming, MqttOptions, NetworkOptions, PublishOptions,
-    QoS,
-};
+use rumqttc::{Event, Incoming, PublishOptions, QoS};
 use serde_json::{Value, json};
+
+use super::load;
 
 /// Its MQTT prefix.
 pub const PREFIX: &str = "bench-switch";
 
+/// Replies that may wait for the connection.
+pub const WAITING: usize = 4096;
+
 /// Serves calls until the connection is gone.
 #[tokio::main(flavor = "current_thread")]
 pub async fn run(port: u16) -> anyhow::Result<()> {
-    let (client, mut event_loop) = connection(PREFIX, port);
+    let (client, mut event_loop) = load::connection(PREFIX, port, WAITING);
     let online = PublishOptions::new(QoS::AtLeastOnce).retained();
     client.publish(format!("{PREFIX}/online"), "true", online).await?;
     client.subscribe(format!("{PREFIX}/rpc"), QoS::AtLeastOnce).await?;
@@ -31,20 +33,4 @@ pub async fn run(port: u16) -> anyhow::Result<()> {
             _ => {}
         }
     }
-}
-
-/// A connection to the broker by this name, with what makes it fast.
-pub fn connection(name: &str, port: u16) -> (AsyncClient, EventLoop) {
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    let mut options = MqttOptions::new(name, Broker::tcp("127.0.0.1", port));
-    options
-        .set_network_options(network)
-        .set_clean_start(true)
-        .set_keep_alive(60)
-        .set_receive_maximum(Some(u16::MAX))
-        .set_outgoing_inflight_upper_limit(300)
-        .set_max_request_batch(128)
-        .set_read_batch_size(128);
-    AsyncClient::builder(options).capacity(4096).build()
 }

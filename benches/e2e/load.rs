@@ -85,21 +85,26 @@ struct Stream {
     refused: Option<usize>,
 }
 
+/// A connection to the broker by this name, with what makes it fast; so many requests may wait for it.
+pub fn connection(name: &str, port: u16, waiting: usize) -> (AsyncClient, EventLoop) {
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    let mut options = MqttOptions::new(name, Broker::tcp("127.0.0.1", port));
+    options
+        .set_network_options(network)
+        .set_clean_start(true)
+        .set_keep_alive(60)
+        .set_receive_maximum(Some(u16::MAX))
+        .set_outgoing_inflight_upper_limit(IN_FLIGHT)
+        .set_max_request_batch(128)
+        .set_read_batch_size(128);
+    AsyncClient::builder(options).capacity(waiting).build()
+}
+
 impl Load {
     /// Connects, and listens on its own response topic.
     pub async fn connect(port: u16, target: Target) -> Result<Self> {
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        let mut options = MqttOptions::new(PRODUCER, Broker::tcp("127.0.0.1", port));
-        options
-            .set_network_options(network)
-            .set_clean_start(true)
-            .set_keep_alive(60)
-            .set_receive_maximum(Some(u16::MAX))
-            .set_outgoing_inflight_upper_limit(IN_FLIGHT)
-            .set_max_request_batch(128)
-            .set_read_batch_size(128);
-        let (client, event_loop) = AsyncClient::builder(options).capacity(1 << 20).build();
+        let (client, event_loop) = connection(PRODUCER, port, 1 << 20);
         client.subscribe(format!("oc2/rsp/{PRODUCER}"), QoS::AtLeastOnce).await?;
         let properties = PublishProperties {
             payload_format_indicator: Some(1),
